@@ -1,0 +1,26 @@
+//! The device program: follows a repository, deploys what it trusts, flips, rolls back.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`cli`] | the command line: typed, then meant |
+//! | [`command`] | one file per command |
+//! | [`remote`] | remotes as the configuration describes them |
+//! | [`transport`] | how bytes come from a remote |
+//! | [`progress`] | what the user sees meanwhile |
+//! | [`packages`] | package lists and their difference |
+//! | [`clock`] | the time, with a floor |
+//! | [`error`], [`exit`] | what can go wrong, and what scripts see |
+//!
+//! It never solves dependencies and knows nothing of RPM but the list a commit carries.
+
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod error;
+pub mod exit;
+mod json;
+pub mod packages;
+pub mod progress;
+pub mod remote;
+pub mod text;
+pub mod transport;

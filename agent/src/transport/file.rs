@@ -1,0 +1,46 @@
+//! A repository in the file system, read as an HTTP server would serve it.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use super::{Answer, Body, Request, Transport};
+use crate::error::{Error, Result};
+
+/// The files of an archive repository.
+#[derive(Debug)]
+pub struct Files {
+    base: PathBuf,
+    content: PathBuf,
+}
+
+impl Files {
+    /// `base` for everything but content objects, which are below `content`.
+    pub fn new(base: &str, content: &str) -> Files {
+        Files { base: base.into(), content: content.into() }
+    }
+}
+
+impl Transport for Files {
+    fn get(&self, request: &Request<'_>) -> Result<Answer> {
+        let base = if request.content { &self.content } else { &self.base };
+        let path = base.join(request.path);
+        let place = path.display().to_string();
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Answer::Absent),
+            Err(error) => return Err(Error::io(&place, &error)),
+        };
+        let meta = file.metadata().map_err(|error| Error::io(&place, &error))?;
+        if !meta.is_file() {
+            return Err(Error::Corrupt(format!("{place}: expected a file, got something else")));
+        }
+        let mut body = Body::new(place, Box::new(file), request.limit);
+        body.length = Some(meta.len());
+        Ok(Answer::Found(body))
+    }
+
+    fn name(&self, path: &str) -> String {
+        self.base.join(path).display().to_string()
+    }
+}
