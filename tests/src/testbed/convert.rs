@@ -1,0 +1,341 @@
+//! One Debian package to one RPM.
+//!
+//! Kept: dependencies, owners, modes, links, configuration and documentation flags, times. Changed: `/bin`, `/lib`
+//! and the like move under `/usr` (the `filesystem` RPM owns the links), and shared folders belong to `filesystem`
+//! alone. The result depends on the package, its [`Distilled`] entry and `SOURCE_DATE_EPOCH` only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use rpm::{
+    BuildConfig, CompressionWithLevel, Dependency, DependencyFlags, FileOptions, PackageBuilder, Scriptlet,
+};
+
+use super::deb::{Deb, Entry, Kind};
+use super::distilled::{Distilled, Scriptlets};
+use super::relation::{self, Relations};
+use super::synthetic::base_folders;
+use super::version::RpmVersion;
+
+/// Part of each cache key: raise it when the same input shall give another RPM.
+pub const TOOL_VERSION: &str = "2";
+
+/// Builds the RPM.
+pub fn convert(mut deb: Deb, distilled: &Distilled) -> Result<rpm::Package> {
+    let mut distilled = distilled.clone();
+    if deb.field("Package").starts_with("linux-image-") {
+        distilled.ghosts.extend(super::kernel::reshape(&mut deb)?);
+    }
+    let distilled = &distilled;
+    let name = deb.field("Package").to_owned();
+    let scriptlets = distilled.scriptlets(&deb);
+    let files = files(&mut deb, distilled).with_context(|| name.clone())?;
+    let version = RpmVersion::parse(deb.field("Version"));
+    let (summary, description) =
+        deb.field("Description").split_once('\n').unwrap_or((deb.field("Description"), ""));
+    let arch = rpm_arch(deb.field("Architecture"))?;
+    let mut builder = PackageBuilder::new(&name, &version.version, &license(&files), arch, summary);
+    builder.using_config(build_config(&name, deb.newest));
+    builder.release(version.release_or_zero()).description(if description.is_empty() {
+        summary
+    } else {
+        description
+    });
+    builder
+        .vendor("Debian")
+        .packager(deb.field("Maintainer"))
+        .group(deb.field("Section"))
+        .build_host("testbed");
+    if let Some(epoch) = version.epoch {
+        builder.epoch(epoch);
+    }
+    if !deb.field("Homepage").is_empty() {
+        builder.url(deb.field("Homepage"));
+    }
+    add_relations(&mut builder, &deb, &version, distilled);
+    add_scriptlets(&mut builder, &scriptlets, distilled);
+    add_files(&mut builder, files, &deb.conffiles, distilled)?;
+    builder.build().with_context(|| format!("{name}: build the RPM"))
+}
+
+/// RPM's name for a Debian architecture.
+pub fn rpm_arch(debian: &str) -> Result<&'static str> {
+    let known = [("all", "noarch"), ("amd64", "x86_64"), ("arm64", "aarch64"), ("armhf", "armv7hl")];
+    let found = known.iter().find(|(name, _)| *name == debian);
+    Ok(found.with_context(|| format!("architecture {debian:?}: expected one of all, amd64, arm64, armhf"))?.1)
+}
+
+/// Reproducible settings; the payload compressor differs from package to package, so that readers meet them all.
+pub fn build_config(name: &str, newest: u32) -> BuildConfig {
+    let time = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).unwrap_or(newest);
+    let sum: usize = name.bytes().map(usize::from).sum();
+    let compression = match sum % 8 {
+        0 => CompressionWithLevel::Gzip(6),
+        1 => CompressionWithLevel::Xz(3),
+        2 => CompressionWithLevel::Bzip2(9),
+        _ => CompressionWithLevel::Zstd(7),
+    };
+    BuildConfig::v4().source_date(time).compression(compression)
+}
+
+fn add_relations(builder: &mut PackageBuilder, deb: &Deb, own: &RpmVersion, distilled: &Distilled) {
+    let field = |name: &str| -> Relations {
+        let mut relations = relation::parse(deb.field(name));
+        relations.retain(|group| !distilled.forget.iter().any(|gone| gone == "*" || *gone == group[0].name));
+        relations
+    };
+    let (provides, replaces) = (field("Provides"), field("Replaces"));
+    let against = [field("Conflicts"), field("Breaks")].concat();
+    for dependency in relation::dependencies(&field("Depends")) {
+        builder.requires(dependency);
+    }
+    for dependency in
+        relation::with_phase(relation::dependencies(&field("Pre-Depends")), DependencyFlags::SCRIPT_PRE)
+    {
+        builder.requires(dependency);
+    }
+    for dependency in relation::dependencies(&field("Recommends")) {
+        builder.recommends(dependency);
+    }
+    for dependency in relation::dependencies(&field("Suggests")) {
+        builder.suggests(dependency);
+    }
+    for dependency in relation::dependencies(&field("Enhances")) {
+        builder.enhances(dependency);
+    }
+    for dependency in relation::obsoletes(&replaces, &against, &provides) {
+        builder.obsoletes(dependency);
+    }
+    for dependency in relation::dependencies(&against) {
+        builder.conflicts(dependency);
+    }
+    let more = distilled.provides.iter().map(|text| parse_dependency(text));
+    for dependency in relation::provides(&provides, own).into_iter().chain(more) {
+        builder.provides(dependency);
+    }
+}
+
+/// A dependency in RPM's own words: `name`, `name >= 1.0-1` or `(rich or text)`.
+pub fn parse_dependency(text: &str) -> Dependency {
+    let words: Vec<&str> = text.split(' ').collect();
+    match words[..] {
+        [name, operator, version] if !text.starts_with('(') => match operator {
+            "<" => Dependency::less(name, version),
+            "<=" => Dependency::less_eq(name, version),
+            "=" => Dependency::eq(name, version),
+            ">" => Dependency::greater(name, version),
+            _ => Dependency::greater_eq(name, version),
+        },
+        _ => Dependency::any(text),
+    }
+}
+
+/// Adds scriptlets, each run by `/bin/sh`, and what they need at that moment.
+pub fn add_scriptlets(builder: &mut PackageBuilder, scriptlets: &Scriptlets, distilled: &Distilled) {
+    let shell = |text: &String| Scriptlet::new(text.clone()).prog(vec!["/bin/sh"]);
+    let needs = |builder: &mut PackageBuilder, names: &[String], phase| {
+        for dependency in relation::with_phase(names.iter().map(|n| parse_dependency(n)).collect(), phase) {
+            builder.requires(dependency);
+        }
+    };
+    if !scriptlets.pre.is_empty() {
+        builder.pre_install_script(shell(&scriptlets.pre));
+        if scriptlets.pre.contains("getent") {
+            needs(builder, &["passwd".to_owned(), "libc-bin".to_owned()], DependencyFlags::SCRIPT_PRE);
+        }
+    }
+    if !scriptlets.post.is_empty() {
+        builder.post_install_script(shell(&scriptlets.post));
+        let tools = [("ldconfig", "/sbin/ldconfig"), ("ln -s", "coreutils"), ("mkdir", "coreutils")];
+        let tools: BTreeSet<_> = tools.iter().filter(|(word, _)| scriptlets.post.contains(word)).collect();
+        let tools: BTreeSet<String> = tools.iter().map(|(_, need)| (*need).to_owned()).collect();
+        needs(builder, &Vec::from_iter(tools), DependencyFlags::SCRIPT_POST);
+        if scriptlets.post.contains("systemctl") {
+            builder.order_with_requires(Dependency::any("systemd"));
+        }
+    }
+    if !scriptlets.posttrans.is_empty() {
+        builder.post_trans_script(shell(&scriptlets.posttrans));
+    }
+    if !scriptlets.preun.is_empty() {
+        builder.pre_uninstall_script(shell(&scriptlets.preun));
+    }
+    if !scriptlets.postun.is_empty() {
+        builder.post_uninstall_script(shell(&scriptlets.postun));
+    }
+    needs(builder, &distilled.requires_pre, DependencyFlags::SCRIPT_PRE);
+    needs(builder, &distilled.requires_post, DependencyFlags::SCRIPT_POST);
+}
+
+/// Where a path lies once `/bin`, `/sbin` and `/lib*` are links into `/usr`.
+pub fn merged(path: &str) -> String {
+    let top = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let moves = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"].contains(&top);
+    if moves { format!("/usr{path}") } else { path.to_owned() }
+}
+
+/// The files of the RPM by path: moved, without shared folders, with what the postinst adds.
+fn files(deb: &mut Deb, distilled: &Distilled) -> Result<BTreeMap<String, Entry>> {
+    let shared: BTreeSet<String> = base_folders();
+    let mut files: BTreeMap<String, Entry> = BTreeMap::new();
+    for mut entry in std::mem::take(&mut deb.entries) {
+        entry.path = merged(&entry.path);
+        if let Kind::Hardlink(target) = &mut entry.kind {
+            *target = merged(target);
+        }
+        let gone = distilled.remove.iter().any(|prefix| entry.path.starts_with(prefix.as_str()));
+        if !gone && !shared.contains(&entry.path) {
+            files.entry(entry.path.clone()).or_insert(entry);
+        }
+    }
+    let made = |path: &String, body: Vec<u8>| Entry {
+        path: path.clone(),
+        mode: 0o644,
+        user: "root".to_owned(),
+        group: "root".to_owned(),
+        mtime: deb.newest,
+        kind: Kind::File(body),
+    };
+    for (path, template) in &distilled.copies {
+        let source = files.get(template).map(|entry| &entry.kind);
+        let Some(Kind::File(body)) = source else {
+            anyhow::bail!("{template}: no such file to copy to {path}")
+        };
+        let body = body.clone();
+        files.insert(path.clone(), made(path, body));
+        deb.conffiles.insert(path.clone());
+    }
+    for (path, text) in &distilled.files {
+        files.insert(path.clone(), made(path, text.clone().into_bytes()));
+        deb.conffiles.insert(path.clone());
+    }
+    if deb.field("Package") == "base-passwd" {
+        for (path, text, mode, group) in super::accounts::databases(&files)? {
+            let entry = Entry { mode, group: group.to_owned(), ..made(&path, text.into_bytes()) };
+            deb.conffiles.insert(path.clone());
+            files.insert(path, entry);
+        }
+    }
+    for (path, attributes) in &distilled.attributes {
+        let entry =
+            files.get_mut(path).with_context(|| format!("{path}: no such file to give attributes"))?;
+        let words: Vec<&str> = attributes.split(' ').collect();
+        let [mode, user, group] = words[..] else { anyhow::bail!("{path}: expected MODE USER GROUP") };
+        entry.mode = u16::from_str_radix(mode, 8)?;
+        (entry.user, entry.group) = (user.to_owned(), group.to_owned());
+    }
+    Ok(files)
+}
+
+fn add_files(
+    builder: &mut PackageBuilder,
+    mut files: BTreeMap<String, Entry>,
+    conffiles: &BTreeSet<String>,
+    distilled: &Distilled,
+) -> Result<()> {
+    let firsts: BTreeSet<String> = files.values().filter_map(|entry| hard_link(entry).cloned()).collect();
+    let bodies: BTreeMap<String, Entry> =
+        firsts.iter().filter_map(|path| Some((path.clone(), files.get(path)?.clone()))).collect();
+    for entry in files.values_mut() {
+        if let Some(first) = hard_link(entry).cloned() {
+            let body = bodies.get(&first).with_context(|| format!("{}: hard link to nothing", entry.path))?;
+            entry.kind = body.kind.clone();
+            builder
+                .with_file_contents(bytes(body)?, options(entry, conffiles, distilled)?.hardlink(first))?;
+            continue;
+        }
+        let options = options(entry, conffiles, distilled)?;
+        match &mut entry.kind {
+            Kind::Dir => builder.with_dir_entry(options)?,
+            Kind::Symlink(_) => builder.with_symlink(options)?,
+            Kind::File(_) if firsts.contains(&entry.path) => {
+                builder.with_file_contents(bytes(entry)?, options.hardlink(entry.path.clone()))?
+            }
+            Kind::File(body) => builder.with_file_contents(std::mem::take(body), options)?,
+            Kind::Hardlink(_) => unreachable!("hard links were handled above"),
+        };
+    }
+    for path in &distilled.ghosts {
+        builder.with_ghost(FileOptions::ghost(path).permissions(0o644))?;
+    }
+    Ok(())
+}
+
+fn hard_link(entry: &Entry) -> Option<&String> {
+    if let Kind::Hardlink(first) = &entry.kind { Some(first) } else { None }
+}
+
+fn bytes(entry: &Entry) -> Result<Vec<u8>> {
+    let Kind::File(body) = &entry.kind else {
+        anyhow::bail!("{}: hard link to what is not a file", entry.path)
+    };
+    Ok(body.clone())
+}
+
+fn options(
+    entry: &Entry,
+    conffiles: &BTreeSet<String>,
+    distilled: &Distilled,
+) -> Result<rpm::FileOptionsBuilder> {
+    let path = entry.path.as_str();
+    let mut options = match &entry.kind {
+        Kind::Dir => FileOptions::dir(path).permissions(entry.mode),
+        Kind::Symlink(target) => FileOptions::symlink(path, target).permissions(0o777),
+        _ => FileOptions::new(path).permissions(entry.mode),
+    };
+    options = options.user(&entry.user).group(&entry.group).modified_at(rpm::Timestamp(entry.mtime));
+    if conffiles.contains(path) {
+        options = options.config().noreplace();
+    } else if path.starts_with("/usr/share/doc/") && path.ends_with("/copyright") {
+        options = options.license();
+    } else if ["/usr/share/doc/", "/usr/share/man/", "/usr/share/info/"]
+        .iter()
+        .any(|dir| path.starts_with(dir))
+    {
+        options = options.doc();
+    }
+    if let Some(caps) = distilled.caps.get(path) {
+        options = options.caps(caps)?;
+    }
+    ensure!(!path.contains("//"), "{path}: empty path component");
+    Ok(options)
+}
+
+/// Short licence names of a machine-readable copyright file, joined as SPDX does.
+fn license(files: &BTreeMap<String, Entry>) -> String {
+    let copyright = files.values().find_map(|entry| match &entry.kind {
+        Kind::File(body) if entry.path.ends_with("/copyright") => Some(String::from_utf8_lossy(body)),
+        _ => None,
+    });
+    let copyright = copyright.unwrap_or_default();
+    let names: BTreeSet<&str> = copyright.lines().filter_map(|line| line.strip_prefix("License: ")).collect();
+    let short = names.into_iter().map(str::trim).filter(|name| !name.is_empty() && name.len() < 40);
+    let short: Vec<&str> = short.take(4).collect();
+    if short.is_empty() { "Various".to_owned() } else { short.join(" AND ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_what_the_merged_usr_links_cover() {
+        for (path, expected) in [
+            ("/bin/sh", "/usr/bin/sh"),
+            ("/lib64/ld.so", "/usr/lib64/ld.so"),
+            ("/library/x", "/library/x"),
+            ("/usr/lib/x", "/usr/lib/x"),
+            ("/etc/lib/x", "/etc/lib/x"),
+        ] {
+            assert_eq!(merged(path), expected);
+        }
+    }
+
+    #[test]
+    fn reads_rpm_dependencies() {
+        for text in ["plain", "a >= 1:2-3", "a < 1", "(a or b >= 2)", "(a if b)"] {
+            assert_eq!(parse_dependency(text).to_string(), text);
+        }
+        assert!(parse_dependency("(a or b)").flags == DependencyFlags::ANY);
+    }
+}
