@@ -90,9 +90,6 @@ impl FileHeader {
         let length = cursor.u32_be("header length")?;
         let padding = cursor.u32_be("padding")?;
         cursor.end()?;
-        if padding != 0 {
-            return Err(Error::malformed(WHAT, "padding", "0", padding));
-        }
         if length > MAX_HEADER_SIZE {
             return Err(Error::malformed(
                 WHAT,
@@ -100,6 +97,9 @@ impl FileHeader {
                 format!("at most {MAX_HEADER_SIZE} bytes"),
                 length,
             ));
+        }
+        if padding != 0 {
+            return Err(Error::malformed(WHAT, "padding", "0", padding));
         }
         Ok(length)
     }

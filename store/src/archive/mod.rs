@@ -1,0 +1,17 @@
+//! Content objects as archive repos store and servers send them.
+
+mod filez;
+#[cfg(feature = "make")]
+mod make;
+
+pub(crate) use filez::Filez;
+#[cfg(feature = "make")]
+pub use make::Libdeflate;
+
+use std::io::{self, Read, Write};
+
+/// Compresses for archive repos; the build host brings one, the device has none.
+pub trait Deflate: Send + Sync {
+    /// Writes `input` (`size` bytes) to `output` as raw deflate.
+    fn deflate(&self, input: &mut dyn Read, size: u64, output: &mut dyn Write) -> io::Result<()>;
+}

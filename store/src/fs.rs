@@ -1,0 +1,68 @@
+//! Small files replaced whole, and directories made durable.
+
+use crate::error::{Error, Result};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+/// Replaces a file: written beside it, synced, renamed, the directory synced.
+///
+/// After a power failure the old or the new content is there, never a part.
+pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".rootling-tmp");
+    replace_through(&path.with_file_name(name), path, content)
+}
+
+/// As [`replace`], with the new file first at `draft`, where others do not look; on the same file system.
+pub fn replace_through(draft: &Path, path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = File::create(draft).map_err(Error::io("create", draft))?;
+    file.write_all(content).map_err(Error::io("write", draft))?;
+    file.sync_all().map_err(Error::io("sync", draft))?;
+    fs::rename(draft, path).map_err(Error::io("rename", draft))?;
+    sync_parent(path)
+}
+
+/// Makes the names in the directory of `path` durable.
+pub fn sync_parent(path: &Path) -> Result<()> {
+    sync_dir(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in a directory durable.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
+}
+
+/// Makes everything written to the file system of `path` durable.
+pub fn sync_file_system(path: &Path) -> Result<()> {
+    let dir = File::open(path).map_err(Error::io("open", path))?;
+    nix::unistd::syncfs(&dir).map_err(|errno| Error::io("sync the file system of", path)(errno.into()))
+}
+
+/// Removes a file if it is there.
+pub fn remove_if_there(path: &Path) -> Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("remove", path)(error)),
+    }
+}
+
+/// Name and path of everything in a directory, ascending by name; nothing if there is no such directory.
+///
+/// Names that are not UTF-8 are left out: nothing this crate makes has one.
+pub fn list(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("list", dir))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(Error::io("list", dir))?;
+        if let Ok(name) = entry.file_name().into_string() {
+            names.push((name, entry.path()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}

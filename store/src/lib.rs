@@ -1,0 +1,30 @@
+//! The repo and the deployments on disk: objects, transactions, refs, checkout, prune, fsck, deploy.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`repo`] | objects, refs, transactions and the summary |
+//! | [`tree`] | from a directory or from memory to dirtrees |
+//! | [`checkout`] | from a commit to a directory |
+//! | [`walk`], [`diff`] | what is in a commit, and between two |
+//! | [`fsck`], [`prune`] | broken and unneeded objects |
+//! | [`sysroot`] | deployments, boot entries, `/etc` |
+//! | [`lock`] | libostree's own locks |
+//!
+//! Durability is promised in the module doc of whatever writes: [`repo`] transactions and [`sysroot`].
+
+pub mod archive;
+pub mod checkout;
+pub mod diff;
+mod error;
+pub mod fs;
+pub mod fsck;
+pub mod lock;
+pub mod prune;
+pub mod repo;
+mod sys;
+pub mod sysroot;
+pub mod tree;
+pub mod walk;
+
+pub use error::{Error, Result};
+pub use repo::{Content, Repo, RepoMode, Transaction};

@@ -1,0 +1,408 @@
+//! Adding objects and refs to a repo, so that a power failure at any line leaves the old or the new.
+//!
+//! | step | durable after it |
+//! |---|---|
+//! | objects are written into `tmp/staging-...`, each checked against its name | nothing that counts |
+//! | [`Transaction::checkpoint`]: the file system is synced, the objects renamed into `objects/`, synced again | the objects so far |
+//! | [`Transaction::commit`]: a last checkpoint | all objects |
+//! | marks of complete commits removed, refs renamed into place one by one, each synced | the refs up to there |
+//!
+//! A process that dies loses nothing it staged: the next transaction of the same boot takes over its directory. After
+//! a reboot staged objects may be cut short, so directories of other boots are removed.
+
+use super::space::Budget;
+use super::write::name_draft;
+use super::{Repo, RepoMode};
+use crate::error::{Error, Result};
+use crate::lock::{FileLock, LockKind};
+use rootling_object::variant::Dict;
+use rootling_object::{Checksum, FileHeader, MAX_METADATA_SIZE, ObjectKind, ObjectName, Refspec};
+use std::fmt::Display;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a transaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Objects that were not there before.
+    pub objects: u64,
+    /// Their content in bytes, uncompressed.
+    pub bytes: u64,
+    /// `syncfs` and `fsync` calls.
+    pub syncs: u64,
+}
+
+/// An open transaction; may be used by several threads at once.
+pub struct Transaction<'a> {
+    repo: &'a Repo,
+    staging: PathBuf,
+    budget: Budget,
+    drafts: AtomicU64,
+    objects: AtomicU64,
+    bytes: AtomicU64,
+    syncs: AtomicU64,
+    after: Mutex<Vec<After>>,
+    _staging_lock: FileLock,
+    _lock: Option<FileLock>,
+}
+
+/// What happens once all objects are durable.
+enum After {
+    Complete(Checksum),
+    Detached(Checksum, Vec<u8>),
+    Ref(Refspec, Option<Checksum>),
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn begin(repo: &'a Repo) -> Result<Transaction<'a>> {
+        let lock = repo.lock(LockKind::Shared)?;
+        let (staging, staging_lock) = take_staging(&repo.root.join("tmp"))?;
+        Ok(Transaction {
+            repo,
+            staging,
+            budget: repo.budget()?,
+            drafts: AtomicU64::new(0),
+            objects: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+            after: Mutex::new(Vec::new()),
+            _staging_lock: staging_lock,
+            _lock: lock,
+        })
+    }
+
+    /// The repo this belongs to.
+    pub fn repo(&self) -> &'a Repo {
+        self.repo
+    }
+
+    fn staged(&self, name: &ObjectName) -> PathBuf {
+        self.staging.join(name.path(self.repo.mode.content_extension()).replace('/', ""))
+    }
+
+    /// Whether the object is in the repo or staged.
+    pub fn has(&self, name: &ObjectName) -> bool {
+        self.repo.has(name) || self.staged(name).symlink_metadata().is_ok()
+    }
+
+    /// The bytes of a metadata object, staged or in the repo, checked against its name.
+    pub fn load_metadata(&self, kind: ObjectKind, checksum: &Checksum) -> Result<Vec<u8>> {
+        let name = ObjectName::new(kind, *checksum);
+        let staged = self.staged(&name);
+        match fs::read(&staged) {
+            Ok(bytes) => {
+                name.check(&bytes).map_err(Error::corrupt(staged.display()))?;
+                Ok(bytes)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.repo.load_metadata(kind, checksum)
+            }
+            Err(error) => Err(Error::io("read", &staged)(error)),
+        }
+    }
+
+    /// Adds a metadata object; with `expected`, bytes of another name are refused.
+    pub fn write_metadata(
+        &self,
+        kind: ObjectKind,
+        bytes: &[u8],
+        expected: Option<&Checksum>,
+    ) -> Result<Checksum> {
+        let name = ObjectName::new(kind, Checksum::of(bytes));
+        if let Some(expected) = expected {
+            let wanted = ObjectName::new(kind, *expected);
+            wanted.check_checksum(name.checksum).map_err(Error::corrupt(format_args!("new {kind}")))?;
+        }
+        if bytes.len() as u64 > MAX_METADATA_SIZE {
+            let reason = format!("{name} has {} bytes, the format allows {MAX_METADATA_SIZE}", bytes.len());
+            return Err(Error::Refused { reason });
+        }
+        if !self.has(&name) {
+            self.store_metadata(&name, bytes)?;
+        }
+        Ok(name.checksum)
+    }
+
+    fn store_metadata(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        self.budget.take(self.repo, bytes.len() as u64)?;
+        self.with_draft(|draft| {
+            fs::write(draft, bytes).map_err(Error::io("write", draft))?;
+            self.keep(draft, name, bytes.len() as u64)
+        })
+    }
+
+    /// Adds a content object of `size` bytes; with `expected`, one of another name is refused.
+    pub fn write_content(
+        &self,
+        header: &FileHeader,
+        size: u64,
+        source: &mut dyn Read,
+        expected: Option<&Checksum>,
+    ) -> Result<Checksum> {
+        self.budget.take(self.repo, size)?;
+        self.with_draft(|draft| {
+            let checksum = self.repo.write_content_draft(draft, header, size, source)?;
+            self.keep_content(draft, checksum, expected, size, &"new content")
+        })
+    }
+
+    /// Adds a content object from a `.filez` stream, such as a server sends; `place` names it in errors.
+    pub fn import_archive(
+        &self,
+        expected: &Checksum,
+        place: &dyn Display,
+        source: &mut dyn Read,
+    ) -> Result<()> {
+        let size = AtomicU64::new(0);
+        let reserve = |bytes| {
+            size.store(bytes, Ordering::Relaxed);
+            self.budget.take(self.repo, bytes)
+        };
+        self.with_draft(|draft| {
+            let checksum = self.repo.import_filez_draft(draft, place, source, &reserve)?;
+            self.keep_content(draft, checksum, Some(expected), size.load(Ordering::Relaxed), place)
+        })?;
+        Ok(())
+    }
+
+    fn keep_content(
+        &self,
+        draft: &Path,
+        checksum: Checksum,
+        expected: Option<&Checksum>,
+        size: u64,
+        place: &dyn Display,
+    ) -> Result<Checksum> {
+        if let Some(expected) = expected {
+            let wanted = ObjectName::new(ObjectKind::File, *expected);
+            wanted.check_checksum(checksum).map_err(Error::corrupt(place))?;
+        }
+        self.keep(draft, &ObjectName::new(ObjectKind::File, checksum), size)?;
+        Ok(checksum)
+    }
+
+    fn keep(&self, draft: &Path, name: &ObjectName, size: u64) -> Result<()> {
+        name_draft(draft, &self.staging, name, self.repo.mode.content_extension())?;
+        self.objects.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Runs `write` on a fresh path; what is left there after an error is removed.
+    fn with_draft<T>(&self, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let draft = self.staging.join(format!("draft-{}", self.drafts.fetch_add(1, Ordering::Relaxed)));
+        let result = write(&draft);
+        if result.is_err() {
+            // The first error counts; a draft that stays is removed by the next transaction.
+            let _ = fs::remove_file(&draft);
+        }
+        result
+    }
+
+    /// Marks a commit as not complete; durable at once. [`Transaction::commit`] takes the mark away again if
+    /// [`Transaction::mark_complete`] was called.
+    pub fn mark_partial(&self, commit: &Checksum) -> Result<()> {
+        self.repo.mark_partial(commit)
+    }
+
+    fn after(&self, step: After) {
+        self.after.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(step);
+    }
+
+    /// All objects of the commit are staged or in the repo.
+    pub fn mark_complete(&self, commit: &Checksum) {
+        self.after(After::Complete(*commit));
+    }
+
+    /// Replaces the detached metadata of a commit when the transaction commits.
+    pub fn write_detached(&self, commit: &Checksum, metadata: &Dict) {
+        self.after(After::Detached(*commit, metadata.encode()));
+    }
+
+    /// Binds a ref, or removes it, when the transaction commits.
+    pub fn set_ref(&self, refspec: &Refspec, commit: Option<Checksum>) {
+        self.after(After::Ref(refspec.clone(), commit));
+    }
+
+    fn sync(&self) -> Result<()> {
+        if self.repo.fsync()? {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            crate::fs::sync_file_system(&self.repo.root)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the objects so far durable and moves them into `objects/`, so that a reboot does not lose them.
+    pub fn checkpoint(&self) -> Result<()> {
+        let staged: Vec<_> = crate::fs::list(&self.staging)?
+            .into_iter()
+            .filter_map(|(file, path)| {
+                let (directory, rest) = file.split_at_checked(2)?;
+                Some((ObjectName::parse(directory, rest)?, path))
+            })
+            .collect();
+        if staged.is_empty() {
+            return Ok(());
+        }
+        self.sync()?;
+        for (name, path) in staged {
+            let place = self.repo.object_path(&name);
+            if fs::rename(&path, &place).is_err() {
+                let parent = place.parent().unwrap_or(&self.repo.root);
+                fs::create_dir_all(parent).map_err(Error::io("make directory", parent))?;
+                fs::rename(&path, &place).map_err(Error::io("rename", &path))?;
+            }
+        }
+        self.sync()
+    }
+
+    /// Makes everything durable: objects first, then marks and detached metadata, then refs in the order given.
+    pub fn commit(self) -> Result<Stats> {
+        self.checkpoint()?;
+        let steps = self.after.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).split_off(0);
+        for step in &steps {
+            if let After::Detached(commit, bytes) = step {
+                self.replace_detached(commit, bytes)?;
+            }
+        }
+        for step in &steps {
+            if let After::Complete(commit) = step {
+                self.repo.clear_partial(commit)?;
+            }
+        }
+        for step in &steps {
+            if let After::Ref(refspec, commit) = step {
+                self.syncs.fetch_add(2, Ordering::Relaxed);
+                self.repo.write_ref(refspec, commit.as_ref())?;
+            }
+        }
+        fs::remove_dir_all(&self.staging).map_err(Error::io("remove", &self.staging))?;
+        Ok(Stats {
+            objects: self.objects.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            syncs: self.syncs.load(Ordering::Relaxed),
+        })
+    }
+
+    fn replace_detached(&self, commit: &Checksum, bytes: &[u8]) -> Result<()> {
+        let place = self.repo.object_path(&ObjectName::new(ObjectKind::CommitMeta, *commit));
+        let parent = place.parent().unwrap_or(&self.repo.root);
+        fs::create_dir_all(parent).map_err(Error::io("make directory", parent))?;
+        self.syncs.fetch_add(2, Ordering::Relaxed);
+        crate::fs::replace_through(&self.staging.join("draft-commitmeta"), &place, bytes)
+    }
+
+    /// Replaces a broken object by a good one that was written under the same name elsewhere in this transaction.
+    pub(crate) fn forget(&self, name: &ObjectName) -> Result<()> {
+        crate::fs::remove_if_there(&self.repo.object_path(name)).map(|_| ())
+    }
+
+    /// How content is stored in the repo.
+    pub fn mode(&self) -> RepoMode {
+        self.repo.mode
+    }
+}
+
+/// Finds or makes a staging directory of this boot that no living transaction holds.
+fn take_staging(tmp: &Path) -> Result<(PathBuf, FileLock)> {
+    let boot_id =
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| "no-boot-id".into());
+    let prefix = format!("staging-{}-rootling", boot_id.trim());
+    fs::create_dir_all(tmp).map_err(Error::io("make directory", tmp))?;
+    remove_other_boots(tmp, &prefix)?;
+    let mut number = 0u32;
+    loop {
+        let staging = tmp.join(format!("{prefix}{number}"));
+        let lock = tmp.join(format!("{prefix}{number}-lock"));
+        match FileLock::try_acquire(&lock, LockKind::Exclusive) {
+            Ok(held) => {
+                fs::create_dir_all(&staging).map_err(Error::io("make directory", &staging))?;
+                for (name, path) in crate::fs::list(&staging)? {
+                    if name.starts_with("draft-") {
+                        crate::fs::remove_if_there(&path)?;
+                    }
+                }
+                return Ok((staging, held));
+            }
+            Err(Error::Locked { .. }) if number < 64 => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn remove_other_boots(tmp: &Path, prefix: &str) -> Result<()> {
+    for (name, path) in crate::fs::list(tmp)? {
+        let ours = name.starts_with("staging-") && name.contains("-rootling");
+        if ours && !name.starts_with(prefix) {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rootling_object::{DirTree, RefName};
+
+    fn repo(dir: &Path) -> Repo {
+        Repo::create(&dir.join("repo"), RepoMode::BareUser).unwrap()
+    }
+
+    #[test]
+    fn objects_are_there_after_commit_and_refs_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = repo(dir.path());
+        let txn = repo.transaction().unwrap();
+        let tree = txn.write_metadata(ObjectKind::DirTree, &DirTree::default().encode(), None).unwrap();
+        let name = ObjectName::new(ObjectKind::DirTree, tree);
+        assert!(txn.has(&name) && !repo.has(&name));
+        let refspec = Refspec { remote: Some("origin".into()), name: RefName::parse("os/main").unwrap() };
+        txn.set_ref(&refspec, Some(tree));
+        let stats = txn.commit().unwrap();
+        assert_eq!((stats.objects, repo.has(&name)), (1, true));
+        assert_eq!(repo.read_ref(&refspec).unwrap(), Some(tree));
+        assert_eq!(repo.list_refs().unwrap(), [(refspec.clone(), tree)]);
+        repo.write_ref(&refspec, None).unwrap();
+        assert_eq!(repo.list_refs().unwrap(), []);
+    }
+
+    #[test]
+    fn a_dropped_transaction_leaves_its_objects_to_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = repo(dir.path());
+        let first = repo.transaction().unwrap();
+        let tree = first.write_metadata(ObjectKind::DirTree, &[0], None).unwrap();
+        drop(first);
+        let second = repo.transaction().unwrap();
+        assert!(second.has(&ObjectName::new(ObjectKind::DirTree, tree)));
+    }
+
+    #[test]
+    fn two_transactions_do_not_share_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = repo(dir.path());
+        let (first, second) = (repo.transaction().unwrap(), repo.transaction().unwrap());
+        assert_ne!(first.staging, second.staging);
+    }
+
+    #[test]
+    fn bytes_of_another_name_are_refused_and_leave_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = repo(dir.path());
+        let txn = repo.transaction().unwrap();
+        let wrong = Checksum::of(b"other");
+        let error = txn.write_metadata(ObjectKind::DirTree, &[0], Some(&wrong)).unwrap_err();
+        assert!(error.is_corrupt(), "{error}");
+        let header = FileHeader { uid: 0, gid: 0, mode: 0o100644, target: None, xattrs: Default::default() };
+        let error = txn.write_content(&header, 3, &mut &b"abc"[..], Some(&wrong)).unwrap_err();
+        assert!(error.to_string().contains(&wrong.to_string()), "{error}");
+        let error = txn.write_content(&header, 4, &mut &b"abc"[..], None).unwrap_err();
+        assert!(error.to_string().contains("expected 4 bytes, got 3 bytes"), "{error}");
+        assert_eq!(crate::fs::list(&txn.staging).unwrap(), []);
+    }
+}

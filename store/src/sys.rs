@@ -1,0 +1,86 @@
+//! The system calls that `std` and `nix` do not offer in a safe form.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+/// Calls `read` with ever larger buffers until what it returns fits.
+fn grow(mut read: impl FnMut(*mut libc::c_void, usize) -> isize, first: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0u8; first];
+    loop {
+        let length = read(buffer.as_mut_ptr().cast(), buffer.len());
+        if let Ok(length) = usize::try_from(length) {
+            buffer.truncate(length);
+            return Ok(buffer);
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::ERANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 8, 0),
+            Some(libc::ENOTSUP) => return Ok(Vec::new()),
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Names of the extended attributes of `path` itself, not of what it points to.
+pub(crate) fn list_xattrs(path: &Path) -> io::Result<Vec<Vec<u8>>> {
+    let path = c_path(path)?;
+    // SAFETY: the path is NUL-terminated and the kernel writes at most `size` bytes to the buffer of that size.
+    let names = grow(|buffer, size| unsafe { libc::llistxattr(path.as_ptr(), buffer.cast(), size) }, 512)?;
+    Ok(names.split(|&byte| byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+/// One extended attribute of `path` itself; `None` if it has no such attribute.
+pub(crate) fn get_xattr(path: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let path = c_path(path)?;
+    let name = CString::new(name)?;
+    // SAFETY: path and name are NUL-terminated and the kernel writes at most `size` bytes to the buffer of that size.
+    let value =
+        grow(|buffer, size| unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), buffer, size) }, 512);
+    match value {
+        Err(error) if error.raw_os_error() == Some(libc::ENODATA) => Ok(None),
+        value => value.map(Some),
+    }
+}
+
+/// Sets an extended attribute of `path` itself.
+pub(crate) fn set_xattr(path: &Path, name: &[u8], value: &[u8]) -> io::Result<()> {
+    let path = c_path(path)?;
+    let name = CString::new(name)?;
+    // SAFETY: path and name are NUL-terminated; the kernel reads `value.len()` bytes of `value`.
+    let done =
+        unsafe { libc::lsetxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `FS_IMMUTABLE_FL` of `linux/fs.h`.
+const IMMUTABLE: libc::c_int = 0x10;
+
+/// Sets or clears the immutable flag (`chattr +i`); says whether the file system knows it.
+pub(crate) fn set_immutable(fd: BorrowedFd<'_>, immutable: bool) -> io::Result<bool> {
+    let mut flags: libc::c_int = 0;
+    // SAFETY: FS_IOC_GETFLAGS writes one int.
+    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::FS_IOC_GETFLAGS as _, &mut flags) } != 0 {
+        return unsupported_is_false();
+    }
+    let wanted = if immutable { flags | IMMUTABLE } else { flags & !IMMUTABLE };
+    // SAFETY: FS_IOC_SETFLAGS reads one int.
+    if wanted != flags && unsafe { libc::ioctl(fd.as_raw_fd(), libc::FS_IOC_SETFLAGS as _, &wanted) } != 0 {
+        return unsupported_is_false();
+    }
+    Ok(true)
+}
+
+fn unsupported_is_false() -> io::Result<bool> {
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOTTY | libc::EOPNOTSUPP | libc::EPERM | libc::ENOSYS | libc::EINVAL) => Ok(false),
+        _ => Err(error),
+    }
+}
