@@ -1,0 +1,120 @@
+//! The solver: from names in the manifest to a set of packages, the same set `dnf` would install.
+//!
+//! ```text
+//! names --spec--> candidates --provider (index, formula)--> resolvo --weak--> set, or explain --> text
+//! ```
+//!
+//! Rules taken from libsolv as dnf uses it: a name is installed in its best version; of several providers the one
+//! of the best repository priority wins, then an obsoleting one over the obsoleted, then the name that appears first
+//! in the metadata ([`Sym`](crate::repo::Sym) order), then the higher version. Weak dependencies are added one at a
+//! time after the hard ones are solved, and never change what the hard ones chose.
+
+mod explain;
+mod formula;
+mod glob;
+mod index;
+mod provider;
+mod spec;
+mod weak;
+
+use anyhow::{Result, anyhow, bail};
+use resolvo::{Problem, Solver, UnsolvableOrCancelled};
+
+use crate::fetch::Cache;
+use crate::repo::{self, Loaded, PackageId, Pool};
+use index::Index;
+use provider::Provider;
+
+pub use spec::matches_spec;
+
+/// What to solve.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Names, NEVRAs, capabilities or paths to install.
+    pub packages: &'a [String],
+    /// Patterns of packages that must not be installed.
+    pub exclude: &'a [String],
+    /// Whether recommended packages are added.
+    pub recommends: bool,
+}
+
+/// Solves; reads filelists.xml only when a path is asked for that primary.xml cannot answer.
+///
+/// The answer is sorted by name.
+pub fn solve(loaded: &mut Loaded, request: &Request, cache: &Cache) -> Result<Vec<PackageId>> {
+    exclude(&mut loaded.pool, request.exclude);
+    let first = solve_pool(&loaded.pool, request, false);
+    let outcome = match first {
+        Outcome::NeedsFilelists => {
+            let paths: Vec<String> = request.packages.iter().filter(|p| p.starts_with('/')).cloned().collect();
+            repo::load_filelists(loaded, &paths, cache)?;
+            solve_pool(&loaded.pool, request, true)
+        }
+        outcome => outcome,
+    };
+    match outcome {
+        Outcome::Solved(ids) => Ok(ids),
+        Outcome::Failed(error) => Err(error),
+        Outcome::NeedsFilelists => Err(anyhow!("filelists asked for a second time, which is a bug")),
+    }
+}
+
+enum Outcome {
+    Solved(Vec<PackageId>),
+    Failed(anyhow::Error),
+    NeedsFilelists,
+}
+
+fn solve_pool(pool: &Pool, request: &Request, has_filelists: bool) -> Outcome {
+    let index = Index::new(pool);
+    let result = solve_indexed(pool, &index, request);
+    if !has_filelists && index.missed_paths() {
+        return Outcome::NeedsFilelists;
+    }
+    match result {
+        Ok(ids) => Outcome::Solved(ids),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+fn solve_indexed(pool: &Pool, index: &Index, request: &Request) -> Result<Vec<PackageId>> {
+    let mut wanted = Vec::new();
+    let mut unknown = Vec::new();
+    for text in request.packages {
+        match spec::candidates(pool, index, text) {
+            Ok(ids) => wanted.push((text.as_str(), ids)),
+            Err(error) => unknown.push(error.to_string()),
+        }
+    }
+    if !unknown.is_empty() {
+        bail!("{}", unknown.join("\n"));
+    }
+    let provider = Provider::new(pool, index);
+    let requirements = wanted.iter().flat_map(|(text, ids)| provider.requirement(ids, text)).collect::<Vec<_>>();
+    let mut solver = Solver::new(provider);
+    let solution = match solver.solve(Problem::new().requirements(requirements.clone())) {
+        Ok(solution) => solution,
+        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
+            let graph = conflict.graph(&solver);
+            bail!("{}", explain::explain(pool, index, solver.provider(), &graph))
+        }
+        Err(UnsolvableOrCancelled::Cancelled(_)) => bail!("the solver stopped by itself, which is a bug"),
+    };
+    let mut ids: Vec<PackageId> = solution.into_iter().map(|id| solver.provider().package(id)).collect();
+    if request.recommends {
+        ids = weak::extend(pool, index, &mut solver, &requirements, ids)?;
+    }
+    ids.sort_by(|&a, &b| {
+        let (a, b) = (pool.package(a), pool.package(b));
+        pool.text(a.name).cmp(pool.text(b.name)).then_with(|| pool.compare(&a.evr, &b.evr))
+    });
+    Ok(ids)
+}
+
+fn exclude(pool: &mut Pool, patterns: &[String]) {
+    for id in pool.ids() {
+        if patterns.iter().any(|pattern| matches_spec(pool, id, pattern)) {
+            pool.packages[id as usize].excluded = Some(repo::Excluded::Manifest);
+        }
+    }
+}
