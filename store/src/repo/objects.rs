@@ -182,13 +182,14 @@ impl Repo {
     }
 }
 
-/// All extended attributes of a file or directory, sorted.
+/// All extended attributes of a file or directory, sorted; those with an empty value are passed over, as libostree does.
 pub(crate) fn read_xattrs(path: &Path) -> Result<Xattrs> {
     let names = sys::list_xattrs(path).map_err(Error::io("list xattrs of", path))?;
     let mut pairs = Vec::with_capacity(names.len());
     for name in names {
-        if let Some(value) = sys::get_xattr(path, &name).map_err(Error::io("read xattrs of", path))? {
-            pairs.push((name, value));
+        match sys::get_xattr(path, &name).map_err(Error::io("read xattrs of", path))? {
+            Some(value) if !value.is_empty() => pairs.push((name, value)),
+            _ => {}
         }
     }
     Ok(Xattrs::from_unsorted(pairs))
