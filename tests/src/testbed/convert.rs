@@ -18,7 +18,7 @@ use super::synthetic::base_folders;
 use super::version::RpmVersion;
 
 /// Part of each cache key: raise it when the same input shall give another RPM.
-pub const TOOL_VERSION: &str = "2";
+pub const TOOL_VERSION: &str = "3";
 
 /// Builds the RPM.
 pub fn convert(mut deb: Deb, distilled: &Distilled) -> Result<rpm::Package> {
@@ -54,6 +54,9 @@ pub fn convert(mut deb: Deb, distilled: &Distilled) -> Result<rpm::Package> {
     }
     add_relations(&mut builder, &deb, &version, distilled);
     add_scriptlets(&mut builder, &scriptlets, distilled);
+    for name in super::accounts::names(&files) {
+        builder.provides(Dependency::any(name));
+    }
     add_files(&mut builder, files, &deb.conffiles, distilled)?;
     builder.build().with_context(|| format!("{name}: build the RPM"))
 }
@@ -130,7 +133,8 @@ pub fn parse_dependency(text: &str) -> Dependency {
     }
 }
 
-/// Adds scriptlets, each run by `/bin/sh`, and what they need at that moment.
+/// Adds scriptlets, each run by `/bin/sh`, what they need at that moment, and the accounts that they make as provided
+/// names: the builder recommends `user(NAME)` and `group(NAME)` for each owner of a file.
 pub fn add_scriptlets(builder: &mut PackageBuilder, scriptlets: &Scriptlets, distilled: &Distilled) {
     let shell = |text: &String| Scriptlet::new(text.clone()).prog(vec!["/bin/sh"]);
     let needs = |builder: &mut PackageBuilder, names: &[String], phase| {
@@ -162,6 +166,14 @@ pub fn add_scriptlets(builder: &mut PackageBuilder, scriptlets: &Scriptlets, dis
     }
     if !scriptlets.postun.is_empty() {
         builder.post_uninstall_script(shell(&scriptlets.postun));
+    }
+    for (kind, lines) in
+        [("user", &distilled.users), ("group", &distilled.users), ("group", &distilled.groups)]
+    {
+        for line in lines {
+            let name = line.split(' ').next_back().unwrap_or_default();
+            builder.provides(Dependency::any(format!("{kind}({name})")));
+        }
     }
     needs(builder, &distilled.requires_pre, DependencyFlags::SCRIPT_PRE);
     needs(builder, &distilled.requires_post, DependencyFlags::SCRIPT_POST);
@@ -210,8 +222,8 @@ fn files(deb: &mut Deb, distilled: &Distilled) -> Result<BTreeMap<String, Entry>
         deb.conffiles.insert(path.clone());
     }
     if deb.field("Package") == "base-passwd" {
-        for (path, text, mode, group) in super::accounts::databases(&files)? {
-            let entry = Entry { mode, group: group.to_owned(), ..made(&path, text.into_bytes()) };
+        for (path, text, mode) in super::accounts::databases(&files)? {
+            let entry = Entry { mode, ..made(&path, text.into_bytes()) };
             deb.conffiles.insert(path.clone());
             files.insert(path, entry);
         }

@@ -4,6 +4,7 @@
 //! the file list in primary holds `/etc/`, `bin/` and `/usr/lib/sendmail` only). Times are the packages' build
 //! times and the newest of them, never the clock, so the same packages give the same bytes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufReader, Write as _};
@@ -257,9 +258,11 @@ impl Described {
     }
 }
 
-/// One list of relations; `rpmlib()` features and repeated entries are left out as createrepo_c does.
+/// One list of relations; `rpmlib()` features and entries that repeat the last of their name are left out, as
+/// createrepo_c does.
 fn entries(out: &mut String, kind: &str, list: &[Dependency]) {
-    let mut seen: Vec<String> = Vec::new();
+    let mut written: Vec<String> = Vec::new();
+    let mut last: BTreeMap<&str, String> = BTreeMap::new();
     for dependency in list.iter().filter(|d| !d.name.starts_with("rpmlib(")) {
         let mut text = format!("<rpm:entry name=\"{}\"", escape(&dependency.name));
         let bits =
@@ -284,12 +287,12 @@ fn entries(out: &mut String, kind: &str, list: &[Dependency]) {
             text.push_str(" pre=\"1\"");
         }
         text.push_str("/>");
-        if !seen.contains(&text) {
-            seen.push(text);
+        if last.insert(&dependency.name, text.clone()).as_ref() != Some(&text) {
+            written.push(text);
         }
     }
-    if !seen.is_empty() {
-        let _ = writeln!(out, "    <rpm:{kind}>\n      {}\n    </rpm:{kind}>", seen.join("\n      "));
+    if !written.is_empty() {
+        let _ = writeln!(out, "    <rpm:{kind}>\n      {}\n    </rpm:{kind}>", written.join("\n      "));
     }
 }
 
