@@ -1,0 +1,126 @@
+//! Performing the steps of a boot plan on the disk.
+//!
+//! Which of them is durable when is said in `rootling_boot::plan`; here each step can be repeated: whatever a
+//! killed run left under its name is replaced. Half-written files have names that end in [`DRAFT`].
+
+use super::init::ensure_dir;
+use super::space::same_file_system;
+use crate::error::{Error, Result};
+use rootling_boot::plan::Step;
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Component, Path, PathBuf};
+
+/// The end of the name of a file or link that is not finished.
+pub(super) const DRAFT: &str = ".rootling-tmp";
+
+/// Performs one step below the sysroot.
+pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
+    match step {
+        Step::Remove(path) => remove_all(&sysroot.join(path)),
+        Step::MakeDir(path) => make_dirs(sysroot, Path::new(path)),
+        Step::Write { path, text } => write(&sysroot.join(path), text),
+        Step::Link { target, path } => link(target, &sysroot.join(path)),
+        Step::Install { from, to, is_dir: false } => install(&sysroot.join(from), &sysroot.join(to)),
+        Step::Install { from, to, is_dir: true } => install_dir(&sysroot.join(from), &sysroot.join(to)),
+        Step::Sync => sync(sysroot),
+        Step::Rename { from, to } => {
+            let (from, to) = (sysroot.join(from), sysroot.join(to));
+            fs::rename(&from, &to).map_err(Error::io("rename", &from))
+        }
+    }
+}
+
+/// Removes a file, or a folder with all in it, or nothing; links are not followed.
+pub(super) fn remove_all(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    removed.map_err(Error::io("remove", path))
+}
+
+fn make_dirs(sysroot: &Path, path: &Path) -> Result<()> {
+    let mut dir = sysroot.to_owned();
+    for part in path.components() {
+        if let Component::Normal(part) = part {
+            dir.push(part);
+            ensure_dir(&dir, 0o755)?;
+        }
+    }
+    Ok(())
+}
+
+fn draft(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(DRAFT);
+    path.with_file_name(name)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let mut file = File::create(path).map_err(Error::io("create", path))?;
+    file.write_all(text.as_bytes()).map_err(Error::io("write", path))?;
+    file.set_permissions(Permissions::from_mode(0o644)).map_err(Error::io("change mode of", path))
+}
+
+fn link(target: &str, path: &Path) -> Result<()> {
+    if fs::read_link(path).is_ok_and(|there| there == Path::new(target)) {
+        return Ok(());
+    }
+    let draft = draft(path);
+    remove_all(&draft)?;
+    symlink(target, &draft).map_err(Error::io("make symlink", &draft))?;
+    fs::rename(&draft, path).map_err(Error::io("rename", &draft))
+}
+
+/// A hard link where the file systems are the same, else a copy that is whole and durable before it has its name.
+fn install(from: &Path, to: &Path) -> Result<()> {
+    if fs::symlink_metadata(to).is_ok() {
+        return Ok(());
+    }
+    match fs::hard_link(from, to) {
+        Ok(()) => return Ok(()),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EXDEV | libc::EMLINK | libc::EPERM)) => {}
+        Err(error) => return Err(Error::io("link", to)(error)),
+    }
+    let draft = draft(to);
+    remove_all(&draft)?;
+    let mut source = File::open(from).map_err(Error::io("open", from))?;
+    let metadata = source.metadata().map_err(Error::io("stat", from))?;
+    let mut file = File::create_new(&draft).map_err(Error::io("create", &draft))?;
+    io::copy(&mut source, &mut file).map_err(Error::io("write", &draft))?;
+    if let Err(error) = chown(&draft, Some(metadata.uid()), Some(metadata.gid()))
+        && error.raw_os_error() != Some(libc::EPERM)
+    {
+        return Err(Error::io("change owner of", &draft)(error));
+    }
+    file.set_permissions(Permissions::from_mode(metadata.mode() & 0o7777))
+        .map_err(Error::io("change mode of", &draft))?;
+    file.sync_all().map_err(Error::io("sync", &draft))?;
+    fs::rename(&draft, to).map_err(Error::io("rename", &draft))
+}
+
+/// As [`install`] for all files of a folder.
+fn install_dir(from: &Path, to: &Path) -> Result<()> {
+    ensure_dir(to, 0o755)?;
+    for (name, path) in crate::fs::list(from)? {
+        if path.symlink_metadata().map_err(Error::io("stat", &path))?.is_dir() {
+            install_dir(&path, &to.join(name))?;
+        } else {
+            install(&path, &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn sync(sysroot: &Path) -> Result<()> {
+    let (repo, boot) = (sysroot.join("ostree/repo"), sysroot.join("boot"));
+    crate::fs::sync_file_system(&repo)?;
+    if !same_file_system(&repo, &boot)? {
+        crate::fs::sync_file_system(&boot)?;
+    }
+    Ok(())
+}

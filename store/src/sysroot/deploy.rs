@@ -1,0 +1,277 @@
+//! From a verified commit to a deployment that boots next.
+//!
+//! | step | durable after it; if power fails here |
+//! |---|---|
+//! | [`clean`](super::cleanup) what a killed run left | nothing that boots changed |
+//! | verify the objects, compare `/etc`, check the space | nothing changed |
+//! | check out into `CHECKSUM.SERIAL`, copy and merge `/etc`, write the origin | a directory nobody boots |
+//! | write the list, see [`write`](super::write) | its rename: the new deployment boots |
+//! | clean up | the old list's leftovers, bit by bit |
+
+use super::cleanup::{Cleaned, CleanupScope};
+use super::deployment::parse_name;
+use super::etc::{self, Merge};
+use super::verify::{Verification, verify_commit_objects};
+use super::{Deployment, Locked, Origin, kernel, space};
+use crate::checkout::{CheckoutOptions, checkout};
+use crate::error::{Error, Result};
+use crate::walk::{self, Entry as TreeEntry};
+use rootling_boot::{Entry, KernelArgs};
+use rootling_object::{Checksum, Commit, Keyfile};
+use rootling_trust::Verified;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// What is to be deployed, and how.
+pub struct DeployOptions<'a> {
+    /// The stateroot; it has to be there.
+    pub stateroot: &'a str,
+    /// What the new deployment follows.
+    pub origin: Origin,
+    /// Kernel arguments; `None` takes those of the merge source.
+    pub kernel_args: Option<KernelArgs>,
+    /// Where `/etc` and kernel arguments come from; `None` takes [`Sysroot::merge_source`](super::Sysroot::merge_source).
+    pub merge_source: Option<Deployment>,
+    /// Where it goes on the list.
+    pub place: Place,
+    /// Keeps every deployment on the list.
+    pub retain: bool,
+    /// Leaves removing what is no longer needed to a later clean-up.
+    pub no_cleanup: bool,
+    /// Content objects that this run hashed itself and that need not be read again.
+    pub is_known: &'a dyn Fn(&Checksum) -> bool,
+    /// Threads for the verification.
+    pub threads: usize,
+}
+
+/// A place on the list of deployments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    /// The default at the next boot.
+    #[default]
+    First,
+    /// After the booted deployment, or the merge source: there to be chosen.
+    AfterBooted,
+}
+
+/// What a deployment did.
+#[derive(Debug)]
+pub struct Deployed {
+    /// The new deployment.
+    pub deployment: Deployment,
+    /// What was read and hashed again.
+    pub verification: Verification,
+    /// What was carried over in `/etc`, where there was something to carry.
+    pub merge: Option<Merge>,
+    /// The loader's entries were written anew, not only the links behind them.
+    pub is_swap: bool,
+    /// What was removed afterwards.
+    pub cleaned: Option<Cleaned>,
+}
+
+impl<'a> DeployOptions<'a> {
+    /// The usual way: first place, `/etc` and arguments of the merge source, nothing known, two threads.
+    pub fn new(stateroot: &'a str, origin: Origin) -> DeployOptions<'a> {
+        DeployOptions {
+            stateroot,
+            origin,
+            kernel_args: None,
+            merge_source: None,
+            place: Place::First,
+            retain: false,
+            no_cleanup: false,
+            is_known: &|_| false,
+            threads: 2,
+        }
+    }
+}
+
+impl Locked {
+    /// Deploys a commit.
+    pub fn deploy(&mut self, commit: &Verified<Commit>, options: &DeployOptions<'_>) -> Result<Deployed> {
+        self.clean_leftovers()?;
+        self.refuse_commit(commit, options.stateroot)?;
+        let merge_source =
+            options.merge_source.clone().or_else(|| self.merge_source(options.stateroot).cloned());
+        let verification =
+            verify_commit_objects(self.repo(), commit.get(), options.is_known, options.threads)?;
+        let old = merge_source.as_ref().map(|d| self.deployment_path(d));
+        let changes = match &old {
+            Some(old) => etc::diff(&old.join("usr/etc"), &old.join("etc"))?,
+            None => Vec::new(),
+        };
+        let edited = old.as_ref().map_or_else(|| self.path.clone(), |old| old.join("etc"));
+        space::check(self, commit.get(), &edited, &changes)?;
+
+        let (name, serial) = self.new_name(options.stateroot, commit.checksum())?;
+        let tree = self.path.join("ostree/deploy").join(options.stateroot).join("deploy").join(&name);
+        let made = self.make_tree(commit.get(), &tree);
+        let merge = made.and_then(|()| merge_etc(old.as_deref(), &tree, &changes));
+        let deployment = merge.and_then(|merge| {
+            let deployment =
+                self.describe(&tree, commit.checksum(), serial, merge_source.as_ref(), options)?;
+            self.write_origin(&deployment)?;
+            Ok((deployment, merge))
+        });
+        // a full disk here must not stay full: what was made goes before the error is told
+        let (deployment, merge) = match deployment {
+            Ok(done) => done,
+            Err(error) => {
+                self.remove_tree(&tree)?;
+                return Err(error);
+            }
+        };
+        self.seal(&tree)?;
+        let list = self.list_with(&deployment, merge_source.as_ref(), options);
+        let written = match self.write(&list) {
+            Ok(written) => written,
+            Err(error) => {
+                self.reload()?;
+                self.clean_leftovers()?;
+                return Err(error);
+            }
+        };
+        let cleaned = if options.no_cleanup { None } else { Some(self.cleanup(CleanupScope::default())?) };
+        Ok(Deployed { deployment, verification, merge, is_swap: written.is_swap, cleaned })
+    }
+
+    fn refuse_commit(&self, commit: &Verified<Commit>, stateroot: &str) -> Result<()> {
+        let dir = self.path.join("ostree/deploy").join(stateroot);
+        if !dir.is_dir() {
+            return Err(Error::NotFound {
+                what: format!("stateroot {stateroot:?}"),
+                place: self.path.clone(),
+            });
+        }
+        if self.repo().is_partial(commit.checksum()) {
+            let reason = format!("commit {} is not complete: pull it again", commit.checksum());
+            return Err(Error::Refused { reason });
+        }
+        let root = (&commit.get().root_tree, &commit.get().root_meta);
+        let config = walk::read_file(self.repo(), root, "usr/lib/ostree/prepare-root.conf", 64 << 10)?;
+        let text = config.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let config = Keyfile::parse(&text).map_err(Error::corrupt("usr/lib/ostree/prepare-root.conf"))?;
+        match config.get("composefs", "enabled") {
+            None | Some("no" | "false" | "0" | "maybe") => Ok(()),
+            Some(value) => {
+                let what =
+                    format!("composefs (prepare-root.conf of the commit has composefs.enabled={value})");
+                Err(Error::Unsupported { what })
+            }
+        }
+    }
+
+    /// The next free serial of a commit in a stateroot.
+    fn new_name(&self, stateroot: &str, checksum: &Checksum) -> Result<(String, u32)> {
+        let deploy = self.path.join("ostree/deploy").join(stateroot).join("deploy");
+        super::init::ensure_dir(&deploy, 0o755)?;
+        let names = crate::fs::list(&deploy)?;
+        let taken =
+            names.iter().filter_map(|(n, _)| parse_name(n)).filter(|(c, _)| c == checksum).map(|(_, s)| s);
+        let serial = taken.max().map_or(0, |highest| highest.saturating_add(1));
+        Ok((format!("{checksum}.{serial}"), serial))
+    }
+
+    fn make_tree(&self, commit: &Commit, tree: &Path) -> Result<()> {
+        let root = (&commit.root_tree, &commit.root_meta);
+        checkout(self.repo(), root, tree, CheckoutOptions { copy: false, user: false })?;
+        let etc = tree.join("etc");
+        match walk::find(self.repo(), root, "usr/etc")? {
+            Some(TreeEntry::Dir(dirtree, dirmeta)) => {
+                // an empty etc stands for the mount point of other systems; one with content has two owners
+                if etc.symlink_metadata().is_ok() && std::fs::remove_dir(&etc).is_err() {
+                    return Err(Error::Refused { reason: "the commit has both /etc and /usr/etc".into() });
+                }
+                checkout(
+                    self.repo(),
+                    (&dirtree, &dirmeta),
+                    &etc,
+                    CheckoutOptions { copy: true, user: false },
+                )?;
+            }
+            _ if etc.is_dir() && !crate::fs::list(&etc)?.is_empty() => {
+                return Err(Error::Refused { reason: "the commit has /etc, expected /usr/etc".into() });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn describe(
+        &self,
+        tree: &Path,
+        checksum: &Checksum,
+        serial: u32,
+        merge_source: Option<&Deployment>,
+        options: &DeployOptions<'_>,
+    ) -> Result<Deployment> {
+        let kernel = kernel::find(tree)?;
+        let inherited = || merge_source.map(Deployment::kernel_args).unwrap_or_default();
+        let args = options.kernel_args.clone().unwrap_or_else(inherited).without_boot_args();
+        let mut entry = Entry::default();
+        entry.set("options", &args.to_string());
+        Ok(Deployment {
+            stateroot: options.stateroot.to_owned(),
+            checksum: *checksum,
+            serial,
+            bootcsum: kernel::bootcsum(tree, &kernel)?,
+            entry,
+            entry_name: None,
+            origin: options.origin.for_next(),
+        })
+    }
+
+    pub(super) fn write_origin(&self, deployment: &Deployment) -> Result<()> {
+        crate::fs::replace(
+            &self.path.join(deployment.origin_path()),
+            deployment.origin.to_string().as_bytes(),
+        )
+    }
+
+    /// Sets the immutable flag where the file system has it: nothing but `/usr` and the like lives at the top.
+    fn seal(&self, tree: &Path) -> Result<()> {
+        let dir = File::open(tree).map_err(Error::io("open", tree))?;
+        if !crate::sys::set_immutable(dir.as_fd(), true).map_err(Error::io("make immutable", tree))? {
+            log::debug!("{}: the file system or this process cannot make it immutable", tree.display());
+        }
+        Ok(())
+    }
+
+    /// The new one, the booted one and the merge source, the one to go back to, pinned ones, other stateroots.
+    fn list_with(
+        &self,
+        new: &Deployment,
+        merge_source: Option<&Deployment>,
+        options: &DeployOptions<'_>,
+    ) -> Vec<Deployment> {
+        let is = |a: Option<&Deployment>, b: &Deployment| a.is_some_and(|a| a.is(b));
+        let (booted, rollback) = (self.booted(), self.rollback_target(options.stateroot));
+        let kept = self.deployments.iter().filter(|d| {
+            options.retain
+                || d.stateroot != options.stateroot
+                || d.is_pinned()
+                || is(booted, d)
+                || is(merge_source, d)
+                || is(rollback, d)
+        });
+        let mut list: Vec<Deployment> = kept.cloned().collect();
+        let crossover = booted.or(merge_source);
+        let at = match options.place {
+            Place::First => 0,
+            Place::AfterBooted => list.iter().position(|d| is(crossover, d)).map_or(list.len(), |at| at + 1),
+        };
+        list.insert(at, new.clone());
+        list
+    }
+}
+
+fn merge_etc(old: Option<&Path>, tree: &Path, changes: &[etc::Change]) -> Result<Option<Merge>> {
+    let merge = match old {
+        None => None,
+        Some(old) => Some(etc::merge(&old.join("usr/etc"), &old.join("etc"), &tree.join("etc"), changes)?),
+    };
+    // systemd's ConditionNeedsUpdate= looks for it
+    crate::fs::remove_if_there(&tree.join("etc/.updated"))?;
+    Ok(merge)
+}

@@ -1,0 +1,127 @@
+//! Looking once more at the objects of a commit before it is deployed.
+//!
+//! A pull checks every object as it writes it, but a commit also stands on objects that were written long ago,
+//! and flash forgets. Whatever this run did not hash itself is read and hashed here, before the new deployment
+//! can be booted. Nothing is written.
+
+use crate::error::{Error, Result};
+use crate::repo::Repo;
+use rootling_object::{Checksum, Commit, DirTree, ObjectKind, ObjectName};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Content objects waiting for a thread; bounds the memory, not the work.
+const QUEUE: usize = 128;
+
+/// What a verification did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// Objects that were read and hashed.
+    pub objects: u64,
+    /// Their bytes: of files only, metadata is small.
+    pub bytes: u64,
+    /// Objects that were left out because they are known to be good.
+    pub known: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Reads every object of a commit, except content that `is_known` vouches for, and compares it with its name.
+///
+/// Directories are always read: that is how their content is found. Ends with the first broken object.
+pub fn verify_commit_objects(
+    repo: &Repo,
+    commit: &Commit,
+    is_known: &dyn Fn(&Checksum) -> bool,
+    threads: usize,
+) -> Result<Verification> {
+    let start = Instant::now();
+    let (sender, receiver) = sync_channel::<Checksum>(QUEUE);
+    let receiver = Mutex::new(receiver);
+    let (bytes, files, failed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let mut walk = Walk { repo, is_known, seen: HashSet::new(), metadata: 0, known: 0 };
+    let work = || {
+        while let Some(checksum) = next(&receiver) {
+            match repo.verify_content(&checksum) {
+                Ok(size) => bytes.fetch_add(size, Ordering::Relaxed),
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            };
+            files.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let mut send = |checksum| sender.send(checksum).is_ok() && !failed.load(Ordering::Relaxed);
+        let walked = walk.dir(&commit.root_tree, &commit.root_meta, &mut send);
+        drop(sender);
+        // the workers' errors first: the walk may only have stopped because of them
+        let mut result = Ok(());
+        for worker in workers {
+            let done = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            result = result.and(done);
+        }
+        result.and(walked)
+    })?;
+    Ok(Verification {
+        objects: files.into_inner() + walk.metadata,
+        bytes: bytes.into_inner(),
+        known: walk.known,
+        elapsed: start.elapsed(),
+    })
+}
+
+/// One waiting item; the lock is held while waiting, so that the others wait for the lock.
+fn next(receiver: &Mutex<Receiver<Checksum>>) -> Option<Checksum> {
+    receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+struct Walk<'a> {
+    repo: &'a Repo,
+    is_known: &'a dyn Fn(&Checksum) -> bool,
+    seen: HashSet<(bool, Checksum)>,
+    metadata: u64,
+    known: u64,
+}
+
+impl Walk<'_> {
+    fn dir(
+        &mut self,
+        tree: &Checksum,
+        meta: &Checksum,
+        send: &mut dyn FnMut(Checksum) -> bool,
+    ) -> Result<()> {
+        if self.seen.insert((false, *meta)) {
+            self.repo.load_dirmeta(meta)?;
+            self.metadata += 1;
+        }
+        if !self.seen.insert((false, *tree)) {
+            return Ok(());
+        }
+        let DirTree { files, dirs } = self.repo.load_dirtree(tree)?;
+        self.metadata += 1;
+        for (name, checksum) in files {
+            if !self.seen.insert((true, checksum)) {
+                continue;
+            }
+            let object = ObjectName::new(ObjectKind::File, checksum);
+            if !self.repo.has(&object) {
+                let what = format!("object {object} ({name})");
+                return Err(Error::NotFound { what, place: self.repo.path().to_owned() });
+            }
+            if (self.is_known)(&checksum) {
+                self.known += 1;
+            } else if !send(checksum) {
+                return Ok(());
+            }
+        }
+        dirs.iter().try_for_each(|(_, tree, meta)| self.dir(tree, meta, send))
+    }
+}
