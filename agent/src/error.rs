@@ -92,11 +92,42 @@ impl Error {
     pub fn io(place: &str, error: &std::io::Error) -> Error {
         let text = format!("{place}: {error}");
         match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::Space(text),
+            _ if is_full(error) => Error::Space(text),
             std::io::ErrorKind::WouldBlock => Error::Locked(text),
             _ => Error::Refused(text),
         }
     }
+}
+
+impl From<rootling_store::Error> for Error {
+    fn from(error: rootling_store::Error) -> Error {
+        use rootling_store::Error as E;
+        let text = error.to_string();
+        match error {
+            E::Corrupt { .. } => Error::Corrupt(text),
+            E::NoSpace { .. } => Error::Space(text),
+            E::Locked { .. } => Error::Locked(text),
+            E::Trust(inner) => inner.into(),
+            E::Io { source, .. } if is_full(&source) => Error::Space(text),
+            _ => Error::Refused(text),
+        }
+    }
+}
+
+impl From<rootling_trust::Error> for Error {
+    fn from(error: rootling_trust::Error) -> Error {
+        use rootling_trust::Error as E;
+        let text = error.to_string();
+        match error {
+            E::WrongChecksum { .. } | E::Malformed(_) => Error::Corrupt(text),
+            E::BadKey { .. } => Error::Refused(text),
+            _ => Error::Untrusted(text),
+        }
+    }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 impl fmt::Display for Error {

@@ -5,6 +5,7 @@
 //! | [`cli`] | the command line: typed, then meant |
 //! | [`command`] | one file per command |
 //! | [`remote`] | remotes as the configuration describes them |
+//! | [`pull`] | from a ref of a remote to a complete commit in the repo |
 //! | [`transport`] | how bytes come from a remote |
 //! | [`progress`] | what the user sees meanwhile |
 //! | [`packages`] | package lists and their difference |
@@ -21,6 +22,7 @@ pub mod exit;
 mod json;
 pub mod packages;
 pub mod progress;
+pub mod pull;
 pub mod remote;
 pub mod text;
 pub mod transport;

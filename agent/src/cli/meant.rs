@@ -33,78 +33,23 @@ pub struct Global {
 pub enum Command {
     Help(Option<&'static Spec>),
     Version,
-    Init {
-        stateroot: Option<String>,
-    },
+    Init { stateroot: Option<String> },
     RemoteAdd(RemoteAdd),
-    RemoteList {
-        urls: bool,
-    },
-    RemoteDelete {
-        name: String,
-        if_exists: bool,
-    },
-    Pull {
-        source: String,
-        refs: Vec<String>,
-        allow_downgrade: bool,
-        remote: Option<String>,
-        commit_only: bool,
-    },
-    Deploy {
-        os: Option<String>,
-        rev: String,
-        kargs: Vec<String>,
-        reboot: bool,
-    },
-    Upgrade {
-        os: Option<String>,
-        until: Until,
-        allow_downgrade: bool,
-    },
-    Switch {
-        os: Option<String>,
-        refspec: String,
-        reboot: bool,
-    },
-    Rollback {
-        os: Option<String>,
-        reboot: bool,
-    },
-    Status {
-        json: bool,
-    },
-    DbDiff {
-        os: Option<String>,
-        from: Option<String>,
-        to: Option<String>,
-        json: bool,
-    },
-    DbList {
-        os: Option<String>,
-        rev: Option<String>,
-    },
-    Cleanup {
-        os: Option<String>,
-        pending: bool,
-        rollback: bool,
-    },
-    Pin {
-        index: usize,
-        unpin: bool,
-    },
-    Kargs {
-        os: Option<String>,
-        edits: Vec<KargEdit>,
-        reboot: bool,
-    },
-    Fsck {
-        repair: bool,
-        all: bool,
-    },
-    ConfigDiff {
-        os: Option<String>,
-    },
+    RemoteList { urls: bool },
+    RemoteDelete { name: String, if_exists: bool },
+    Pull { source: String, refs: Vec<String>, allow_downgrade: bool, remote: Option<String> },
+    Deploy { os: Option<String>, rev: String, kargs: Vec<String>, reboot: bool },
+    Upgrade { os: Option<String>, until: Until, allow_downgrade: bool },
+    Switch { os: Option<String>, refspec: String, reboot: bool },
+    Rollback { os: Option<String>, reboot: bool },
+    Status { json: bool },
+    DbDiff { os: Option<String>, from: Option<String>, to: Option<String>, json: bool },
+    DbList { os: Option<String>, rev: Option<String> },
+    Cleanup { os: Option<String>, pending: bool, rollback: bool },
+    Pin { index: usize, unpin: bool },
+    Kargs { os: Option<String>, edits: Vec<KargEdit>, reboot: bool },
+    Fsck { repair: bool, all: bool },
+    ConfigDiff { os: Option<String> },
 }
 
 /// How far an upgrade goes.
@@ -226,7 +171,6 @@ fn pull(typed: &Typed, source: String) -> Result<Command> {
         refs,
         allow_downgrade: typed.has("allow-downgrade"),
         remote: typed.value("remote").map(str::to_owned),
-        commit_only: typed.has("commit-metadata-only"),
     })
 }
 

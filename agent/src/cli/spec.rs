@@ -97,11 +97,7 @@ pub const COMMANDS: &[Spec] = &[
         args: "REMOTE|REPO-PATH [REF...]",
         count: (1, 64),
         about: "fetch refs into the repo, without deploying",
-        flags: &[
-            DOWNGRADE,
-            value("remote", "NAME", "file refs of a REPO-PATH under this remote's name"),
-            switch("commit-metadata-only", "fetch the commit object only"),
-        ],
+        flags: &[DOWNGRADE, value("remote", "NAME", "file refs of a REPO-PATH under this remote's name")],
     },
     Spec {
         name: "deploy",

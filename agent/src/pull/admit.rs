@@ -1,0 +1,127 @@
+//! Whether a commit may come in: its signature, the refs it is bound to, and its age.
+//!
+//! Two attacks need no key: serving the commit of another ref (a side-grade, stopped by `ostree.ref-binding`) and
+//! serving an old commit of this one (a downgrade, stopped by the time-stamp).
+
+use rootling_object::commit::key;
+use rootling_object::{Checksum, Commit, Dict, ObjectKind, ObjectName, RefName};
+use rootling_trust::{Verified, verify_commit};
+
+use super::Pull;
+use crate::error::{Error, Result};
+use crate::text::moment;
+
+/// What is asked of a commit beside its signature.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The commit must name this collection.
+    pub collection: Option<String>,
+    /// Accept a commit older than the one the ref names now, and older than `not_before`.
+    pub allow_downgrade: bool,
+    /// Seconds since 1970 of the newest commit that was deployed from this origin.
+    pub not_before: u64,
+}
+
+/// Fetches commit and signatures, and verifies both against `checksum`, the policy and the rules.
+pub fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Verified<Commit>> {
+    let verified = match local(pull, &checksum)? {
+        Some(verified) => verified,
+        None => {
+            let bytes = pull.source.metadata(ObjectKind::Commit, &checksum)?;
+            let detached = pull.source.detached(&checksum)?;
+            verify_commit(&bytes, checksum, detached.as_ref(), &pull.policy)?
+        }
+    };
+    check_binding(verified.get(), name, pull.rules.collection.as_deref())
+        .and_then(|()| check_age(pull, name, verified.get()))
+        .map_err(|error| error.at(&format!("commit {checksum}")))?;
+    Ok(verified)
+}
+
+/// The commit as the repo has it, if its signatures are good enough for the policy of today.
+fn local(pull: &Pull<'_>, checksum: &Checksum) -> Result<Option<Verified<Commit>>> {
+    if !pull.repo.has(&ObjectName::new(ObjectKind::Commit, *checksum)) {
+        return Ok(None);
+    }
+    let Ok(bytes) = pull.repo.load_metadata(ObjectKind::Commit, checksum) else { return Ok(None) };
+    let detached: Option<Dict> = pull.repo.load_detached(checksum)?;
+    Ok(verify_commit(&bytes, *checksum, detached.as_ref(), &pull.policy).ok())
+}
+
+/// As libostree: without a collection, a commit that binds no ref is accepted for any.
+fn check_binding(commit: &Commit, name: &RefName, collection: Option<&str>) -> Result<()> {
+    let bound = commit.metadata.strv(key::REF_BINDING);
+    let listed = bound.as_ref().is_some_and(|refs| refs.contains(&name.as_str()));
+    if !listed && (bound.is_some() || collection.is_some() || commit.metadata.get(key::REF_BINDING).is_some())
+    {
+        let bound = bound.unwrap_or_default().join(", ");
+        return Err(Error::Untrusted(format!("ref binding: expected {name}, got [{bound}]")));
+    }
+    match (collection, commit.metadata.str(key::COLLECTION_BINDING)) {
+        (Some(wanted), got) if got != Some(wanted) => {
+            Err(Error::Untrusted(format!("collection binding: expected {wanted:?}, got {got:?}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_age(pull: &Pull<'_>, name: &RefName, commit: &Commit) -> Result<()> {
+    if pull.rules.allow_downgrade {
+        return Ok(());
+    }
+    let present = match pull.repo.read_ref(&pull.refspec(name))? {
+        Some(present) => pull.repo.load_commit(&present).map_or(0, |present| present.timestamp),
+        None => 0,
+    };
+    let least = present.max(pull.rules.not_before);
+    if commit.timestamp < least {
+        return Err(Error::Untrusted(format!(
+            "time-stamp: expected {} or later, got {}; --allow-downgrade accepts it",
+            moment(least),
+            moment(commit.timestamp)
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rootling_object::Value;
+
+    fn commit(pairs: &[(&str, Value)]) -> Commit {
+        let mut metadata = Dict::new();
+        pairs.iter().for_each(|(key, value)| metadata.set(key, value.clone()));
+        let (root_tree, root_meta) = (Checksum::of(b"t"), Checksum::of(b"m"));
+        Commit {
+            metadata,
+            parent: None,
+            subject: "".into(),
+            body: "".into(),
+            timestamp: 1,
+            root_tree,
+            root_meta,
+        }
+    }
+
+    #[test]
+    fn a_commit_bound_to_another_ref_is_refused() {
+        let name = RefName::parse("os/main").expect("a ref");
+        let refs = |refs: &[&str]| (key::REF_BINDING, Value::strv(refs.iter().copied()));
+        let collection = (key::COLLECTION_BINDING, Value::str("org.a"));
+        for (pairs, wanted, good) in [
+            (vec![], None, true),
+            (vec![], Some("org.a"), false),
+            (vec![refs(&["os/main"])], None, true),
+            (vec![refs(&["os/main"])], Some("org.a"), false),
+            (vec![refs(&["x", "os/main"]), collection.clone()], Some("org.a"), true),
+            (vec![refs(&["os/main"]), collection.clone()], Some("org.b"), false),
+            (vec![refs(&["os/test"])], None, false),
+            (vec![refs(&[])], None, false),
+            (vec![(key::REF_BINDING, Value::str("os/main"))], None, false),
+        ] {
+            let result = check_binding(&commit(&pairs), &name, wanted);
+            assert_eq!(result.is_ok(), good, "{pairs:?} for {wanted:?}: {result:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Pull: from a ref of a remote to a complete, verified commit in the repo.
+//!
+//! ```text
+//! lookup     which commit the ref names       (summary, or refs/heads/REF)
+//! admit      commit + commitmeta -> Verified  (signature, bindings, time-stamp) before anything else is fetched
+//! walk       dirtrees, dirmetas, files        (threads over one queue; each object verified as it is written)
+//! bind       transaction committed, then the ref
+//! ```
+//!
+//! What is durable: a verified object stays whatever happens later; the commit is marked partial until all of it
+//! is there; the ref is bound last. A run after a kill or an error skips what is there.
+
+pub mod admit;
+pub mod lookup;
+pub mod open;
+mod queue;
+pub mod source;
+mod walk;
+
+use std::sync::atomic::AtomicU64;
+
+use rootling_object::{Checksum, Commit, RefName, Refspec};
+use rootling_store::Repo;
+use rootling_trust::{Policy, Verified};
+
+use crate::error::Result;
+use crate::progress::Screen;
+use admit::Rules;
+use source::Source;
+
+/// All that a pull needs to know.
+pub struct Pull<'a> {
+    /// Where objects go.
+    pub repo: &'a Repo,
+    /// Where they come from.
+    pub source: Source,
+    /// The remote's name in refspecs; `None` files refs as the repo's own.
+    pub remote: Option<String>,
+    /// What commits need.
+    pub policy: Policy,
+    /// What is asked of a commit beside its signature.
+    pub rules: Rules,
+    /// Threads, each with a connection of its own.
+    pub threads: usize,
+    /// Where progress goes.
+    pub screen: &'a Screen,
+}
+
+/// What a pull brought.
+#[derive(Debug)]
+pub struct Pulled {
+    /// The ref.
+    pub refspec: Refspec,
+    /// The commit it names now.
+    pub commit: Verified<Commit>,
+    /// Whether the ref named another commit before.
+    pub changed: bool,
+    /// Objects that were fetched.
+    pub fetched: u64,
+    /// Bytes of bodies received.
+    pub bytes: u64,
+}
+
+impl Pull<'_> {
+    /// Fetches one ref, whole.
+    pub fn fetch(&self, name: &RefName) -> Result<Pulled> {
+        let commit = self.admit(name)?;
+        self.fetch_admitted(name, commit)
+    }
+
+    /// Finds what the ref names and verifies its commit; nothing is written.
+    pub fn admit(&self, name: &RefName) -> Result<Verified<Commit>> {
+        let checksum = self.source.lookup(name)?;
+        admit::commit(self, name, checksum)
+    }
+
+    /// Fetches all of an admitted commit and binds the ref to it.
+    pub fn fetch_admitted(&self, name: &RefName, commit: Verified<Commit>) -> Result<Pulled> {
+        let refspec = self.refspec(name);
+        let checksum = *commit.checksum();
+        let before = self.repo.read_ref(&refspec)?;
+        let mut pulled = Pulled { refspec, changed: before != Some(checksum), commit, fetched: 0, bytes: 0 };
+        if self.is_complete(&checksum) && !pulled.changed {
+            return Ok(pulled);
+        }
+        self.repo.mark_partial(&checksum)?;
+        let transaction = self.repo.transaction()?;
+        let count = walk::walk(self, &transaction, &pulled.commit)?;
+        transaction.set_ref(&pulled.refspec, Some(checksum));
+        transaction.mark_complete(&checksum);
+        transaction.commit()?;
+        (pulled.fetched, pulled.bytes) = (count.done, count.bytes);
+        Ok(pulled)
+    }
+
+    /// Whether the commit and all it needs are in the repo.
+    pub fn is_complete(&self, commit: &Checksum) -> bool {
+        let name = rootling_object::ObjectName::new(rootling_object::ObjectKind::Commit, *commit);
+        self.repo.has(&name) && !self.repo.is_partial(commit)
+    }
+
+    /// How the repo calls a ref of this remote.
+    pub fn refspec(&self, name: &RefName) -> Refspec {
+        Refspec { remote: self.remote.clone(), name: name.clone() }
+    }
+}
+
+/// Counts shared by the threads of one pull.
+#[derive(Debug, Default)]
+struct Meters {
+    done: AtomicU64,
+    known: AtomicU64,
+    fetched: AtomicU64,
+}
