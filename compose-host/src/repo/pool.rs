@@ -201,6 +201,13 @@ impl Pool {
             })
     }
 
+    /// Whether a dependency means the package by its own name and version, as obsoletes do.
+    pub fn is_named(&self, id: PackageId, dependency: &Dependency) -> bool {
+        let package = self.package(id);
+        let own = (RelOp::EQ, package.evr);
+        package.name == dependency.name && self.versions_overlap(Some(&own), dependency.version.as_ref())
+    }
+
     /// Whether something provided in `provided` versions satisfies `wanted` versions; names are not compared.
     pub fn versions_overlap(&self, provided: Option<&(RelOp, Evr)>, wanted: Option<&(RelOp, Evr)>) -> bool {
         let (Some((p, p_evr)), Some((r, r_evr))) = (provided, wanted) else { return true };

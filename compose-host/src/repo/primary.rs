@@ -175,7 +175,6 @@ fn epoch(tag: &Tag) -> Result<u32> {
 fn entry(pool: &mut Pool, tag: &Tag) -> Result<Dependency> {
     let text = tag.need("name")?;
     if text.starts_with('(') && pool.strings.find(text).is_none() {
-        // the names inside count as seen here, before the text as a whole
         let rich = Rich::parse(text, &mut pool.strings);
         let name = pool.strings.intern(text);
         pool.rich.insert(name, rich.ok());

@@ -1,7 +1,4 @@
-//! Interned strings.
-//!
-//! A string's number is the order of its first appearance in the metadata. libsolv, and so dnf, breaks ties between
-//! packages of different names by exactly that order, which is why the solver compares [`Sym`]s.
+//! Interned strings: each text once, and a number for it.
 
 use indexmap::IndexSet;
 

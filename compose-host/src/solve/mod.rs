@@ -5,14 +5,15 @@
 //! ```
 //!
 //! Rules taken from libsolv as dnf uses it: a name is installed in its best version; of several providers the one
-//! of the best repository priority wins, then an obsoleting one over the obsoleted, then the name that appears first
-//! in the metadata ([`Sym`](crate::repo::Sym) order), then the higher version. Weak dependencies are added one at a
-//! time after the hard ones are solved, and never change what the hard ones chose.
+//! of the best repository priority wins, then one that a chosen package recommends, then an obsoleting one over the
+//! obsoleted, then the name that comes first in the alphabet, then the higher version. What nobody needs in the end leaves again ([`needed`]). Weak dependencies are
+//! added one at a time after the hard ones are solved, and never change what the hard ones chose.
 
 mod explain;
 mod formula;
 mod glob;
 mod index;
+mod needed;
 mod provider;
 mod spec;
 mod weak;
@@ -81,34 +82,55 @@ fn solve_indexed(pool: &Pool, index: &Index, request: &Request) -> Result<Vec<Pa
     let mut wanted = Vec::new();
     let mut unknown = Vec::new();
     for text in request.packages {
-        match spec::candidates(pool, index, text) {
-            Ok(ids) => wanted.push((text.as_str(), ids)),
+        match spec::choices(pool, index, text) {
+            Ok(choices) => wanted.extend(choices.into_iter().map(|ids| (text.as_str(), ids))),
             Err(error) => unknown.push(error.to_string()),
         }
     }
     if !unknown.is_empty() {
         bail!("{}", unknown.join("\n"));
     }
-    let provider = Provider::new(pool, index);
-    let requirements = wanted.iter().flat_map(|(text, ids)| provider.requirement(ids, text)).collect::<Vec<_>>();
-    let mut solver = Solver::new(provider);
-    let solution = match solver.solve(Problem::new().requirements(requirements.clone())) {
-        Ok(solution) => solution,
-        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
-            let graph = conflict.graph(&solver);
-            bail!("{}", explain::explain(pool, index, solver.provider(), &graph))
-        }
-        Err(UnsolvableOrCancelled::Cancelled(_)) => bail!("the solver stopped by itself, which is a bug"),
-    };
-    let mut ids: Vec<PackageId> = solution.into_iter().map(|id| solver.provider().package(id)).collect();
+    let mut solver = Solver::new(Provider::new(pool, index));
+    let mut ids = solve_hard(pool, index, &mut solver, &wanted)?;
+    // what the chosen packages recommend decides between equal providers, and that is known only now
+    if solver.provider().prefer_recommended_by(&ids) {
+        solver = Solver::new(solver.provider().renewed());
+        ids = solve_hard(pool, index, &mut solver, &wanted)?;
+    }
     if request.recommends {
-        ids = weak::extend(pool, index, &mut solver, &requirements, ids)?;
+        let roots = wanted.into_iter().map(|(_, ids)| ids).collect();
+        ids = weak::extend(pool, index, &mut solver, roots, ids);
+    }
+    if let Some(broken) = solver.provider().broken(&ids) {
+        bail!("the solver left {broken}, which is a bug");
     }
     ids.sort_by(|&a, &b| {
         let (a, b) = (pool.package(a), pool.package(b));
         pool.text(a.name).cmp(pool.text(b.name)).then_with(|| pool.compare(&a.evr, &b.evr))
     });
     Ok(ids)
+}
+
+fn solve_hard(
+    pool: &Pool,
+    index: &Index,
+    solver: &mut Solver<Provider>,
+    wanted: &[(&str, Vec<PackageId>)],
+) -> Result<Vec<PackageId>> {
+    let provider = solver.provider();
+    let requirements = wanted.iter().flat_map(|(text, ids)| provider.requirement(ids, text)).collect();
+    match solver.solve(Problem::new().requirements(requirements)) {
+        Ok(solution) => {
+            let ids: Vec<PackageId> = solution.into_iter().map(|id| solver.provider().package(id)).collect();
+            let roots: Vec<Vec<PackageId>> = wanted.iter().map(|(_, ids)| ids.clone()).collect();
+            Ok(needed::needed(solver.provider(), &roots, &ids))
+        }
+        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
+            let graph = conflict.graph(solver);
+            bail!("{}", explain::explain(pool, index, solver.provider(), &graph))
+        }
+        Err(UnsolvableOrCancelled::Cancelled(_)) => bail!("the solver stopped by itself, which is a bug"),
+    }
 }
 
 fn exclude(pool: &mut Pool, patterns: &[String]) {

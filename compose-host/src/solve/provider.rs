@@ -8,6 +8,8 @@
 //! | conflict, obsoletes | version set of the packages of one name that are *not* hit |
 //! | `A if B` | requirement with a condition |
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt::{self, Display};
 use std::rc::Rc;
 
@@ -49,6 +51,8 @@ pub(super) struct Provider<'a> {
     solver: SolverPool<Set, Name>,
     /// By package id.
     solvables: Vec<SolvableId>,
+    /// What packages that are probably chosen recommend.
+    recommended: RefCell<HashSet<PackageId>>,
 }
 
 /// A package name, or a dependency nobody provides.
@@ -91,7 +95,44 @@ impl<'a> Provider<'a> {
                 solver.intern_solvable(name, Record(id))
             })
             .collect();
-        Provider { pool, index, solver, solvables }
+        Provider { pool, index, solver, solvables, recommended: RefCell::default() }
+    }
+
+    /// The same pool and preferences without what a solver has already asked.
+    pub(super) fn renewed(&self) -> Provider<'a> {
+        Provider { recommended: self.recommended.clone(), ..Provider::new(self.pool, self.index) }
+    }
+
+    /// From now on prefers what `ids` recommend; whether that can change anything.
+    pub(super) fn prefer_recommended_by(&self, ids: &[PackageId]) -> bool {
+        let recommends = ids.iter().flat_map(|&id| &self.pool.package(id).recommends);
+        let clauses = recommends.filter_map(|one| formula::clauses(self.pool, self.index, one, false)).flatten();
+        let recommended: HashSet<PackageId> = clauses.flat_map(|clause| clause.have).collect();
+        let changes = recommended.iter().any(|id| !ids.contains(id));
+        self.recommended.replace(recommended);
+        changes
+    }
+
+    /// A dependency that does not hold in `ids`.
+    pub(super) fn broken(&self, ids: &[PackageId]) -> Option<String> {
+        let installed: HashSet<PackageId> = ids.iter().copied().collect();
+        let pool = self.pool;
+        ids.iter().find_map(|&id| {
+            let package = pool.package(id);
+            if let Some(clause) = self.clauses(id).iter().find(|clause| !clause.holds(&installed)) {
+                let names: Vec<_> = clause.have.iter().map(|&id| pool.nevra(id)).collect();
+                return Some(format!("{} without any of {}", pool.nevra(id), names.join(", ")));
+            }
+            let others = || ids.iter().filter(|&&other| other != id);
+            let obsoleted = package.obsoletes.iter().find_map(|o| others().find(|&&other| pool.is_named(other, o)));
+            let conflicting = package.conflicts.iter().find_map(|conflict| {
+                let hit = formula::clauses(pool, self.index, conflict, false)?;
+                let plain = hit.iter().all(|clause| clause.lack.is_empty());
+                others().find(|&other| plain && hit.iter().all(|clause| clause.have.contains(other)))
+            });
+            let other = obsoleted.or(conflicting)?;
+            Some(format!("{} beside {}", pool.nevra(id), pool.nevra(*other)))
+        })
     }
 
     /// The package of a solvable.
@@ -116,6 +157,13 @@ impl<'a> Provider<'a> {
     /// The text of the dependency a version set was made from.
     pub(super) fn version_set_text(&self, id: VersionSetId) -> String {
         self.solver.resolve_version_set(id).text.to_string()
+    }
+
+    /// What a package requires, as clauses that do not count the package itself.
+    pub(super) fn clauses(&self, id: PackageId) -> Vec<Clause> {
+        let requires = &self.pool.package(id).requires;
+        let clauses = requires.iter().filter_map(|one| formula::clauses(self.pool, self.index, one, false));
+        clauses.flatten().filter_map(|clause| clause.seen_from(id)).collect()
     }
 
     /// A requirement for one of `ids`.
@@ -167,9 +215,11 @@ impl<'a> Provider<'a> {
         ids.sort_by(|&a, &b| {
             let (pa, pb) = (self.pool.package(a), self.pool.package(b));
             let (ra, rb) = (&self.pool.repos[pa.repo], &self.pool.repos[pb.repo]);
+            let recommended = self.recommended.borrow();
             ra.priority
                 .cmp(&rb.priority)
-                .then(pa.name.cmp(&pb.name))
+                .then(recommended.contains(&b).cmp(&recommended.contains(&a)))
+                .then_with(|| self.pool.text(pa.name).cmp(self.pool.text(pb.name)))
                 .then_with(|| self.pool.compare(&pb.evr, &pa.evr))
                 .then(ra.cost.cmp(&rb.cost))
                 .then(a.cmp(&b))
@@ -195,14 +245,7 @@ impl<'a> Provider<'a> {
     }
 
     fn obsoletes(&self, winner: PackageId, loser: PackageId) -> bool {
-        self.pool.package(winner).obsoletes.iter().any(|obsoleted| self.is_named(loser, obsoleted))
-    }
-
-    /// Whether a dependency names the package itself, as obsoletes do.
-    fn is_named(&self, id: PackageId, dependency: &Dependency) -> bool {
-        let package = self.pool.package(id);
-        let own = (crate::repo::RelOp::EQ, package.evr);
-        package.name == dependency.name && self.pool.versions_overlap(Some(&own), dependency.version.as_ref())
+        self.pool.package(winner).obsoletes.iter().any(|obsoleted| self.pool.is_named(loser, obsoleted))
     }
 
     fn require(&self, id: PackageId, dependency: &Dependency, known: &mut KnownDependencies) {
@@ -246,7 +289,7 @@ impl<'a> Provider<'a> {
             .named(dependency.name)
             .iter()
             .copied()
-            .filter(|&other| other != id && self.is_named(other, dependency))
+            .filter(|&other| other != id && self.pool.is_named(other, dependency))
             .collect();
         self.forbid(&hit, &text, known);
     }

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use super::glob;
 use super::index::Index;
-use crate::repo::{Dependency, Evr, Excluded, PackageId, Pool, RelOp, in_primary, split_evr};
+use crate::repo::{Dependency, Evr, Excluded, PackageId, Pool, RelOp, Sym, in_primary, split_evr};
 
 /// Whether a package is meant by a name, NEVRA or pattern of either; capabilities and paths do not count.
 pub fn matches_spec(pool: &Pool, id: PackageId, pattern: &str) -> bool {
@@ -37,8 +37,26 @@ pub fn matches_spec(pool: &Pool, id: PackageId, pattern: &str) -> bool {
     forms.iter().any(|form| if is_pattern { glob::matches(pattern, form) } else { form == pattern })
 }
 
-/// The packages of which one satisfies a manifest entry: of each name only the best version.
-pub(super) fn candidates(pool: &Pool, index: &Index, text: &str) -> Result<Vec<PackageId>> {
+/// The choices a manifest entry leaves, each a list of packages of which one is to be installed.
+///
+/// A plain name is one choice: its best version, or what obsoletes it. A pattern is one choice for each name it matches.
+pub(super) fn choices(pool: &Pool, index: &Index, text: &str) -> Result<Vec<Vec<PackageId>>> {
+    let ids = candidates(pool, index, text)?;
+    if !glob::is_pattern(text) {
+        return Ok(vec![ids]);
+    }
+    let mut names: Vec<(Sym, Vec<PackageId>)> = Vec::new();
+    for id in ids {
+        let name = pool.package(id).name;
+        match names.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, ids)) => ids.push(id),
+            None => names.push((name, vec![id])),
+        }
+    }
+    Ok(names.into_iter().map(|(_, ids)| ids).collect())
+}
+
+fn candidates(pool: &Pool, index: &Index, text: &str) -> Result<Vec<PackageId>> {
     if let Some(group) = text.strip_prefix('@') {
         bail!("package group {group:?}: groups are not supported, expected package names");
     }
@@ -54,7 +72,24 @@ pub(super) fn candidates(pool: &Pool, index: &Index, text: &str) -> Result<Vec<P
         let names: Vec<_> = all.iter().map(|&id| excluded_text(pool, id)).collect();
         bail!("{text:?} matches only excluded packages: {}", names.join(", "));
     }
-    Ok(best(pool, usable))
+    let mut ids = best(pool, usable);
+    if pool.strings.find(text).is_some_and(|name| !index.named(name).is_empty()) {
+        ids.extend(obsoleters(pool, &ids));
+    }
+    Ok(ids)
+}
+
+/// Packages that may be installed and obsolete one of `ids`, in their best version.
+fn obsoleters(pool: &Pool, ids: &[PackageId]) -> Vec<PackageId> {
+    let hits = |id: &PackageId| {
+        let package = pool.package(*id);
+        package.excluded.is_none()
+            && package
+                .obsoletes
+                .iter()
+                .any(|obsoleted| ids.iter().any(|&old| old != *id && pool.is_named(old, obsoleted)))
+    };
+    best(pool, pool.ids().filter(hits).collect())
 }
 
 /// A package with the reason why it may not be installed.

@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 
-use anyhow::{Result, bail};
-use resolvo::{ConditionalRequirement, Problem, Solver};
+use resolvo::{Problem, Solver};
 
 use super::formula;
 use super::index::Index;
+use super::needed::needed;
 use super::provider::Provider;
 use crate::repo::{PackageId, Pool};
 
@@ -18,30 +18,31 @@ pub(super) fn extend(
     pool: &Pool,
     index: &Index,
     solver: &mut Solver<Provider>,
-    requirements: &[ConditionalRequirement],
+    mut roots: Vec<Vec<PackageId>>,
     mut ids: Vec<PackageId>,
-) -> Result<Vec<PackageId>> {
+) -> Vec<PackageId> {
     let supplementers: Vec<PackageId> = pool
         .ids()
         .filter(|&id| !pool.package(id).supplements.is_empty() && pool.package(id).excluded.is_none())
         .collect();
-    let mut accepted: Vec<PackageId> = Vec::new();
     let mut refused: HashSet<PackageId> = HashSet::new();
     loop {
         let installed: HashSet<PackageId> = ids.iter().copied().collect();
         let wanted = wanted(pool, index, &supplementers, &installed, &refused);
-        let Some(next) = solver.provider().first(&wanted) else { return Ok(ids) };
-        let soft: Vec<_> = accepted.iter().chain([&next]).map(|&id| solver.provider().solvable(id)).collect();
-        let problem = Problem::new().requirements(requirements.to_vec()).soft_requirements(soft);
-        let Ok(solution) = solver.solve(problem) else {
-            bail!("a weak dependency made the packages unsolvable, which is a bug")
-        };
-        let solution: Vec<PackageId> = solution.into_iter().map(|id| solver.provider().package(id)).collect();
-        if solution.contains(&next) && ids.iter().all(|id| solution.contains(id)) {
-            accepted.push(next);
-            ids = solution;
-        } else {
-            refused.insert(next);
+        let Some(next) = solver.provider().first(&wanted) else { return ids };
+        // what is there is required as it is, so that only what `next` brings along is chosen
+        let provider = solver.provider();
+        let all = ids.iter().chain([&next]).flat_map(|&id| provider.requirement(&[id], &pool.nevra(id))).collect();
+        match solver.solve(Problem::new().requirements(all)) {
+            Ok(solution) => {
+                let solution: Vec<PackageId> =
+                    solution.into_iter().map(|id| solver.provider().package(id)).collect();
+                roots.push(vec![next]);
+                ids = needed(solver.provider(), &roots, &solution);
+            }
+            Err(_) => {
+                refused.insert(next);
+            }
         }
     }
 }

@@ -1,0 +1,7 @@
+//! The compose program against real repositories, a real server and `dnf`.
+
+mod dnf;
+mod metadata;
+mod repos;
+mod sets;
+mod testbed;
