@@ -123,7 +123,7 @@ fn settings(dir: &Path, archives: &Path, arch: Arch) -> String {
          Dir::Etc::SourceList \"{root}/testbed.sources\";\nDir::Etc::SourceParts \"-\";\n\
          APT::Architecture \"{arch}\";\n#clear APT::Architectures;\nAPT::Architectures {{ \"{arch}\"; }};\n\
          APT::Sandbox::User \"root\";\nAPT::Install-Suggests \"false\";\nDebug::NoLocking \"true\";\n\
-         Acquire::Languages \"none\";\nAcquire::ForceHash \"SHA256\";\nAcquire::Retries \"3\";\n\
+         Acquire::Languages \"none\";\nAcquire::ForceHash \"SHA256\";\nAcquire::Retries \"3\";\nAPT::Update::Error-Mode \"any\";\n\
          #clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n\
          #clear APT::Update::Post-Invoke-Success;\n#clear DPkg::Post-Invoke;\n#clear DPkg::Pre-Install-Pkgs;\n",
         archives.display()

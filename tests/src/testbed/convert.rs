@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rpm::{
     BuildConfig, CompressionWithLevel, Dependency, DependencyFlags, FileOptions, PackageBuilder, Scriptlet,
 };
@@ -18,7 +18,7 @@ use super::synthetic::base_folders;
 use super::version::RpmVersion;
 
 /// Part of each cache key: raise it when the same input shall give another RPM.
-pub const TOOL_VERSION: &str = "3";
+pub const TOOL_VERSION: &str = "4";
 
 /// Builds the RPM.
 pub fn convert(mut deb: Deb, distilled: &Distilled) -> Result<rpm::Package> {
@@ -145,7 +145,7 @@ pub fn add_scriptlets(builder: &mut PackageBuilder, scriptlets: &Scriptlets, dis
     if !scriptlets.pre.is_empty() {
         builder.pre_install_script(shell(&scriptlets.pre));
         if scriptlets.pre.contains("getent") {
-            needs(builder, &["passwd".to_owned(), "libc-bin".to_owned()], DependencyFlags::SCRIPT_PRE);
+            needs(builder, &["passwd", "login", "libc-bin"].map(str::to_owned), DependencyFlags::SCRIPT_PRE);
         }
     }
     if !scriptlets.post.is_empty() {
@@ -210,9 +210,7 @@ fn files(deb: &mut Deb, distilled: &Distilled) -> Result<BTreeMap<String, Entry>
     };
     for (path, template) in &distilled.copies {
         let source = files.get(template).map(|entry| &entry.kind);
-        let Some(Kind::File(body)) = source else {
-            anyhow::bail!("{template}: no such file to copy to {path}")
-        };
+        let Some(Kind::File(body)) = source else { bail!("{template}: no such file to copy to {path}") };
         let body = body.clone();
         files.insert(path.clone(), made(path, body));
         deb.conffiles.insert(path.clone());
@@ -232,7 +230,7 @@ fn files(deb: &mut Deb, distilled: &Distilled) -> Result<BTreeMap<String, Entry>
         let entry =
             files.get_mut(path).with_context(|| format!("{path}: no such file to give attributes"))?;
         let words: Vec<&str> = attributes.split(' ').collect();
-        let [mode, user, group] = words[..] else { anyhow::bail!("{path}: expected MODE USER GROUP") };
+        let [mode, user, group] = words[..] else { bail!("{path}: expected MODE USER GROUP") };
         entry.mode = u16::from_str_radix(mode, 8)?;
         (entry.user, entry.group) = (user.to_owned(), group.to_owned());
     }
@@ -245,26 +243,22 @@ fn add_files(
     conffiles: &BTreeSet<String>,
     distilled: &Distilled,
 ) -> Result<()> {
-    let firsts: BTreeSet<String> = files.values().filter_map(|entry| hard_link(entry).cloned()).collect();
-    let bodies: BTreeMap<String, Entry> =
-        firsts.iter().filter_map(|path| Some((path.clone(), files.get(path)?.clone()))).collect();
+    let sets = hard_link_sets(&files);
+    for (path, first) in &sets {
+        let body = bytes(&files[first.as_str()])?;
+        files.entry(path.clone()).and_modify(|entry| entry.kind = Kind::File(body));
+    }
+    let apart = interleaved(&sets);
     for entry in files.values_mut() {
-        if let Some(first) = hard_link(entry).cloned() {
-            let body = bodies.get(&first).with_context(|| format!("{}: hard link to nothing", entry.path))?;
-            entry.kind = body.kind.clone();
-            builder
-                .with_file_contents(bytes(body)?, options(entry, conffiles, distilled)?.hardlink(first))?;
-            continue;
+        let mut options = options(entry, conffiles, distilled)?;
+        if let Some(first) = sets.get(&entry.path).filter(|first| !apart.contains(first.as_str())) {
+            options = options.hardlink(first);
         }
-        let options = options(entry, conffiles, distilled)?;
         match &mut entry.kind {
             Kind::Dir => builder.with_dir_entry(options)?,
             Kind::Symlink(_) => builder.with_symlink(options)?,
-            Kind::File(_) if firsts.contains(&entry.path) => {
-                builder.with_file_contents(bytes(entry)?, options.hardlink(entry.path.clone()))?
-            }
             Kind::File(body) => builder.with_file_contents(std::mem::take(body), options)?,
-            Kind::Hardlink(_) => unreachable!("hard links were handled above"),
+            Kind::Hardlink(first) => bail!("{}: hard link to {first}, which is not there", entry.path),
         };
     }
     for path in &distilled.ghosts {
@@ -273,14 +267,37 @@ fn add_files(
     Ok(())
 }
 
-fn hard_link(entry: &Entry) -> Option<&String> {
-    if let Kind::Hardlink(first) = &entry.kind { Some(first) } else { None }
+/// Each path with more than one name, by path, with the name that carries the bytes.
+fn hard_link_sets(files: &BTreeMap<String, Entry>) -> BTreeMap<String, String> {
+    let mut sets = BTreeMap::new();
+    for (path, entry) in files {
+        if let Kind::Hardlink(first) = &entry.kind
+            && files.contains_key(first)
+        {
+            sets.insert(path.clone(), first.clone());
+            sets.insert(first.clone(), first.clone());
+        }
+    }
+    sets
+}
+
+/// Sets whose members do not follow each other in path order; they must be packaged as separate files.
+///
+/// The builder writes hard links in path order, but rpm's unpacker follows one set at a time and loses the bytes of
+/// sets that interleave (seen with rpm 4.18).
+fn interleaved(sets: &BTreeMap<String, String>) -> BTreeSet<&str> {
+    let (mut seen, mut apart, mut last) = (BTreeSet::new(), BTreeSet::new(), "");
+    for first in sets.values() {
+        if first != last && !seen.insert(first.as_str()) {
+            apart.insert(first.as_str());
+        }
+        last = first;
+    }
+    apart
 }
 
 fn bytes(entry: &Entry) -> Result<Vec<u8>> {
-    let Kind::File(body) = &entry.kind else {
-        anyhow::bail!("{}: hard link to what is not a file", entry.path)
-    };
+    let Kind::File(body) = &entry.kind else { bail!("{}: hard link to what is not a file", entry.path) };
     Ok(body.clone())
 }
 
@@ -341,6 +358,17 @@ mod tests {
         ] {
             assert_eq!(merged(path), expected);
         }
+    }
+
+    #[test]
+    fn sets_that_interleave_are_taken_apart() {
+        let sets = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(path, first)| ((*path).to_owned(), (*first).to_owned())).collect()
+        };
+        let apart =
+            sets(&[("/a", "/a"), ("/b", "/b"), ("/c", "/a"), ("/d", "/b"), ("/e", "/e"), ("/f", "/e")]);
+        assert_eq!(Vec::from_iter(interleaved(&apart)), ["/a", "/b"]);
+        assert!(interleaved(&sets(&[("/a", "/a"), ("/b", "/a"), ("/c", "/d"), ("/d", "/d")])).is_empty());
     }
 
     #[test]
