@@ -151,7 +151,11 @@ pub(crate) fn array<'a>(what: &'static str, bytes: &'a [u8], align: usize) -> Re
     };
     let (data, table) = bytes.split_at_checked(body).ok_or_else(bad)?;
     let ends = table.chunks_exact(width);
-    if !ends.remainder().is_empty() || (!bytes.is_empty() && needed_width(body, ends.len()) != width) {
+    let no_table = table.is_empty() && !bytes.is_empty();
+    if no_table
+        || !ends.remainder().is_empty()
+        || (!bytes.is_empty() && needed_width(body, ends.len()) != width)
+    {
         return Err(bad());
     }
     Ok(Elements { what, data, ends, align, at: 0, index: 0 })
@@ -291,7 +295,8 @@ mod tests {
 
     #[test]
     fn refuses_framing_that_is_not_normal() {
-        let cases: [(&str, &[u8]); 5] = [
+        let cases: [(&str, &[u8]); 6] = [
+            ("a last offset that leaves no table", &[b'a', b'b', 3]),
             ("end beyond the table", &[b'a', 9]),
             ("ends not in order", &[b'a', b'b', 2, 1, 2]),
             ("no element for the bytes", &[b'a', b'b', 1]),
