@@ -5,3 +5,4 @@ mod change;
 mod deploy;
 mod etc;
 mod fixture;
+mod oracle;
