@@ -16,8 +16,8 @@ const LEVEL: u8 = 6;
 pub struct Libdeflate;
 
 thread_local! {
-    static COMPRESSOR: RefCell<Compressor> =
-        RefCell::new(Compressor::new(CompressionLvl::new(i32::from(LEVEL)).unwrap_or_default()));
+    static COMPRESSOR: RefCell<(Compressor, Vec<u8>)> =
+        RefCell::new((Compressor::new(CompressionLvl::new(i32::from(LEVEL)).unwrap_or_default()), Vec::new()));
 }
 
 impl Deflate for Libdeflate {
@@ -27,9 +27,12 @@ impl Deflate for Libdeflate {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         input.read_to_end(&mut bytes)?;
-        COMPRESSOR.with_borrow_mut(|compressor| {
-            let mut out = vec![0; compressor.deflate_compress_bound(bytes.len())];
-            let count = compressor.deflate_compress(&bytes, &mut out).map_err(io::Error::other)?;
+        COMPRESSOR.with_borrow_mut(|(compressor, out)| {
+            let bound = compressor.deflate_compress_bound(bytes.len());
+            if out.len() < bound {
+                out.resize(bound, 0);
+            }
+            let count = compressor.deflate_compress(&bytes, out).map_err(io::Error::other)?;
             output.write_all(out.get(..count).unwrap_or_default())
         })
     }
