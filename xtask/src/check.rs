@@ -1,0 +1,47 @@
+//! The checks that need nothing but Rust: the inner loop.
+
+use anyhow::Result;
+
+use crate::run::{cargo, run, step};
+use crate::{place, tidy, tools};
+
+/// Format, lints, unit tests, tidy, documentation.
+pub fn check() -> Result<()> {
+    tools::ensure(&[tools::BUILD])?;
+    lint()?;
+    step("unit tests", || run(&mut cargo("test -q --workspace --lib --bins")))?;
+    eprintln!("\nall checks passed");
+    Ok(())
+}
+
+/// What needs no test to run: format, tidy, lints, documentation.
+pub fn lint() -> Result<()> {
+    step("format", || run(&mut cargo("fmt --all --check")))?;
+    step("tidy", tidy::tidy)?;
+    for set in feature_sets()? {
+        step(&format!("clippy, {set}"), || {
+            run(cargo(&format!("clippy -q --all-targets {set}")).args(["--", "-D", "warnings"]))
+        })?;
+    }
+    step("documentation", || {
+        run(cargo("doc -q --workspace --no-deps --document-private-items").env("RUSTDOCFLAGS", "-D warnings"))
+    })
+}
+
+/// The default of everything, all features, and for each package that has features: none, and each alone.
+fn feature_sets() -> Result<Vec<String>> {
+    let mut sets = vec!["--workspace".to_owned(), "--workspace --all-features".to_owned()];
+    for package in tidy::metadata::packages(place::root())? {
+        let own: Vec<&String> = package.features.iter().filter(|name| *name != "default").collect();
+        if own.is_empty() {
+            continue;
+        }
+        sets.push(format!("-p {} --no-default-features", package.name));
+        // one feature alone is all features
+        if own.len() > 1 {
+            let alone = |f| format!("-p {} --no-default-features --features {f}", package.name);
+            sets.extend(own.into_iter().map(alone));
+        }
+    }
+    Ok(sets)
+}

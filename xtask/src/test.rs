@@ -1,0 +1,55 @@
+//! Everything CI runs.
+
+use anyhow::{Result, bail};
+
+use crate::run::{cargo, run, step, watched};
+use crate::{check, place, tools};
+
+/// Tools, lints, test bed, all tests; ends with the test runners' own closing lines.
+pub fn test() -> Result<()> {
+    step("tools", || tools::ensure(&[tools::BUILD, tools::COMPOSE, tools::ORACLES]))?;
+    check::lint()?;
+    step("programs", || run(&mut cargo("build --workspace --bins")))?;
+    step("RPM test bed", testbed)?;
+    let (passed, lines) = step("tests", || {
+        let mut command = cargo("test --workspace --no-fail-fast");
+        command.env("ROOTLING_TEST_BED", place::testbed());
+        watched(&mut command, closing)
+    })?;
+    eprintln!("\n== what the test runners said");
+    lines.iter().for_each(|line| eprintln!("{line}"));
+    if !passed {
+        bail!("some tests failed; see above");
+    }
+    eprintln!("\nall checks passed");
+    Ok(())
+}
+
+/// Makes both states of the test bed.
+pub fn testbed() -> Result<()> {
+    let mut command = std::process::Command::new(place::program("debug", "testbed"));
+    run(command.args(["--state", "all", "--dir"]).arg(place::testbed()).current_dir(place::root()))
+}
+
+/// Which test program, how it ended, and which test failed.
+fn closing(line: &str) -> bool {
+    let line = line.trim_start();
+    ["Running ", "Doc-tests ", "test result: "].iter().any(|start| line.starts_with(start))
+        || line.starts_with("test ") && line.ends_with("FAILED")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn closing_lines_are_told_apart() {
+        for (line, kept) in [
+            ("     Running unittests src/lib.rs (target/debug/deps/x)", true),
+            ("test result: ok. 3 passed; 0 failed", true),
+            ("test a::b ... FAILED", true),
+            ("test a::b ... ok", false),
+            ("   Compiling x", false),
+        ] {
+            assert_eq!(super::closing(line), kept, "{line}");
+        }
+    }
+}

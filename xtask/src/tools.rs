@@ -1,0 +1,96 @@
+//! What must be installed beside Rust, and installing it where we may.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::run;
+
+/// A program, and the Debian package that brings it.
+pub type Tool = (&'static str, &'static str);
+
+/// What building needs: the C compiler is for ring, SQLite and the compressors of the build host.
+pub const BUILD: &[Tool] = &[("cc", "gcc"), ("/usr/include/stdio.h", "libc6-dev")];
+
+/// What composing from the test bed needs.
+pub const COMPOSE: &[Tool] = &[("bwrap", "bubblewrap"), ("depmod", "kmod"), ("newuidmap", "uidmap")];
+
+/// The real programs that tests compare with.
+pub const ORACLES: &[Tool] = &[
+    ("ostree", "ostree"),
+    ("dnf", "dnf"),
+    ("rpm", "rpm"),
+    ("createrepo_c", "createrepo-c"),
+    ("nginx", "nginx-light"),
+    ("openssl", "openssl"),
+    ("strace", "strace"),
+    ("setfattr", "attr"),
+    ("getcap", "libcap2-bin"),
+    ("xz", "xz-utils"),
+    ("zstd", "zstd"),
+    ("bzip2", "bzip2"),
+    ("cpio", "cpio"),
+    ("curl", "curl"),
+];
+
+/// Installs what is missing as root; an ordinary user is told what to type.
+pub fn ensure(sets: &[&[Tool]]) -> Result<()> {
+    let missing = missing(sets);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    if !root() {
+        bail!(
+            "missing: {packages}\nas root: apt-get update && apt-get install --no-install-recommends {packages}"
+        );
+    }
+    eprintln!("   installing {packages}");
+    apt("update -q")?;
+    apt(&format!("install -q -y --no-install-recommends {packages}"))?;
+    let still = self::missing(sets);
+    if !still.is_empty() {
+        bail!(
+            "apt-get installed {packages}, but these bring no program of the expected name: {}",
+            still.join(" ")
+        );
+    }
+    Ok(())
+}
+
+/// Packages whose program is not there.
+pub fn missing(sets: &[&[Tool]]) -> Vec<&'static str> {
+    let tools = sets.iter().flat_map(|set| set.iter());
+    tools.filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect()
+}
+
+/// Whether we may install packages.
+pub fn root() -> bool {
+    run::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+fn apt(args: &str) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    command.args(args.split_whitespace()).env("DEBIAN_FRONTEND", "noninteractive");
+    run::run(&mut command)
+}
+
+/// Whether a program (or, with a slash, a file) is there; ordinary users often lack sbin in their PATH.
+pub fn there(program: &str) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folders = path.split(':').chain(["/usr/sbin", "/sbin", "/usr/local/sbin"]);
+    program.starts_with('/') && Path::new(program).exists()
+        || !program.starts_with('/') && folders.into_iter().any(|dir| Path::new(dir).join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_package_of_what_is_missing() {
+        let set: &[Tool] = &[("sh", "dash"), ("no-such-program", "no-such-package"), ("/etc/passwd", "x")];
+        assert_eq!(missing(&[set]), ["no-such-package"]);
+    }
+}
