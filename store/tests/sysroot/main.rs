@@ -2,6 +2,7 @@
 
 mod bootcheck;
 mod change;
+mod crash;
 mod deploy;
 mod etc;
 mod fixture;
