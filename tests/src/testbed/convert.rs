@@ -18,7 +18,7 @@ use super::synthetic::base_folders;
 use super::version::RpmVersion;
 
 /// Part of each cache key: raise it when the same input shall give another RPM.
-pub const TOOL_VERSION: &str = "4";
+pub const TOOL_VERSION: &str = "5";
 
 /// Builds the RPM.
 pub fn convert(mut deb: Deb, distilled: &Distilled) -> Result<rpm::Package> {
