@@ -22,13 +22,6 @@ pub struct Cost {
     pub stderr: String,
 }
 
-impl Cost {
-    /// `1.23 s, 8.4 MiB peak`.
-    pub fn short(&self) -> String {
-        format!("{:.2} s, {} peak", self.wall.as_secs_f64(), mebibytes(self.used.peak_rss))
-    }
-}
-
 /// `8.4 MiB`.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{}.{} MiB", bytes >> 20, (bytes % (1 << 20)) * 10 / (1 << 20))
