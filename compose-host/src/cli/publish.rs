@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use rootling_object::commit::key;
 use rootling_object::{Commit, Dict, ObjectKind, Refspec, Value};
-use rootling_store::Repo;
 use rootling_store::tree::{TreeOptions, commit_dir, write_commit};
 use rootling_trust::{SecretKey, sign_commit, sign_summary};
+
+use crate::compose::writable_repo;
 
 /// The typed arguments of `commit`.
 #[derive(Debug, Args)]
@@ -44,7 +45,7 @@ pub(super) struct CommitArgs {
 /// Commits a folder; the text is the checksum.
 pub(super) fn commit(args: CommitArgs) -> Result<String> {
     let refspec = Refspec::parse(&args.reference)?;
-    let repo = Repo::open(&args.repo)?;
+    let repo = writable_repo(&args.repo)?;
     let mut metadata = Dict::new();
     metadata.set(key::REF_BINDING, Value::strv([args.reference.as_str()]));
     for text in &args.add_metadata_string {
@@ -76,7 +77,7 @@ pub(super) fn commit(args: CommitArgs) -> Result<String> {
 /// Signs a commit; the text is its checksum.
 pub(super) fn sign(repo: &Path, key_file: &Path, revision: &str) -> Result<String> {
     let key = secret_key(key_file)?;
-    let repo = Repo::open(repo)?;
+    let repo = writable_repo(repo)?;
     let checksum = repo.resolve(revision)?;
     let bytes = repo.load_metadata(ObjectKind::Commit, &checksum)?;
     let mut detached = repo.load_detached(&checksum)?.unwrap_or_default();
@@ -90,7 +91,7 @@ pub(super) fn sign(repo: &Path, key_file: &Path, revision: &str) -> Result<Strin
 /// Writes the summary, signed if there are keys.
 pub(super) fn summary(repo: &Path, key_files: &[PathBuf]) -> Result<String> {
     let keys = key_files.iter().map(|file| secret_key(file)).collect::<Result<Vec<_>>>()?;
-    let repo = Repo::open(repo)?;
+    let repo = writable_repo(repo)?;
     let summary = repo.make_summary(now()?)?;
     let bytes = summary.encode();
     let mut signatures = Dict::new();

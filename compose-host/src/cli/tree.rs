@@ -70,9 +70,10 @@ pub(super) fn run(args: TreeArgs) -> Result<Ended> {
     if !options.dry_run {
         userns::become_root()?;
     }
+    let start = std::time::Instant::now();
     let say = |text: &str| {
         if !quiet {
-            eprintln!("{text}");
+            eprintln!("[{:6.1} s] {text}", start.elapsed().as_secs_f64());
         }
     };
     let (text, code, commit) = match compose(&options, &say)? {

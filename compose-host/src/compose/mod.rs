@@ -21,7 +21,7 @@ use crate::lock::Lock;
 use crate::manifest::Manifest;
 use crate::{rpmdb, sandbox, scriptlet};
 
-pub(crate) use steps::write_file;
+pub(crate) use steps::{writable_repo, write_file};
 
 /// How to compose.
 #[derive(Clone, Debug, Default)]

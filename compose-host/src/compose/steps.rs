@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use rootling_object::commit::key;
 use rootling_object::{Checksum, Commit, Dict, Refspec};
 use rootling_store::Repo;
+use rootling_store::archive::Libdeflate;
 use rootling_store::tree::{TreeOptions, commit_dir, write_commit};
 
 use super::{Committed, Options};
@@ -106,9 +107,15 @@ pub(crate) fn write_file(path: &Path, text: &str) -> Result<()> {
 /// Opens the repo the commit goes to.
 pub(super) fn open_repo(options: &Options) -> Result<Repo> {
     let Some(path) = &options.repo else { bail!("no repo given, expected --repo") };
-    Repo::open(path).with_context(|| {
+    writable_repo(path)
+}
+
+/// Opens a repo that can compress new objects.
+pub(crate) fn writable_repo(path: &Path) -> Result<Repo> {
+    let repo = Repo::open(path).with_context(|| {
         format!("repo {}: cannot be opened, `rootling-compose init --repo` makes one", path.display())
-    })
+    })?;
+    Ok(repo.with_deflate(Box::new(Libdeflate)))
 }
 
 /// The commit the ref names now.
