@@ -45,6 +45,8 @@ pub struct Transaction<'a> {
     bytes: AtomicU64,
     syncs: AtomicU64,
     after: Mutex<Vec<After>>,
+    /// One checkpoint at a time: each moves all that is staged.
+    checkpoint: Mutex<()>,
     _staging_lock: FileLock,
     _lock: Option<FileLock>,
 }
@@ -69,6 +71,7 @@ impl<'a> Transaction<'a> {
             bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             after: Mutex::new(Vec::new()),
+            checkpoint: Mutex::new(()),
             _staging_lock: staging_lock,
             _lock: lock,
         })
@@ -237,6 +240,7 @@ impl<'a> Transaction<'a> {
 
     /// Makes the objects so far durable and moves them into `objects/`, so that a reboot does not lose them.
     pub fn checkpoint(&self) -> Result<()> {
+        let _one = self.checkpoint.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let staged: Vec<_> = crate::fs::list(&self.staging)?
             .into_iter()
             .filter_map(|(file, path)| {
@@ -388,6 +392,29 @@ mod tests {
         let repo = repo(dir.path());
         let (first, second) = (repo.transaction().unwrap(), repo.transaction().unwrap());
         assert_ne!(first.staging, second.staging);
+    }
+
+    #[test]
+    fn threads_may_add_and_checkpoint_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = repo(dir.path());
+        let txn = repo.transaction().unwrap();
+        let header = FileHeader { uid: 0, gid: 0, mode: 0o100644, target: None, xattrs: Default::default() };
+        std::thread::scope(|scope| {
+            for thread in 0..4u8 {
+                let (txn, header) = (&txn, &header);
+                scope.spawn(move || {
+                    for number in 0..50u8 {
+                        txn.write_content(header, 2, &mut &[thread, number][..], None).unwrap();
+                        if number % 5 == 0 {
+                            txn.checkpoint().unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(txn.commit().unwrap().objects, 200);
+        assert_eq!(repo.list_objects().unwrap().len(), 200);
     }
 
     #[test]
