@@ -4,10 +4,10 @@ use super::{Repo, RepoMode};
 use crate::archive::Filez;
 use crate::error::{Error, Result};
 use crate::sys;
-use rootling_object::{Checksum, FileHeader, Hasher, ObjectName};
-use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
+use rootling_object::{Checksum, FileHeader, Hasher};
+use std::fs::{File, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -172,7 +172,10 @@ fn write_bare(draft: &Path, header: &FileHeader, source: &mut Hashing<'_>) -> Re
     }
     let mut file = create(draft)?;
     copy(source, &mut file, draft)?;
-    chown(draft, owner.0, owner.1).map_err(Error::io("change owner of", draft))?;
+    let metadata = file.metadata().map_err(Error::io("stat", draft))?;
+    if (metadata.uid(), metadata.gid()) != (header.uid, header.gid) {
+        chown(draft, owner.0, owner.1).map_err(Error::io("change owner of", draft))?;
+    }
     set_xattrs(draft, header)?;
     finish(&file, draft, header.mode & 0o7777)
 }
@@ -203,15 +206,4 @@ fn write_bare_user(draft: &Path, header: &FileHeader, source: &mut Hashing<'_>) 
         .map_err(Error::io("set user.ostreemeta of", draft))?;
     let mode = if header.is_symlink() { 0o644 } else { (header.mode & 0o775) | 0o400 };
     finish(&file, draft, mode)
-}
-
-/// Moves a finished draft to its name in the staging directory.
-pub(super) fn name_draft(
-    draft: &Path,
-    staging: &Path,
-    name: &ObjectName,
-    content: &'static str,
-) -> Result<()> {
-    let named = staging.join(name.path(content).replace('/', ""));
-    fs::rename(draft, &named).map_err(Error::io("rename", draft))
 }
