@@ -11,6 +11,7 @@
 //! a reboot staged objects may be cut short, so directories of other boots are removed.
 
 use super::space::Budget;
+use super::write::for_all_to_read;
 use super::{Repo, RepoMode};
 use crate::error::{Error, Result};
 use crate::lock::{FileLock, LockKind};
@@ -18,7 +19,7 @@ use rootling_object::variant::Dict;
 use rootling_object::{Checksum, FileHeader, MAX_METADATA_SIZE, ObjectKind, ObjectName, Refspec};
 use std::fmt::Display;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -135,7 +136,9 @@ impl<'a> Transaction<'a> {
     fn store_metadata(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
         self.budget.take(self.repo, bytes.len() as u64)?;
         self.with_draft(Some(&name.checksum), |draft| {
-            fs::write(draft, bytes).map_err(Error::io("write", draft))?;
+            let mut file = fs::File::create(draft).map_err(Error::io("create", draft))?;
+            for_all_to_read(&file, draft)?;
+            file.write_all(bytes).map_err(Error::io("write", draft))?;
             self.keep(draft, name, bytes.len() as u64)
         })
     }
@@ -462,6 +465,24 @@ mod tests {
         assert!(error.to_string().contains("expected 4 bytes, got 3 bytes"), "{error}");
         for (name, path) in crate::fs::list(&txn.staging).unwrap() {
             assert_eq!((name.len(), crate::fs::list(&path).unwrap()), (2, Vec::new()));
+        }
+    }
+
+    #[cfg(feature = "make")]
+    #[test]
+    fn objects_of_an_archive_are_for_all_to_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let repo = Repo::create(&dir.path().join("repo"), RepoMode::Archive).unwrap();
+        let repo = repo.with_deflate(Box::new(crate::archive::Libdeflate));
+        let txn = repo.transaction().unwrap();
+        txn.write_metadata(ObjectKind::DirTree, &[0], None).unwrap();
+        let header = FileHeader { uid: 0, gid: 0, mode: 0o100600, target: None, xattrs: Default::default() };
+        txn.write_content(&header, 1, &mut &b"x"[..], None).unwrap();
+        txn.commit().unwrap();
+        for name in repo.list_objects().unwrap() {
+            let mode = fs::metadata(repo.object_path(&name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o644, "{name}");
         }
     }
 

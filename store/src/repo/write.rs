@@ -39,6 +39,11 @@ fn create(path: &Path) -> Result<File> {
         .map_err(Error::io("create", path))
 }
 
+/// Whatever the umask: a web server reads objects as another user.
+pub(super) fn for_all_to_read(file: &File, path: &Path) -> Result<()> {
+    file.set_permissions(Permissions::from_mode(0o644)).map_err(Error::io("change mode of", path))
+}
+
 fn copy(source: &mut dyn Read, file: &mut dyn Write, path: &Path) -> Result<()> {
     let mut buffer = [0; CHUNK];
     loop {
@@ -85,6 +90,7 @@ impl Repo {
         source: &mut Hashing<'_>,
     ) -> Result<()> {
         let mut file = create(draft)?;
+        for_all_to_read(&file, draft)?;
         file.write_all(&header.encode_archive(size)).map_err(Error::io("write", draft))?;
         if header.is_symlink() {
             return Ok(());
@@ -117,6 +123,7 @@ impl Repo {
             );
         }
         let mut tee = Tee { source, file: create(draft)? };
+        for_all_to_read(&tee.file, draft)?;
         let mut filez = Filez::open(&mut tee).map_err(|error| error.at(place))?;
         reserve(filez.size())?;
         let mut hasher = filez.header().hasher();
