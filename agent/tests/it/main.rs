@@ -1,0 +1,10 @@
+//! The agent against servers that misbehave and against the real `ostree`.
+
+mod cli;
+mod corrupt;
+mod fixture;
+mod network;
+mod oracle;
+mod server;
+mod sysroot;
+mod trust;
