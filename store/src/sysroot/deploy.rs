@@ -182,7 +182,7 @@ impl Locked {
 
     fn make_tree(&self, commit: &Commit, tree: &Path) -> Result<()> {
         let root = (&commit.root_tree, &commit.root_meta);
-        checkout(self.repo(), root, tree, CheckoutOptions { copy: false, user: false })?;
+        checkout(self.repo(), root, tree, CheckoutOptions { threads: 2, ..CheckoutOptions::default() })?;
         let etc = tree.join("etc");
         match walk::find(self.repo(), root, "usr/etc")? {
             Some(TreeEntry::Dir(dirtree, dirmeta)) => {
@@ -194,7 +194,7 @@ impl Locked {
                     self.repo(),
                     (&dirtree, &dirmeta),
                     &etc,
-                    CheckoutOptions { copy: true, user: false },
+                    CheckoutOptions { copy: true, ..CheckoutOptions::default() },
                 )?;
             }
             _ if etc.is_dir() && !crate::fs::list(&etc)?.is_empty() => {
