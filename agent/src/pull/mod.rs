@@ -11,6 +11,7 @@
 //! is there; the ref is bound last. A run after a kill or an error skips what is there.
 
 pub mod admit;
+pub mod cache;
 pub mod lookup;
 pub mod open;
 mod queue;

@@ -6,10 +6,12 @@ use std::path::Path;
 use rootling::progress::{Screen, Style};
 use rootling::pull::admit::Rules;
 use rootling::pull::open;
-use rootling_object::RefName;
+use rootling_object::{Dict, RefName};
 use rootling_store::{Repo, RepoMode};
+use rootling_trust::SecretKey;
 
 use crate::fixture::{Fixture, REF, ostree, text};
+use crate::nginx::Nginx;
 
 fn pull_path(repo: &Repo, from: &Path) -> rootling::error::Result<rootling::pull::Pulled> {
     let screen = Screen::new(Some(Style::Quiet));
@@ -67,36 +69,41 @@ fn a_file_url_is_a_remote_like_any_other() {
 #[test]
 fn nginx_serves_what_ostree_made() {
     let fixture = Fixture::unsigned();
-    let dir = fixture.dir.path();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let conf = dir.join("nginx.conf");
-    fs::write(
-        &conf,
-        format!(
-            "daemon off; pid {0}/pid; error_log {0}/error.log; worker_processes 1; user root;\nevents {{}}\n\
-             http {{ access_log {0}/access.log; server {{ listen 127.0.0.1:{port}; root {1}; }} }}\n",
-            text(dir),
-            text(&fixture.remote)
-        ),
-    )
-    .unwrap();
-    let mut nginx = std::process::Command::new("nginx")
-        .args(["-c", text(&conf), "-e", text(&dir.join("start.log"))])
-        .spawn()
-        .unwrap_or_else(|error| panic!("nginx is missing (apt-get install nginx-light): {error}"));
-    let config = fs::read_to_string(fixture.repo.path().join("config")).unwrap();
-    let config = config.replace(&fixture.server.url, &format!("http://127.0.0.1:{port}"));
-    fs::write(fixture.repo.path().join("config"), config).unwrap();
-    // until it listens
-    let up = (0..200).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(25));
-        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-    });
-    let result = fixture.pull();
-    nginx.kill().and_then(|()| nginx.wait()).unwrap();
-    assert!(up, "nginx did not start");
-    result.expect("from nginx");
+    let nginx = Nginx::start(&fixture.remote, "", "");
+    let path = fixture.repo.path().join("config");
+    let config = fs::read_to_string(&path).unwrap();
+    fs::write(&path, config.replace(&fixture.server.url, &format!("http://127.0.0.1:{}", nginx.port)))
+        .unwrap();
+    fixture.pull().expect("from nginx");
     fixture.check();
+}
+
+#[test]
+fn nothing_new_by_a_signed_summary_is_one_conditional_request() {
+    let fixture = Fixture::unsigned();
+    let key = SecretKey::from_seed(&[1; 32]);
+    ostree(&["summary", "-u", "--repo", text(&fixture.remote)]);
+    let summary = fs::read(fixture.remote.join("summary")).unwrap();
+    let mut dict = Dict::new();
+    rootling_trust::sign_summary(&summary, &key, &mut dict).unwrap();
+    fs::write(fixture.remote.join("summary.sig"), dict.encode()).unwrap();
+    let nginx = Nginx::start(&fixture.remote, "", "");
+    let keys =
+        format!("sign-verify=false\nsign-verify-summary=ed25519\nverification-ed25519-key={}", key.public());
+    fixture.configure(&keys);
+    let path = fixture.repo.path().join("config");
+    let config = fs::read_to_string(&path).unwrap();
+    fs::write(&path, config.replace(&fixture.server.url, &format!("http://127.0.0.1:{}", nginx.port)))
+        .unwrap();
+    assert!(fixture.pull().expect("first").changed);
+    let before = nginx.log().len();
+    assert!(!fixture.pull().expect("second").changed);
+    let log = nginx.log();
+    assert_eq!(log.len(), before + 1, "{log:?}");
+    assert!(log[before].contains("GET /summary.sig HTTP/1.1\" 304"), "{log:?}");
+    // a broken cache costs requests, not the pull
+    fs::write(fixture.repo.path().join("tmp/cache/summaries/origin"), "flash forgets").unwrap();
+    assert!(!fixture.pull().expect("third").changed);
 }
 
 #[test]

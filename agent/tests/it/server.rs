@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -114,7 +114,7 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, root: &PathBuf, state: &Mutex<State>) {
+fn serve(stream: TcpStream, root: &Path, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     while let Some(path) = request(&mut reader, state) {
