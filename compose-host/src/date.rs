@@ -15,7 +15,8 @@ impl Civil {
     /// The moment of a time in seconds since 1970.
     pub(crate) fn from_unix(timestamp: u64) -> Civil {
         let (mut days, time) = (timestamp / 86_400, timestamp % 86_400);
-        let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let leap =
+            |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         // whole 400-year cycles first, so that a wild timestamp does not loop for long
         let mut year = 1970 + days / 146_097 * 400;
         days %= 146_097;

@@ -8,7 +8,8 @@ use rootling_store::Repo;
 
 /// The packages of a commit.
 pub fn packages(commit: &Commit) -> Result<Vec<Package>> {
-    let value = commit.metadata.get(key::PKGLIST).with_context(|| format!("the commit has no {}", key::PKGLIST))?;
+    let value =
+        commit.metadata.get(key::PKGLIST).with_context(|| format!("the commit has no {}", key::PKGLIST))?;
     Ok(pkglist::decode(value)?)
 }
 

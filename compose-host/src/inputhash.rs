@@ -20,7 +20,8 @@ const RECIPE: u32 = 1;
 pub fn inputhash(manifest: &Manifest, lock: &Lock) -> Result<String> {
     let mut text = format!("rootling-compose recipe {RECIPE}\nmanifest {}\n", manifest.to_json());
     for package in &lock.packages {
-        writeln!(text, "package {} {}", package.nevra(), package.digest).expect("writing to a String does not fail");
+        writeln!(text, "package {} {}", package.nevra(), package.digest)
+            .expect("writing to a String does not fail");
     }
     for file in &manifest.add_files {
         let content = content(&file.source)?;

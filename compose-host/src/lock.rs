@@ -160,7 +160,12 @@ impl Lock {
 
     /// The time of the newest package, in seconds.
     pub fn newest_build_time(&self) -> u64 {
-        self.packages.iter().filter_map(|package| package.place.as_ref()).map(|p| p.build_time).max().unwrap_or(0)
+        self.packages
+            .iter()
+            .filter_map(|package| package.place.as_ref())
+            .map(|p| p.build_time)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The file's text.
@@ -231,14 +236,17 @@ fn parse_package(name: &str, entry: &Value) -> Result<Locked> {
     let text = |key: &str| entry.get(key).and_then(Value::as_str);
     let number = |key: &str| entry.get(key).and_then(Value::as_u64);
     let evra = text("evra").context("no \"evra\"")?;
-    if !evra.rsplit_once('.').is_some_and(|(evr, _)| split_evr(evr).2.is_some()) {
+    if evra.rsplit_once('.').is_none_or(|(evr, _)| split_evr(evr).2.is_none()) {
         bail!("\"evra\": expected [epoch:]version-release.arch, got {evra:?}");
     }
     let digest = Digest::parse_prefixed(text("digest").context("no \"digest\"")?)?;
     let place = match text("location") {
         None => None,
         Some(location) => {
-            if location.starts_with('/') || location.contains("://") || location.split('/').any(|part| part == "..") {
+            if location.starts_with('/')
+                || location.contains("://")
+                || location.split('/').any(|part| part == "..")
+            {
                 bail!("\"location\": expected a path below the repository, got {location:?}");
             }
             Some(Place {
@@ -272,13 +280,8 @@ mod tests {
 
     fn lock() -> Lock {
         let digest = Digest::parse("sha256", &"ab".repeat(32)).unwrap();
-        let place = Place {
-            repo: "r".into(),
-            base: None,
-            location: "p/a.rpm".into(),
-            size_bytes: 5,
-            build_time: 7,
-        };
+        let place =
+            Place { repo: "r".into(), base: None, location: "p/a.rpm".into(), size_bytes: 5, build_time: 7 };
         let package = Locked { name: "a".into(), evra: "1:2-3.noarch".into(), digest, place: Some(place) };
         Lock { basearch: Some("x86_64".into()), request: Some(request(&manifest())), packages: vec![package] }
     }
@@ -317,8 +320,7 @@ mod tests {
     #[test]
     fn takes_rpm_ostrees_lock_files() {
         let hex = "ab".repeat(32);
-        let text =
-            format!(r#"{{"packages": {{"a": {{"evra": "2-3.noarch", "digest": "sha256:{hex}"}}}}}}"#);
+        let text = format!(r#"{{"packages": {{"a": {{"evra": "2-3.noarch", "digest": "sha256:{hex}"}}}}}}"#);
         let mut lock = Lock::parse(&text).unwrap();
         lock.check(&manifest()).unwrap();
         assert!(!lock.is_complete());

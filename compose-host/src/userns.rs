@@ -42,14 +42,18 @@ pub fn become_root() -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()
         .context("sh")?;
-    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
-        .context("no user namespace: expected that this kernel lets users make one (user.max_user_namespaces)")?;
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).context(
+        "no user namespace: expected that this kernel lets users make one (user.max_user_namespaces)",
+    )?;
     helper.stdin.take().context("sh has no input")?.write_all(b"go\n").context("sh")?;
     let output = helper.wait_with_output().context("sh")?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         if output.status.code() == Some(127) {
-            bail!("newuidmap and newgidmap are missing, install uidmap (Debian) or shadow-utils: {}", text.trim());
+            bail!(
+                "newuidmap and newgidmap are missing, install uidmap (Debian) or shadow-utils: {}",
+                text.trim()
+            );
         }
         bail!("newuidmap refused the map of user {uid}: {}", text.trim());
     }

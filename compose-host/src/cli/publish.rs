@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use rootling_object::commit::key;
 use rootling_object::{Commit, Dict, ObjectKind, Refspec, Value};
-use rootling_store::tree::{TreeOptions, commit_dir, write_commit};
+use rootling_store::tree::{StatCache, TreeOptions, commit_dir, write_commit};
 use rootling_trust::{SecretKey, sign_commit, sign_summary};
 
 use crate::compose::writable_repo;
@@ -58,7 +58,9 @@ pub(super) fn commit(args: CommitArgs) -> Result<String> {
     let transaction = repo.transaction()?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let owner = args.root_owner.then_some((0, 0));
-    let tree = commit_dir(&transaction, &args.dir, &TreeOptions { owner, threads, ..TreeOptions::default() })?;
+    let cache = stat_cache(&args.repo)?;
+    let options = TreeOptions { owner, threads, cache: Some(&cache), ..TreeOptions::default() };
+    let tree = commit_dir(&transaction, &args.dir, &options)?;
     let commit = Commit {
         metadata,
         parent,
@@ -71,7 +73,14 @@ pub(super) fn commit(args: CommitArgs) -> Result<String> {
     let checksum = write_commit(&transaction, &commit)?;
     transaction.set_ref(&refspec, Some(checksum));
     transaction.commit()?;
+    cache.save()?;
     Ok(format!("{checksum}\n"))
+}
+
+/// What files had when they were last committed to this repo; libostree leaves `tmp/cache` alone.
+fn stat_cache(repo: &Path) -> Result<StatCache> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(StatCache::open(&repo.join("tmp/cache/rootling-stat"), i128::try_from(now.as_nanos())?)?)
 }
 
 /// Signs a commit; the text is its checksum.
@@ -115,7 +124,8 @@ pub(super) fn keygen(secret: &Path, public: &Path) -> Result<String> {
 
 fn write_new(path: &Path, mode: u32, line: &str) -> Result<()> {
     let what = || path.display().to_string();
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).with_context(what)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).with_context(what)?;
     file.write_all(format!("{line}\n").as_bytes()).with_context(what)
 }
 

@@ -116,12 +116,16 @@ fn meant(args: TreeArgs) -> Result<Options> {
     }
     let cachedir = match args.cachedir {
         Some(dir) => dir,
-        None => default_cachedir().context("no --cachedir given, and neither XDG_CACHE_HOME nor HOME is set")?,
+        None => {
+            default_cachedir().context("no --cachedir given, and neither XDG_CACHE_HOME nor HOME is set")?
+        }
     };
     let timestamp = match (args.timestamp, std::env::var("SOURCE_DATE_EPOCH")) {
         (Some(timestamp), _) => Some(timestamp),
         (None, Ok(text)) => {
-            let number = text.parse().with_context(|| format!("SOURCE_DATE_EPOCH: expected a number, got {text:?}"))?;
+            let number = text
+                .parse()
+                .with_context(|| format!("SOURCE_DATE_EPOCH: expected a number, got {text:?}"))?;
             Some(number)
         }
         (None, Err(_)) => None,

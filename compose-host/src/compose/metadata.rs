@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn types_are_those_of_json_glib() {
-        let json = serde_json::json!({"s": "x", "n": -1, "b": true, "d": 1.5, "l": ["a", 2], "o": {"k": "v"}});
-        for (name, expected) in
-            [("s", "s"), ("n", "x"), ("b", "b"), ("d", "d"), ("l", "av"), ("o", "a{sv}")]
+        let json =
+            serde_json::json!({"s": "x", "n": -1, "b": true, "d": 1.5, "l": ["a", 2], "o": {"k": "v"}});
+        for (name, expected) in [("s", "s"), ("n", "x"), ("b", "b"), ("d", "d"), ("l", "av"), ("o", "a{sv}")]
         {
             assert_eq!(value_of(&json[name]).unwrap().type_string(), expected, "{name}");
         }
@@ -117,20 +117,26 @@ mod tests {
             timestamp: 0,
         };
         let metadata = inputs.metadata().unwrap();
-        assert_eq!((metadata.str("version"), metadata.str("z"), metadata.str("a")), (Some("7"), Some("c"), Some("m")));
+        assert_eq!(
+            (metadata.str("version"), metadata.str("z"), metadata.str("a")),
+            (Some("7"), Some("c"), Some("m"))
+        );
         inputs.more = &[];
         let metadata = inputs.metadata().unwrap();
         assert_eq!((metadata.str("version"), metadata.str("z")), (Some("10.4"), Some("m")));
         let names: Vec<_> = metadata.0.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, [
-            "version",
-            "ostree.ref-binding",
-            "ostree.linux",
-            "ostree.bootable",
-            "rpmostree.inputhash",
-            "rpmostree.rpmdb.pkglist",
-            "a",
-            "z"
-        ]);
+        assert_eq!(
+            names,
+            [
+                "version",
+                "ostree.ref-binding",
+                "ostree.linux",
+                "ostree.bootable",
+                "rpmostree.inputhash",
+                "rpmostree.rpmdb.pkglist",
+                "a",
+                "z"
+            ]
+        );
     }
 }

@@ -40,7 +40,12 @@ impl Repos {
         for dir in &manifest.repo_dirs {
             for config in repo::read_dir(dir, &vars)? {
                 if let Some(first) = all.iter().find(|known| known.id == config.id) {
-                    bail!("{}: repository {:?} a second time, first at {}", config.origin, config.id, first.origin);
+                    bail!(
+                        "{}: repository {:?} a second time, first at {}",
+                        config.origin,
+                        config.id,
+                        first.origin
+                    );
                 }
                 all.push(config);
             }
@@ -51,7 +56,10 @@ impl Repos {
         for name in &manifest.repos {
             let Some(config) = all.iter().find(|config| config.id == *name) else {
                 let known: Vec<_> = all.iter().map(|config| config.id.as_str()).collect();
-                bail!("repository {name:?} of the manifest is in no .repo file beside it, which name: {}", known.join(", "))
+                bail!(
+                    "repository {name:?} of the manifest is in no .repo file beside it, which name: {}",
+                    known.join(", ")
+                )
             };
             config.check()?;
         }
@@ -159,7 +167,13 @@ pub(super) fn fetch(lock: &Lock, repos: &Repos, say: Say) -> Result<Vec<PackageF
             bail!("package {nevra} is from repository {:?}, which the manifest does not name", place.repo)
         };
         let expected = Expected { digest: package.digest.clone(), size_bytes: Some(place.size_bytes) };
-        wanted.push(Wanted { nevra, source, base: place.base.as_deref(), location: &place.location, expected });
+        wanted.push(Wanted {
+            nevra,
+            source,
+            base: place.base.as_deref(),
+            location: &place.location,
+            expected,
+        });
     }
     let bytes: u64 = wanted.iter().filter_map(|one| one.expected.size_bytes).sum();
     say(&format!("fetching {} packages, {} MB", wanted.len(), bytes / 1_000_000));
@@ -182,12 +196,7 @@ pub(super) fn work_dir(cachedir: &Path) -> Result<tempfile::TempDir> {
 }
 
 /// Unpacks into `root`, which is made.
-pub(super) fn unpack(
-    root: &Path,
-    files: &[PackageFile],
-    manifest: &Manifest,
-    say: Say,
-) -> Result<Unpacked> {
+pub(super) fn unpack(root: &Path, files: &[PackageFile], manifest: &Manifest, say: Say) -> Result<Unpacked> {
     say(&format!("unpacking {} packages", files.len()));
     std::fs::create_dir(root).with_context(|| format!("{}", root.display()))?;
     let options = UnpackOptions { documentation: manifest.documentation, ignore_devices: false };

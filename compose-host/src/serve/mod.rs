@@ -45,7 +45,11 @@ pub struct Server {
 
 impl Server {
     /// Binds; port 0 takes a free one.
-    pub fn bind(dir: &Path, address: SocketAddr, log: impl Fn(&Access) + Send + Sync + 'static) -> Result<Server> {
+    pub fn bind(
+        dir: &Path,
+        address: SocketAddr,
+        log: impl Fn(&Access) + Send + Sync + 'static,
+    ) -> Result<Server> {
         let dir = dir.canonicalize().with_context(|| format!("{}", dir.display()))?;
         let listener = TcpListener::bind(address).with_context(|| format!("{address}"))?;
         Ok(Server { listener, dir, log: Arc::new(log) })

@@ -63,7 +63,9 @@ impl Request {
         }
         let mut request =
             Request { method: method.into(), target: target.into(), keep_alive: false, headers };
-        if request.header("transfer-encoding").is_some() || request.header("content-length").is_some_and(|n| n != "0") {
+        if request.header("transfer-encoding").is_some()
+            || request.header("content-length").is_some_and(|n| n != "0")
+        {
             return Err(413);
         }
         let connection = request.header("connection").unwrap_or_default().to_ascii_lowercase();

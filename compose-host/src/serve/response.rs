@@ -24,7 +24,8 @@ impl Response {
 
     /// Status line and headers.
     pub(super) fn head(&self, keep_alive: bool) -> String {
-        let mut head = format!("HTTP/1.1 {} {}\r\nServer: rootling-compose\r\n", self.status, reason(self.status));
+        let mut head =
+            format!("HTTP/1.1 {} {}\r\nServer: rootling-compose\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }
@@ -59,7 +60,8 @@ pub(super) fn answer(dir: &Path, request: &Request) -> Response {
 
 fn answer_file(file: File, metadata: &Metadata, request: &Request) -> Response {
     let size = metadata.len();
-    let etag = format!("\"{:x}-{:x}-{:x}.{:x}\"", metadata.ino(), size, metadata.mtime(), metadata.mtime_nsec());
+    let etag =
+        format!("\"{:x}-{:x}-{:x}.{:x}\"", metadata.ino(), size, metadata.mtime(), metadata.mtime_nsec());
     let modified = u64::try_from(metadata.mtime()).unwrap_or(0);
     let headers = vec![
         ("ETag", etag.clone()),
@@ -68,8 +70,13 @@ fn answer_file(file: File, metadata: &Metadata, request: &Request) -> Response {
         ("Content-Type", "application/octet-stream".to_string()),
     ];
     let fresh = match request.header("if-none-match") {
-        Some(tags) => tags.split(',').any(|tag| tag.trim() == "*" || tag.trim().trim_start_matches("W/") == etag),
-        None => request.header("if-modified-since").and_then(http_date::parse).is_some_and(|since| modified <= since),
+        Some(tags) => {
+            tags.split(',').any(|tag| tag.trim() == "*" || tag.trim().trim_start_matches("W/") == etag)
+        }
+        None => request
+            .header("if-modified-since")
+            .and_then(http_date::parse)
+            .is_some_and(|since| modified <= since),
     };
     if fresh {
         return Response { status: 304, headers, ..Response::default() };
@@ -88,7 +95,12 @@ fn answer_file(file: File, metadata: &Metadata, request: &Request) -> Response {
         Some(Some((first, last))) => {
             let mut headers = headers;
             headers.push(("Content-Range", format!("bytes {first}-{last}/{size}")));
-            Response { status: 206, headers, file: Some((file, first, last - first + 1)), ..Response::default() }
+            Response {
+                status: 206,
+                headers,
+                file: Some((file, first, last - first + 1)),
+                ..Response::default()
+            }
         }
     }
 }
