@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use crate::rpms::crate_source;
 
-const IMAGES: [(&str, usize); 3] = [("fedora-44", 147), ("centos-stream-9", 137), ("centos-stream-10", 162)];
+pub const IMAGES: [(&str, usize); 3] = [("fedora-44", 147), ("centos-stream-9", 137), ("centos-stream-10", 162)];
 const OPTIONS: RpmdbOptions = RpmdbOptions { timestamp: 1_700_000_000, documentation: true };
 
 /// The database of an image in the `librpm` crate's test data. The crate itself cannot be a dependency: it builds
@@ -39,13 +39,13 @@ fn fetch() -> PathBuf {
 }
 
 /// An image's database, copied so that nothing is written beside the original.
-fn open(name: &str, scratch: &Path) -> Connection {
+pub fn open(name: &str, scratch: &Path) -> Connection {
     let copy = scratch.join(format!("{name}.sqlite"));
     std::fs::copy(image(name), &copy).expect("copy the database");
     Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("open the database")
 }
 
-fn packages(connection: &Connection) -> Vec<(i64, Package)> {
+pub fn packages(connection: &Connection) -> Vec<(i64, Package)> {
     let mut select = connection.prepare("SELECT hnum, blob FROM Packages ORDER BY hnum").unwrap();
     let rows = select.query_map((), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
     let package = |(number, bytes): (i64, Vec<u8>)| {
