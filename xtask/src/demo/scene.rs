@@ -66,10 +66,8 @@ impl Scene {
     fn show(&mut self, title: &str, device: bool, command: &mut Command) -> Result<String> {
         eprintln!("\n== {title}\n   $ {}", self.shortened(&run::line(command)));
         let before = self.wire.as_ref().map(|wire| wire.since(Reading::default()));
-        let cost = measure::successful(command)?;
-        for line in cost.stderr.lines().chain(cost.stdout.lines()) {
-            eprintln!("   {line}");
-        }
+        let cost = measure::measure_with(command, &|line| eprintln!("   {line}"))?;
+        measure::check(command, &cost)?;
         let wire = self.wire.as_ref().zip(before).map(|(wire, before)| wire.since(before));
         let stdout = cost.stdout.clone();
         self.rows.push(Row { title: title.to_owned(), device, cost, wire });
