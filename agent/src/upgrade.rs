@@ -12,7 +12,7 @@
 
 use rootling_object::{Checksum, Commit, Refspec};
 use rootling_store::Repo;
-use rootling_store::sysroot::{DeployOptions, Deployed, Locked, Origin};
+use rootling_store::sysroot::{DeployOptions, Deployed, Locked, Origin, Sysroot};
 use rootling_trust::Verified;
 
 use crate::cli::meant::Until;
@@ -41,24 +41,18 @@ pub struct Wanted<'a> {
 /// Fetches what the origin's ref names now and deploys it.
 pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     let path = &scene.global.sysroot;
-    if wanted.until == Until::Reboot {
-        device::check_reboot(path)?;
+    match wanted.until {
+        Until::Check => return check(scene, wanted),
+        Until::Reboot => device::check_reboot(path)?,
+        Until::Download | Until::Deploy => {}
     }
     let mut sysroot = device::lock(path)?;
     let here = look(&sysroot, wanted)?;
     let repo = Repo::open(sysroot.repo().path())?;
     let pull = connect(scene, &repo, &here, wanted)?;
-    scene.screen.phase(&format!("looking for {}", here.follows));
-    let found = pull.admit(&here.follows.name)?;
-    let commit = *found.checksum();
-    let complete = pull.is_complete(&commit);
-    let step = decide(&Situation { found: commit, complete, default: here.default, until: wanted.until });
-    announce(scene, &repo, &here, &found, step)?;
-    if let Step::Nothing = step {
+    let (found, step) = find(scene, &pull, &here, wanted)?;
+    if step == Step::Nothing {
         return Ok(Exit::Unchanged);
-    }
-    if wanted.until == Until::Check {
-        return Ok(Exit::Ok);
     }
     let pulled = fetch(scene, &pull, &here, found)?;
     if wanted.until == Until::Download {
@@ -70,6 +64,17 @@ pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
         device::reboot(path)?;
     }
     Ok(Exit::Ok)
+}
+
+/// Says whether there is something new; takes no lock and writes nothing.
+fn check(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
+    let sysroot = device::look(&scene.global.sysroot)?;
+    let here = look(&sysroot, wanted)?;
+    let pull = connect(scene, sysroot.repo(), &here, wanted)?;
+    match find(scene, &pull, &here, wanted)? {
+        (_, Step::Nothing) => Ok(Exit::Unchanged),
+        _ => Ok(Exit::Ok),
+    }
 }
 
 /// What an upgrade finds.
@@ -117,7 +122,7 @@ struct Here {
     deployed: Option<Checksum>,
 }
 
-fn look(sysroot: &Locked, wanted: &Wanted<'_>) -> Result<Here> {
+fn look(sysroot: &Sysroot, wanted: &Wanted<'_>) -> Result<Here> {
     let stateroot = device::stateroot(sysroot, wanted.os)?;
     let default = sysroot.deployments().iter().find(|deployment| deployment.stateroot == stateroot);
     let default = default.map(|deployment| deployment.checksum);
@@ -152,6 +157,21 @@ fn connect<'a>(scene: &'a Scene<'_>, repo: &'a Repo, here: &Here, wanted: &Wante
     let rules = Rules { allow_downgrade: wanted.allow_downgrade, not_before, ..Rules::default() };
     let (_, pull) = open::remote(repo, &scene.global.sysroot, remote, rules, &scene.patience, scene.screen)?;
     Ok(pull)
+}
+
+fn find(
+    scene: &Scene<'_>,
+    pull: &Pull<'_>,
+    here: &Here,
+    wanted: &Wanted<'_>,
+) -> Result<(Verified<Commit>, Step)> {
+    scene.screen.phase(&format!("looking for {}", here.follows));
+    let found = pull.admit(&here.follows.name)?;
+    let commit = *found.checksum();
+    let complete = pull.is_complete(&commit);
+    let step = decide(&Situation { found: commit, complete, default: here.default, until: wanted.until });
+    announce(scene, pull.repo, here, &found, step)?;
+    Ok((found, step))
 }
 
 fn announce(scene: &Scene<'_>, repo: &Repo, here: &Here, found: &Verified<Commit>, step: Step) -> Result<()> {
