@@ -21,7 +21,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::packages;
-use crate::pull::admit::Rules;
+use crate::pull::admit::{Admitted, Rules};
 use crate::pull::{Pull, Pulled, open};
 use crate::text::{moment, printable, size};
 
@@ -159,18 +159,13 @@ fn connect<'a>(scene: &'a Scene<'_>, repo: &'a Repo, here: &Here, wanted: &Wante
     Ok(pull)
 }
 
-fn find(
-    scene: &Scene<'_>,
-    pull: &Pull<'_>,
-    here: &Here,
-    wanted: &Wanted<'_>,
-) -> Result<(Verified<Commit>, Step)> {
+fn find(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, wanted: &Wanted<'_>) -> Result<(Admitted, Step)> {
     scene.screen.phase(&format!("looking for {}", here.follows));
     let found = pull.admit(&here.follows.name)?;
-    let commit = *found.checksum();
+    let commit = *found.commit.checksum();
     let complete = pull.is_complete(&commit);
     let step = decide(&Situation { found: commit, complete, default: here.default, until: wanted.until });
-    announce(scene, pull.repo, here, &found, step)?;
+    announce(scene, pull.repo, here, &found.commit, step)?;
     Ok((found, step))
 }
 
@@ -190,7 +185,7 @@ fn announce(scene: &Scene<'_>, repo: &Repo, here: &Here, found: &Verified<Commit
     Ok(())
 }
 
-fn fetch(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, found: Verified<Commit>) -> Result<Pulled> {
+fn fetch(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, found: Admitted) -> Result<Pulled> {
     scene.screen.phase("fetching");
     let pulled = pull.fetch_admitted(&here.follows.name, found)?;
     scene.screen.say(&format!("{} objects, {} fetched", pulled.fetched, size(pulled.bytes)));

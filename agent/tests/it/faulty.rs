@@ -15,7 +15,7 @@ use rootling_object::RefName;
 use rootling_store::Repo;
 use rootling_trust::Policy;
 
-use crate::fixture::{Fixture, REF, create, ostree, text};
+use crate::fixture::{Fixture, REF, create, text};
 
 type Plan = Vec<(String, Fault)>;
 
@@ -74,7 +74,7 @@ fn every_fault_at_every_object() {
             pull(&fixture, &repo, Vec::new(), 1)
                 .0
                 .unwrap_or_else(|error| panic!("after {path} {fault:?}: {error}"));
-            ostree(&["fsck", "--repo", text(repo.path())]);
+            assert!(rootling_store::fsck::fsck(&repo, None, 1).unwrap().is_clean(), "after {path} {fault:?}");
             let patient = pull(&fixture, &fresh(&fixture, number + 10_000), plan[..1].to_vec(), 2).0;
             patient.unwrap_or_else(|error| panic!("one {fault:?} at {path} is got over: {error}"));
         }
