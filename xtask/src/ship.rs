@@ -16,7 +16,7 @@ use crate::{place, tools};
 pub const TOOLS: &[tools::Tool] = &[
     ("/usr/bin/rustc", "rustc-web"),
     ("/usr/bin/cargo", "cargo-web"),
-    ("/usr/lib/rustlib/rustc-src/rust/library/std/src/lib.rs", "rust-web-src"),
+    ("/usr/lib/rustlib/src/rust/library/std/src/lib.rs", "rust-web-src"),
     ("ld.lld", "lld"),
     ("/usr/lib/x86_64-linux-musl/libc.a", "musl-dev"),
     ("musl-gcc", "musl-tools"),
