@@ -34,6 +34,7 @@
 
 pub mod bootlink;
 mod cursor;
+pub mod efi;
 pub mod entry;
 pub mod entry_name;
 mod error;

@@ -37,8 +37,11 @@ pub fn entries(names: &str, boot: u8) -> Vec<Entry> {
     rootling_boot::menu::entries(&items(names), boot, &options).into_iter().map(|(_, entry)| entry).collect()
 }
 
+/// The name of a loader's own file, and how it is made of the entries.
+pub type LoaderFile<'a> = (&'a str, &'a dyn Fn(&[Entry]) -> String);
+
 /// The plan that makes a list the one in use; `file` makes the loader's own file of its entries.
-pub fn swap(disk: &Disk, names: &str, file: Option<(&str, &dyn Fn(&[Entry]) -> String)>) -> Plan {
+pub fn swap(disk: &Disk, names: &str, file: Option<LoaderFile>) -> Plan {
     let after = match disk.nodes.contains_key("boot/loader") {
         true => BootVersion { boot: plan::other(in_use(disk).boot), sub: 0 },
         false => BootVersion { boot: 0, sub: 0 },

@@ -8,6 +8,7 @@
 //! | `grub`, `sdboot`, `uboot`, `efi`, `pi` | the loader, and the plans against it |
 
 mod disk;
+mod efi;
 mod grub;
 mod grub_script;
 mod lists;
