@@ -45,6 +45,7 @@ pub mod loader;
 pub mod menu;
 pub mod os_release;
 pub mod plan;
+pub mod sdboot;
 
 pub use bootlink::BootLink;
 pub use entry::Entry;

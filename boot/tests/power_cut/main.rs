@@ -12,3 +12,4 @@ mod efi;
 mod grub;
 mod grub_script;
 mod lists;
+mod sdboot;
