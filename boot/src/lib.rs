@@ -46,6 +46,7 @@ pub mod menu;
 pub mod os_release;
 pub mod plan;
 pub mod sdboot;
+pub mod uboot;
 
 pub use bootlink::BootLink;
 pub use entry::Entry;

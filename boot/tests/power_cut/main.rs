@@ -13,3 +13,4 @@ mod grub;
 mod grub_script;
 mod lists;
 mod sdboot;
+mod uboot;
