@@ -44,6 +44,7 @@ pub mod kernel;
 pub mod loader;
 pub mod menu;
 pub mod os_release;
+pub mod pi;
 pub mod plan;
 pub mod sdboot;
 pub mod uboot;

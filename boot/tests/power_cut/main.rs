@@ -12,5 +12,6 @@ mod efi;
 mod grub;
 mod grub_script;
 mod lists;
+mod pi;
 mod sdboot;
 mod uboot;
