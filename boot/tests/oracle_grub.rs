@@ -67,7 +67,11 @@ fn edits_give_the_same_bytes() {
 /// An ext4 image with the files of a folder.
 fn image(folder: &Path, image: &Path) {
     let (folder, image) = (folder.to_str().unwrap(), image.to_str().unwrap());
-    tool("mke2fs", "e2fsprogs", &["-q", "-t", "ext4", "-O", "^metadata_csum_seed,^orphan_file", "-d", folder, image, "8M"]);
+    tool(
+        "mke2fs",
+        "e2fsprogs",
+        &["-q", "-t", "ext4", "-O", "^metadata_csum_seed,^orphan_file", "-d", folder, image, "8M"],
+    );
 }
 
 /// Boots the image with GRUB; answers the lines it printed.
@@ -79,8 +83,12 @@ fn emulate(dir: &Path) -> String {
     let text = String::from_utf8_lossy(&out).replace('\r', "\n");
     assert!(text.contains('H'), "no output from grub-emu; install it with: apt-get install grub-emu");
     // the terminal's own codes come first on the line
-    text.lines().filter_map(|line| line.rsplit_once("\u{1b}[").map_or(Some(line), |(_, l)| l.split_once(['H', 'm']).map(|(_, l)| l)))
-        .collect::<Vec<_>>().join("\n")
+    text.lines()
+        .filter_map(|line| {
+            line.rsplit_once("\u{1b}[").map_or(Some(line), |(_, l)| l.split_once(['H', 'm']).map(|(_, l)| l))
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The tree of a device whose list is b (on trial) and a, with an environment.
@@ -92,7 +100,11 @@ fn tree(dir: &Path, env: &[u8], menu: &str) {
     fs::write(boot.join("grub/grub.cfg"), grub::config(0)).unwrap();
     fs::write(boot.join("grub/grubenv"), env).unwrap();
     fs::write(boot.join("loader.0/grub.cfg"), menu).unwrap();
-    fs::write(boot.join("grub/custom.cfg"), "if [ -z \"${run_entry}\" ]; then\necho \"CHOSE ${default}\"\nexit\nfi\n").unwrap();
+    fs::write(
+        boot.join("grub/custom.cfg"),
+        "if [ -z \"${run_entry}\" ]; then\necho \"CHOSE ${default}\"\nexit\nfi\n",
+    )
+    .unwrap();
     image(&dir.join("tree"), &dir.join("disk.img"));
 }
 
