@@ -44,13 +44,7 @@ impl Json {
         self.text.push_str(if value { "true" } else { "false" });
     }
 
-    /// `"key": {...}`.
-    pub fn nested(&mut self, key: &str, fill: impl FnOnce(&mut Json)) {
-        self.key(key);
-        self.braces('{', '}', fill);
-    }
-
-    /// `"key": [...]`; fill it with [`Json::item`] or [`Json::word`].
+    /// `"key": [...]`; fill it with [`Json::item`].
     pub fn list(&mut self, key: &str, fill: impl FnOnce(&mut Json)) {
         self.key(key);
         self.braces('[', ']', fill);
@@ -60,12 +54,6 @@ impl Json {
     pub fn item(&mut self, fill: impl FnOnce(&mut Json)) {
         self.separate();
         self.braces('{', '}', fill);
-    }
-
-    /// One string in a list.
-    pub fn word(&mut self, value: &str) {
-        self.separate();
-        self.quote(value);
     }
 
     fn braces(&mut self, open: char, close: char, fill: impl FnOnce(&mut Json)) {
@@ -117,12 +105,10 @@ mod tests {
             j.list("b", |j| {
                 j.item(|j| j.number("n", 1));
                 j.item(|j| j.bool("t", true));
-                j.word("w");
             });
-            j.nested("e", |_| {});
             j.opt("z", None);
         });
-        assert_eq!(text, r#"{"a":"x","b":[{"n":1},{"t":true},"w"],"e":{},"z":null}"#);
+        assert_eq!(text, r#"{"a":"x","b":[{"n":1},{"t":true}],"z":null}"#);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`cli`] | the command line: typed, then meant |
 //! | [`command`] | one file per command |
+//! | [`upgrade`] | the job: look, trust, decide, fetch, deploy |
+//! | [`device`] | what is on this device |
 //! | [`remote`] | remotes as the configuration describes them |
 //! | [`pull`] | from a ref of a remote to a complete commit in the repo |
 //! | [`transport`] | how bytes come from a remote |
@@ -17,6 +19,7 @@
 pub mod cli;
 pub mod clock;
 pub mod command;
+pub mod device;
 pub mod error;
 pub mod exit;
 mod json;
@@ -26,3 +29,4 @@ pub mod pull;
 pub mod remote;
 pub mod text;
 pub mod transport;
+pub mod upgrade;

@@ -2,8 +2,8 @@
 //!
 //! Edges, strongest first: a package that owns a symlink goes before those with files below it (`/lib` -> `usr/lib`);
 //! what %pre needs; what %post, %posttrans and unmarked prerequisites need; all other requirements and
-//! `OrderWithRequires`. Packages that need each other in a circle are put in order by their stronger edges alone, a
-//! strength at a time, and at last by name. Same packages, same order, however they were listed.
+//! `OrderWithRequires`. Where packages need each other in a circle, its weakest edges give way, those of the package that
+//! most of the others need first. Same packages, same order, however they were listed.
 
 use crate::rpmfile::deps::{self, Dependency};
 use crate::rpmfile::files::{FileType, Files};
@@ -210,32 +210,48 @@ fn compare_evr(a: &str, b: &str) -> Ordering {
 /// Sorts topologically; nodes are in name order already.
 fn sort(edges: &Edges) -> Vec<usize> {
     let mut sorted = Vec::with_capacity(edges.len());
-    sort_part((0..edges.len()).collect(), edges, Strength::Plain, &mut sorted);
+    sort_part(&(0..edges.len()).collect::<Vec<_>>(), &mut edges.clone(), &mut sorted);
     sorted
 }
 
-fn sort_part(nodes: Vec<usize>, edges: &Edges, least: Strength, sorted: &mut Vec<usize>) {
+fn sort_part(nodes: &[usize], edges: &mut Edges, sorted: &mut Vec<usize>) {
     let members: BTreeSet<usize> = nodes.iter().copied().collect();
-    let circles = circles(&nodes, |node| {
-        let mut next: Vec<usize> = edges[node]
-            .iter()
-            .filter(|(to, strength)| members.contains(to) && **strength >= least)
-            .map(|(to, _)| *to)
-            .collect();
+    let next = |node: usize| {
+        let mut next: Vec<usize> = edges[node].keys().copied().filter(|to| members.contains(to)).collect();
         next.sort_unstable();
         next
-    });
-    for circle in circles {
-        let stronger = match least {
-            Strength::Plain => Some(Strength::Post),
-            Strength::Post => Some(Strength::Pre),
-            Strength::Pre => Some(Strength::Link),
-            Strength::Link => None,
-        };
-        match stronger {
-            Some(stronger) if circle.len() > 1 => sort_part(circle, edges, stronger, sorted),
-            _ => sorted.extend(circle),
+    };
+    for circle in circles(nodes, next) {
+        match circle.as_slice() {
+            [single] => sorted.push(*single),
+            _ => {
+                break_circle(&circle, edges);
+                sort_part(&circle, edges, sorted);
+            }
         }
+    }
+}
+
+/// Drops the weakest edges of a circle from the package that most of the others need, so that it comes first.
+fn break_circle(circle: &[usize], edges: &mut Edges) {
+    let mut weakest = Strength::Link;
+    let mut needed: HashMap<usize, usize> = HashMap::new();
+    let inside = |edges: &Edges, from: usize| -> Vec<(usize, Strength)> {
+        let list = edges[from].iter().map(|(to, strength)| (*to, *strength));
+        list.filter(|(to, _)| *to != from && circle.binary_search(to).is_ok()).collect()
+    };
+    for from in circle {
+        for (to, strength) in inside(edges, *from) {
+            weakest = weakest.min(strength);
+            *needed.entry(to).or_default() += 1;
+        }
+    }
+    let weak = |from: &&usize| inside(edges, **from).iter().any(|(_, strength)| *strength == weakest);
+    // the first of equals, which are in name order
+    let most =
+        circle.iter().filter(weak).rev().max_by_key(|node| needed.get(node).copied().unwrap_or(0)).copied();
+    if let Some(most) = most {
+        edges[most].retain(|to, strength| *strength != weakest || circle.binary_search(to).is_err());
     }
 }
 
@@ -319,7 +335,9 @@ mod tests {
         assert_eq!(sort(&graph(2, &[(0, 1, Plain), (1, 0, Post)])), [0, 1]);
         assert_eq!(sort(&graph(2, &[(0, 1, Pre), (1, 0, Post)])), [1, 0]);
         assert_eq!(sort(&graph(2, &[(0, 1, Link), (1, 0, Pre)])), [1, 0]);
-        assert_eq!(sort(&graph(3, &[(0, 1, Plain), (1, 2, Plain), (2, 0, Plain)])), [0, 1, 2]);
+        assert_eq!(sort(&graph(3, &[(0, 1, Plain), (1, 2, Plain), (2, 0, Plain)])), [0, 2, 1]);
+        // glibc: what most of the circle needs comes first
+        assert_eq!(sort(&graph(3, &[(0, 2, Plain), (1, 2, Plain), (2, 0, Plain)])), [2, 0, 1]);
         // the circle as a whole still comes before what needs it, and after what it needs
         let edges = graph(4, &[(0, 1, Plain), (1, 2, Pre), (2, 1, Plain), (2, 3, Plain)]);
         assert_eq!(sort(&edges), [3, 2, 1, 0]);

@@ -48,7 +48,7 @@ pub enum Command {
     Cleanup { os: Option<String>, pending: bool, rollback: bool },
     Pin { index: usize, unpin: bool },
     Kargs { os: Option<String>, edits: Vec<KargEdit>, reboot: bool },
-    Fsck { repair: bool, all: bool },
+    Fsck { repair: bool },
     ConfigDiff { os: Option<String> },
 }
 
@@ -148,7 +148,7 @@ fn command(spec: &Spec, typed: &Typed) -> Result<Command> {
         "cleanup" => Command::Cleanup { os, pending: typed.has("pending"), rollback: typed.has("rollback") },
         "pin" => Command::Pin { index: index(&need(0)?)?, unpin: typed.has("unpin") },
         "kargs" => Command::Kargs { os, edits: edits(typed), reboot },
-        "fsck" => Command::Fsck { repair: typed.has("repair"), all: typed.has("all") },
+        "fsck" => Command::Fsck { repair: typed.has("repair") },
         "config-diff" => Command::ConfigDiff { os },
         "version" => Command::Version,
         other => return Err(Error::Bug(format!("command {other:?} is in the table but not understood"))),
@@ -190,17 +190,17 @@ fn remote_add(typed: &Typed, name: String, url: String) -> Result<RemoteAdd> {
     if !branches.is_empty() {
         keys.push(("branches".into(), branches.concat()));
     }
-    if typed.has("no-gpg-verify") || typed.value("sign-verify").is_some() || typed.has("verification-key") {
-        keys.push(("gpg-verify".into(), "false".into()));
-    }
+    // for libostree, whose default is true: GPG is never used here, and a device may go back to it
+    keys.push(("gpg-verify".into(), "false".into()));
     if typed.has("no-sign-verify") {
         keys.push(("sign-verify".into(), "false".into()));
+    } else {
+        keys.push(("sign-verify".into(), "ed25519".into()));
     }
     for method in typed.values("sign-verify") {
-        keys.extend(sign_verify(&method)?);
+        keys.push(sign_verify(&method)?);
     }
     if let Some(file) = typed.value("verification-key") {
-        keys.push(("sign-verify".into(), "ed25519".into()));
         keys.push(("verification-ed25519-file".into(), file.to_owned()));
     }
     for pair in typed.values("set") {
@@ -221,7 +221,7 @@ fn remote_add(typed: &Typed, name: String, url: String) -> Result<RemoteAdd> {
     Ok(RemoteAdd { name, keys, exists })
 }
 
-fn sign_verify(method: &str) -> Result<[(String, String); 2]> {
+fn sign_verify(method: &str) -> Result<(String, String)> {
     let wrong = || {
         Error::Usage(format!(
             "--sign-verify: expected ed25519=inline:KEY or ed25519=file:FILE, got {method:?}"
@@ -234,7 +234,7 @@ fn sign_verify(method: &str) -> Result<[(String, String); 2]> {
         "file" => "verification-ed25519-file",
         _ => return Err(wrong()),
     };
-    Ok([("sign-verify".into(), "ed25519".into()), (name.into(), value.into())])
+    Ok((name.into(), value.into()))
 }
 
 fn edits(typed: &Typed) -> Vec<KargEdit> {

@@ -186,10 +186,7 @@ pub const COMMANDS: &[Spec] = &[
         args: "",
         count: (0, 0),
         about: "verify every object against its checksum",
-        flags: &[
-            switch("repair", "fetch again what is broken or missing"),
-            letter("all", 'a', "also objects no ref needs"),
-        ],
+        flags: &[switch("repair", "fetch again what is broken or missing")],
     },
     Spec {
         name: "config-diff",

@@ -1,16 +1,28 @@
 //! One file per command.
 
+mod config_diff;
+mod db;
+mod deploy;
+mod fsck;
+mod init;
+mod kargs;
 mod pull;
 mod remotes;
+mod rollback;
+mod status;
 mod version;
 
 use std::path::PathBuf;
 
+use rootling_object::Refspec;
+
+use crate::cli::meant::Until;
 use crate::cli::{Command, Global, Meant, help};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::progress::Screen;
 use crate::pull::open::Patience;
+use crate::upgrade::{self, Wanted};
 
 /// Where a command works and where it speaks.
 #[derive(Debug)]
@@ -36,6 +48,7 @@ pub fn run(meant: &Meant, screen: &Screen) -> Result<Exit> {
     match &meant.command {
         Command::Help(spec) => screen.say(help::text(*spec).trim_end()),
         Command::Version => screen.say(&version::text()),
+        Command::Init { stateroot } => init::run(&scene, stateroot.as_deref())?,
         Command::RemoteAdd(wanted) => remotes::add(&scene, wanted)?,
         Command::RemoteList { urls } => remotes::list(&scene, *urls)?,
         Command::RemoteDelete { name, if_exists } => remotes::delete(&scene, name, *if_exists)?,
@@ -43,7 +56,32 @@ pub fn run(meant: &Meant, screen: &Screen) -> Result<Exit> {
             let (allow_downgrade, remote) = (*allow_downgrade, remote.as_deref());
             return pull::run(&scene, &pull::Wanted { source, refs, allow_downgrade, remote });
         }
-        other => return Err(Error::Bug(format!("not there yet: {other:?}"))),
+        Command::Deploy { os, rev, kargs, reboot } => {
+            return deploy::run(&scene, os.as_deref(), rev, kargs, *reboot);
+        }
+        Command::Upgrade { os, until, allow_downgrade } => {
+            let (os, until, allow_downgrade) = (os.as_deref(), *until, *allow_downgrade);
+            return upgrade::upgrade(&scene, &Wanted { os, switch_to: None, until, allow_downgrade });
+        }
+        Command::Switch { os, refspec, reboot } => {
+            let switch_to = Refspec::parse(refspec).map_err(|error| Error::Usage(error.to_string()))?;
+            let until = if *reboot { Until::Reboot } else { Until::Deploy };
+            let (os, switch_to) = (os.as_deref(), Some(switch_to));
+            return upgrade::upgrade(&scene, &Wanted { os, switch_to, until, allow_downgrade: false });
+        }
+        Command::Rollback { os, reboot } => return rollback::rollback(&scene, os.as_deref(), *reboot),
+        Command::Status { json } => status::run(&scene, *json)?,
+        Command::DbDiff { os, from, to, json } => {
+            db::diff(&scene, os.as_deref(), from.as_deref(), to.as_deref(), *json)?;
+        }
+        Command::DbList { os, rev } => db::list(&scene, os.as_deref(), rev.as_deref())?,
+        Command::Cleanup { os, pending, rollback } => {
+            return rollback::cleanup(&scene, os.as_deref(), *pending, *rollback);
+        }
+        Command::Pin { index, unpin } => return rollback::pin(&scene, *index, *unpin),
+        Command::Kargs { os, edits, reboot } => return kargs::run(&scene, os.as_deref(), edits, *reboot),
+        Command::Fsck { repair } => return fsck::run(&scene, *repair),
+        Command::ConfigDiff { os } => config_diff::run(&scene, os.as_deref())?,
     }
     Ok(Exit::Ok)
 }

@@ -11,6 +11,7 @@
 //! is there; the ref is bound last. A run after a kill or an error skips what is there.
 
 pub mod admit;
+pub mod cache;
 pub mod lookup;
 pub mod open;
 mod queue;
@@ -59,6 +60,8 @@ pub struct Pulled {
     pub fetched: u64,
     /// Bytes of bodies received.
     pub bytes: u64,
+    /// Content objects that were hashed as they came, ascending: they need not be read again.
+    pub hashed: Vec<Checksum>,
 }
 
 impl Pull<'_> {
@@ -79,17 +82,24 @@ impl Pull<'_> {
         let refspec = self.refspec(name);
         let checksum = *commit.checksum();
         let before = self.repo.read_ref(&refspec)?;
-        let mut pulled = Pulled { refspec, changed: before != Some(checksum), commit, fetched: 0, bytes: 0 };
+        let mut pulled = Pulled {
+            refspec,
+            changed: before != Some(checksum),
+            commit,
+            fetched: 0,
+            bytes: 0,
+            hashed: Vec::new(),
+        };
         if self.is_complete(&checksum) && !pulled.changed {
             return Ok(pulled);
         }
         self.repo.mark_partial(&checksum)?;
         let transaction = self.repo.transaction()?;
-        let count = walk::walk(self, &transaction, &pulled.commit)?;
+        let (count, hashed) = walk::walk(self, &transaction, &pulled.commit)?;
         transaction.set_ref(&pulled.refspec, Some(checksum));
         transaction.mark_complete(&checksum);
         transaction.commit()?;
-        (pulled.fetched, pulled.bytes) = (count.done, count.bytes);
+        (pulled.fetched, pulled.bytes, pulled.hashed) = (count.done, count.bytes, hashed);
         Ok(pulled)
     }
 

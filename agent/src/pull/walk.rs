@@ -3,9 +3,10 @@
 //! Threads with small stacks share one [`Queue`]; each has at most one object in hand, so memory does not grow with
 //! the tree. Every dirtree is read even if it is here already: only that shows that what it names is here too.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rootling_object::{Commit, DirTree, ObjectKind, ObjectName};
+use rootling_object::{Checksum, Commit, DirTree, ObjectKind, ObjectName};
 use rootling_store::Transaction;
 use rootling_trust::Verified;
 
@@ -22,7 +23,11 @@ const STACK: usize = 256 << 10;
 const CHECKPOINT: u64 = 64 << 20;
 
 /// Brings everything the commit needs into the transaction.
-pub fn walk(pull: &Pull<'_>, transaction: &Transaction<'_>, commit: &Verified<Commit>) -> Result<Count> {
+pub fn walk(
+    pull: &Pull<'_>,
+    transaction: &Transaction<'_>,
+    commit: &Verified<Commit>,
+) -> Result<(Count, Vec<Checksum>)> {
     bring_commit(pull, transaction, commit)?;
     let work = Work {
         pull,
@@ -30,6 +35,7 @@ pub fn walk(pull: &Pull<'_>, transaction: &Transaction<'_>, commit: &Verified<Co
         queue: Queue::default(),
         meters: Meters::default(),
         saved: AtomicU64::new(0),
+        hashed: Mutex::default(),
     };
     let tree = Job { kind: ObjectKind::DirTree, checksum: commit.get().root_tree };
     let meta = Job { kind: ObjectKind::DirMeta, checksum: commit.get().root_meta };
@@ -51,7 +57,11 @@ pub fn walk(pull: &Pull<'_>, transaction: &Transaction<'_>, commit: &Verified<Co
     pull.screen.counted(work.count());
     match work.queue.failed() {
         Some(error) => Err(error),
-        None => Ok(count),
+        None => {
+            let mut hashed = work.hashed.into_inner().unwrap_or_else(|broken| broken.into_inner());
+            hashed.sort_unstable();
+            Ok((count, hashed))
+        }
     }
 }
 
@@ -74,6 +84,7 @@ struct Work<'a> {
     queue: Queue,
     meters: Meters,
     saved: AtomicU64,
+    hashed: Mutex<Vec<Checksum>>,
 }
 
 impl Work<'_> {
@@ -97,6 +108,7 @@ impl Work<'_> {
             return Ok(());
         }
         self.pull.source.content(self.transaction, &job.checksum)?;
+        self.hashed.lock().unwrap_or_else(|broken| broken.into_inner()).push(job.checksum);
         self.meters.fetched.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -18,6 +18,7 @@ pub mod faulty;
 pub mod file;
 pub mod http;
 mod proxy;
+mod resolve;
 pub mod retry;
 pub mod speed;
 mod tls;

@@ -175,7 +175,10 @@ fn pairs(node: Node, key: &str, dir: &Path) -> Result<Vec<(PathBuf, String)>> {
     for item in list(node, key)? {
         let at = item.at.clone();
         let [source, dest] = <[Node; 2]>::try_from(list(item, key)?).map_err(|got| {
-            anyhow::anyhow!("{at}: {key:?} has an entry of {} parts, expected [source, destination]", got.len())
+            anyhow::anyhow!(
+                "{at}: {key:?} has an entry of {} parts, expected [source, destination]",
+                got.len()
+            )
         })?;
         pairs.push((dir.join(text(source, key)?), text(dest, key)?));
     }

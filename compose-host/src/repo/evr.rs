@@ -12,7 +12,9 @@ pub fn compare_versions(a: &str, b: &str) -> Ordering {
 /// Splits `[epoch:]version[-release]`.
 pub fn split_evr(text: &str) -> (u32, &str, Option<&str>) {
     let (epoch, rest) = match text.split_once(':') {
-        Some((epoch, rest)) if epoch.bytes().all(|b| b.is_ascii_digit()) => (epoch.parse().unwrap_or(0), rest),
+        Some((epoch, rest)) if epoch.bytes().all(|b| b.is_ascii_digit()) => {
+            (epoch.parse().unwrap_or(0), rest)
+        }
         _ => (0, text),
     };
     match rest.rsplit_once('-') {

@@ -9,7 +9,12 @@ use super::pool::Pool;
 use super::xml::{Document, Item};
 
 /// Adds the wanted paths to the packages of repository `repo`.
-pub(super) fn read(pool: &mut Pool, repo: usize, input: impl BufRead, wanted: &HashSet<String>) -> Result<()> {
+pub(super) fn read(
+    pool: &mut Pool,
+    repo: usize,
+    input: impl BufRead,
+    wanted: &HashSet<String>,
+) -> Result<()> {
     let mut document = Document::new(input);
     let mut packages = Vec::new();
     let mut is_filelists = false;

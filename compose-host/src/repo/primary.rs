@@ -4,8 +4,8 @@ use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};
 
-use super::pool::{Dependency, Evr, Package, PackageId, Pool, RelOp};
 use super::Rich;
+use super::pool::{Dependency, Evr, Package, PackageId, Pool, RelOp};
 use super::xml::{Document, Item, Tag};
 use crate::fetch::Digest;
 
@@ -31,7 +31,9 @@ pub(super) fn read(pool: &mut Pool, repo: usize, input: impl BufRead, arches: &[
                 if name == "package" {
                     let partial = package.take().context("a package that ends twice")?;
                     let label = partial.name.clone();
-                    partial.finish(pool, repo, arches).with_context(|| format!("package {label:?}, number {seen}"))?;
+                    partial
+                        .finish(pool, repo, arches)
+                        .with_context(|| format!("package {label:?}, number {seen}"))?;
                 } else if let Some(partial) = &mut package {
                     partial.end(pool, &name, text).with_context(|| format!("package {:?}", partial.name))?;
                 }
@@ -183,7 +185,8 @@ fn entry(pool: &mut Pool, tag: &Tag) -> Result<Dependency> {
     let version = match tag.get("flags") {
         None => None,
         Some(flags) => {
-            let op = RelOp::from_flags(flags).with_context(|| format!("rpm:entry has unknown flags {flags:?}"))?;
+            let op =
+                RelOp::from_flags(flags).with_context(|| format!("rpm:entry has unknown flags {flags:?}"))?;
             // a "flags" without a version means any version
             match tag.get("ver") {
                 None | Some("") => None,
@@ -202,7 +205,11 @@ fn entry(pool: &mut Pool, tag: &Tag) -> Result<Dependency> {
 }
 
 fn checked_location(href: &str) -> Result<&str> {
-    if href.is_empty() || href.starts_with('/') || href.contains("://") || href.split('/').any(|part| part == "..") {
+    if href.is_empty()
+        || href.starts_with('/')
+        || href.contains("://")
+        || href.split('/').any(|part| part == "..")
+    {
         bail!("location {href:?}: expected a path below the repository");
     }
     Ok(href)

@@ -41,9 +41,13 @@ impl Repomd {
                     _ => {}
                 },
                 Item::End { name, text } => match name.as_str() {
-                    "checksum" => current.checksum = Some(Digest::parse(&current.checksum_kind, text.trim())?),
+                    "checksum" => {
+                        current.checksum = Some(Digest::parse(&current.checksum_kind, text.trim())?)
+                    }
                     "size" => current.size_bytes = Some(text.trim().parse().context("element size")?),
-                    "open-size" => current.open_size_bytes = Some(text.trim().parse().context("element open-size")?),
+                    "open-size" => {
+                        current.open_size_bytes = Some(text.trim().parse().context("element open-size")?)
+                    }
                     "data" => records.push(std::mem::take(&mut current).finish()?),
                     _ => {}
                 },

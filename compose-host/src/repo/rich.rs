@@ -44,7 +44,9 @@ impl Rich {
     pub(super) fn each_name(&self, each: &mut dyn FnMut(Sym)) {
         match self {
             Rich::One(dependency) => each(dependency.name),
-            Rich::And(all) | Rich::Or(all) | Rich::With(all) => all.iter().for_each(|rich| rich.each_name(each)),
+            Rich::And(all) | Rich::Or(all) | Rich::With(all) => {
+                all.iter().for_each(|rich| rich.each_name(each))
+            }
             Rich::If(a, b, c) | Rich::Unless(a, b, c) => {
                 [Some(a), Some(b), c.as_ref()].into_iter().flatten().for_each(|rich| rich.each_name(each))
             }
@@ -181,7 +183,12 @@ mod tests {
     fn show(rich: &Rich, strings: &Strings) -> String {
         let list = |all: &[Rich]| all.iter().map(|r| show(r, strings)).collect::<Vec<_>>().join(",");
         let three = |a: &Rich, b: &Rich, c: &Option<Box<Rich>>| {
-            format!("{},{},{}", show(a, strings), show(b, strings), c.as_ref().map_or("-".into(), |c| show(c, strings)))
+            format!(
+                "{},{},{}",
+                show(a, strings),
+                show(b, strings),
+                c.as_ref().map_or("-".into(), |c| show(c, strings))
+            )
         };
         match rich {
             Rich::One(d) => match &d.version {
@@ -223,7 +230,9 @@ mod tests {
     #[test]
     fn refuses() {
         let deep = "(".repeat(100_000);
-        for text in ["(a or b", "(a or b) c", "(a nor b)", "(a or b and c)", "(a if b or c)", "()", "(a or )", &deep] {
+        for text in
+            ["(a or b", "(a or b) c", "(a nor b)", "(a or b and c)", "(a if b or c)", "()", "(a or )", &deep]
+        {
             assert!(Rich::parse(text, &mut Strings::default()).is_err(), "{text}");
         }
     }

@@ -8,6 +8,7 @@ use rootling_store::sysroot::{CleanupScope, Running, Sysroot};
 use rootling_store::{Error, Result};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::time::Duration;
 
 fn three() -> (Fixture, [Checksum; 3]) {
@@ -159,4 +160,16 @@ fn config_diff_has_a_letter_for_each_change() {
     let lines: Vec<String> =
         sysroot.config_diff(sysroot.at(0).unwrap()).unwrap().iter().map(|c| c.to_string()).collect();
     assert_eq!(lines, ["D    deep/er/file", "M    plain", "A    zzz"]);
+}
+
+#[test]
+fn a_file_made_immutable_by_the_admin_does_not_stop_a_clean_up() {
+    let (fixture, commits) = three();
+    let tree = fixture.path().join(format!("ostree/deploy/os/deploy/{}.0", commits[0]));
+    assert!(Command::new("chattr").arg("+i").arg(tree.join("etc/plain")).status().unwrap().success());
+    let mut locked = fixture.lock();
+    locked.undeploy(2).unwrap();
+    let cleaned = locked.cleanup(CleanupScope::default()).unwrap();
+    assert_eq!(cleaned.deployments, [format!("{}.0", commits[0])]);
+    assert!(!tree.exists());
 }

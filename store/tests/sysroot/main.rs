@@ -2,7 +2,9 @@
 
 mod bootcheck;
 mod change;
+mod crash;
 mod deploy;
 mod etc;
 mod fixture;
+mod mounts;
 mod oracle;

@@ -258,7 +258,7 @@ impl Described {
     }
 }
 
-/// One list of relations; `rpmlib()` features and entries that repeat the last of their name are left out, as
+/// One list of relations; `rpmlib()` features and requirements that repeat the last of their name are left out, as
 /// createrepo_c does.
 fn entries(out: &mut String, kind: &str, list: &[Dependency]) {
     let mut written: Vec<String> = Vec::new();
@@ -287,7 +287,8 @@ fn entries(out: &mut String, kind: &str, list: &[Dependency]) {
             text.push_str(" pre=\"1\"");
         }
         text.push_str("/>");
-        if last.insert(&dependency.name, text.clone()).as_ref() != Some(&text) {
+        let before = last.insert(&dependency.name, text.clone());
+        if kind != "requires" || before.as_ref() != Some(&text) {
             written.push(text);
         }
     }

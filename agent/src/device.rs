@@ -1,0 +1,128 @@
+//! What is on this device: the first step of every command that changes or shows deployments.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rootling_object::{Checksum, Commit, Refspec};
+use rootling_store::Repo;
+use rootling_store::sysroot::{Deployment, Locked, Running, Sysroot};
+use rootling_trust::{Policy, Verified, verify_commit};
+
+use crate::error::{Error, Result};
+use crate::remote::{keys, read};
+
+/// How long another updater is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Reads the sysroot; `/` is the running system's.
+pub fn look(path: &Path) -> Result<Sysroot> {
+    if path != Path::new("/") {
+        return Ok(Sysroot::open(path)?);
+    }
+    let cmdline = fs::read_to_string("/proc/cmdline").map_err(|error| Error::io("/proc/cmdline", &error))?;
+    let root = fs::metadata("/").map_err(|error| Error::io("/", &error))?;
+    let running = Running { cmdline, root: (root.dev(), root.ino()), run_dir: PathBuf::from("/run/ostree") };
+    Ok(Sysroot::open_running(path, running)?)
+}
+
+/// Reads the sysroot and keeps other updaters, libostree's included, from changing it.
+pub fn lock(path: &Path) -> Result<Locked> {
+    Ok(look(path)?.lock(PATIENCE)?)
+}
+
+/// The stateroot to work on: the one named, or the booted one, or the default's, or the only one there is.
+pub fn stateroot(sysroot: &Sysroot, named: Option<&str>) -> Result<String> {
+    if let Some(named) = named {
+        let known = sysroot.path().join("ostree/deploy").join(named).is_dir() && !named.contains('/');
+        return match known {
+            true => Ok(named.to_owned()),
+            false => {
+                Err(Error::Refused(format!("expected a stateroot, got {named:?}; rootling init makes one")))
+            }
+        };
+    }
+    let default = sysroot.booted().or_else(|| sysroot.deployments().first());
+    if let Some(deployment) = default {
+        return Ok(deployment.stateroot.clone());
+    }
+    let folder = sysroot.path().join("ostree/deploy");
+    let mut names = names(&folder).map_err(|error| Error::io(&folder.display().to_string(), &error))?;
+    match (names.pop(), names.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(Error::Refused(format!("{}: expected a stateroot, got none", folder.display()))),
+        _ => Err(Error::Usage(format!("{}: several stateroots; name one with --os", folder.display()))),
+    }
+}
+
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    Ok(names)
+}
+
+/// The deployment that the next one of this stateroot follows on.
+pub fn present<'a>(sysroot: &'a Sysroot, stateroot: &str) -> Result<&'a Deployment> {
+    let found = sysroot.merge_source(stateroot);
+    found.ok_or_else(|| Error::Refused(format!("stateroot {stateroot:?}: expected a deployment, got none")))
+}
+
+/// What a deployment follows.
+pub fn origin(deployment: &Deployment) -> Result<Refspec> {
+    let refspec = deployment.origin.refspec()?;
+    refspec.ok_or_else(|| {
+        Error::Refused(format!(
+            "{}: expected a refspec, got none; use rootling switch",
+            deployment.origin_path()
+        ))
+    })
+}
+
+/// A commit of this repo, verified again by what its remote asks for today.
+///
+/// A ref that belongs to no remote was put there by hand on this device: that is its policy.
+pub fn trusted(
+    repo: &Repo,
+    sysroot: &Path,
+    commit: &Checksum,
+    follows: &Refspec,
+) -> Result<Verified<Commit>> {
+    let bytes = repo.load_metadata(rootling_object::ObjectKind::Commit, commit)?;
+    let detached = repo.load_detached(commit)?;
+    let policy = match &follows.remote {
+        Some(name) => keys::commit_policy(&read::find(repo.path(), sysroot, name)?, sysroot)?,
+        None => Policy::Unsigned { remote: "(this repo)".into() },
+    };
+    Ok(verify_commit(&bytes, *commit, detached.as_ref(), &policy)?)
+}
+
+/// Restarts the machine.
+pub fn reboot(sysroot: &Path) -> Result<()> {
+    check_reboot(sysroot)?;
+    for program in ["systemctl", "reboot"] {
+        let asked = match program {
+            "systemctl" => Command::new(program).arg("reboot").status(),
+            _ => Command::new(program).status(),
+        };
+        if asked.is_ok_and(|status| status.success()) {
+            return Ok(());
+        }
+    }
+    Err(Error::Refused("the new deployment is ready, but neither systemctl nor reboot worked".into()))
+}
+
+/// Refuses to restart a machine for a sysroot that it does not run.
+pub fn check_reboot(sysroot: &Path) -> Result<()> {
+    match sysroot == Path::new("/") {
+        true => Ok(()),
+        false => Err(Error::Usage("--reboot is for the running system, not for a --sysroot".into())),
+    }
+}

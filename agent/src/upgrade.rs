@@ -1,0 +1,231 @@
+//! An upgrade, step by step.
+//!
+//! | step | durable after it; if power fails here |
+//! |---|---|
+//! | look: deployments, origin, what the repo has | nothing changed |
+//! | trust: what the ref names, its signature, bindings and age | nothing |
+//! | decide: nothing, fetch, deploy ([`decide`], a pure function) | nothing |
+//! | fetch: every object verified as it is written | verified objects stay; the next run skips them |
+//! | bind the ref | commit complete; running system untouched |
+//! | deploy: checkout, `/etc`, boot entries, one rename | the old or the new boots |
+//! | reboot, if asked for | |
+
+use rootling_object::{Checksum, Commit, Refspec};
+use rootling_store::Repo;
+use rootling_store::sysroot::{DeployOptions, Deployed, Locked, Origin};
+use rootling_trust::Verified;
+
+use crate::cli::meant::Until;
+use crate::command::Scene;
+use crate::device;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::packages;
+use crate::pull::admit::Rules;
+use crate::pull::{Pull, Pulled, open};
+use crate::text::{moment, printable, size};
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The stateroot.
+    pub os: Option<&'a str>,
+    /// Another ref to follow from now on.
+    pub switch_to: Option<Refspec>,
+    /// How far to go.
+    pub until: Until,
+    /// Accept an older commit.
+    pub allow_downgrade: bool,
+}
+
+/// Fetches what the origin's ref names now and deploys it.
+pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
+    let path = &scene.global.sysroot;
+    if wanted.until == Until::Reboot {
+        device::check_reboot(path)?;
+    }
+    let mut sysroot = device::lock(path)?;
+    let here = look(&sysroot, wanted)?;
+    let repo = Repo::open(sysroot.repo().path())?;
+    let pull = connect(scene, &repo, &here, wanted)?;
+    scene.screen.phase(&format!("looking for {}", here.follows));
+    let found = pull.admit(&here.follows.name)?;
+    let commit = *found.checksum();
+    let complete = pull.is_complete(&commit);
+    let step = decide(&Situation { found: commit, complete, default: here.default, until: wanted.until });
+    announce(scene, &repo, &here, &found, step)?;
+    if let Step::Nothing = step {
+        return Ok(Exit::Unchanged);
+    }
+    if wanted.until == Until::Check {
+        return Ok(Exit::Ok);
+    }
+    let pulled = fetch(scene, &pull, &here, found)?;
+    if wanted.until == Until::Download {
+        return Ok(Exit::Ok);
+    }
+    let deployed = deploy(scene, &mut sysroot, &here, &pulled)?;
+    report(scene, &deployed);
+    if wanted.until == Until::Reboot {
+        device::reboot(path)?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// What an upgrade finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Situation {
+    /// What the ref names now.
+    pub found: Checksum,
+    /// Whether all of that is in the repo.
+    pub complete: bool,
+    /// What boots next.
+    pub default: Option<Checksum>,
+    /// How far the user wants to go.
+    pub until: Until,
+}
+
+/// What an upgrade does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It is what boots next, or was downloaded.
+    Nothing,
+    /// Fetch it, and go on as far as asked.
+    Fetch,
+    /// It is here; deploy it.
+    Deploy,
+}
+
+/// Decides without looking at anything but the situation.
+pub fn decide(situation: &Situation) -> Step {
+    let Situation { found, complete, default, until } = *situation;
+    if default == Some(found) {
+        return Step::Nothing;
+    }
+    match (complete, until) {
+        (true, Until::Download) => Step::Nothing,
+        (true, _) => Step::Deploy,
+        (false, _) => Step::Fetch,
+    }
+}
+
+struct Here {
+    stateroot: String,
+    follows: Refspec,
+    origin: Origin,
+    default: Option<Checksum>,
+    deployed: Option<Checksum>,
+}
+
+fn look(sysroot: &Locked, wanted: &Wanted<'_>) -> Result<Here> {
+    let stateroot = device::stateroot(sysroot, wanted.os)?;
+    let default = sysroot.deployments().iter().find(|deployment| deployment.stateroot == stateroot);
+    let default = default.map(|deployment| deployment.checksum);
+    let present = match &wanted.switch_to {
+        Some(_) => sysroot.merge_source(&stateroot),
+        None => Some(device::present(sysroot, &stateroot)?),
+    };
+    let deployed = present.map(|deployment| deployment.checksum);
+    let (follows, origin, default) = match (&wanted.switch_to, present) {
+        (Some(refspec), _) => {
+            let same = present.and_then(|present| device::origin(present).ok()).as_ref() == Some(refspec);
+            // another origin is news even if its commit is deployed already
+            (refspec.clone(), Origin::new(refspec), default.filter(|_| same))
+        }
+        (None, Some(present)) => (device::origin(present)?, present.origin.for_next(), default),
+        (None, None) => return Err(Error::Bug("an upgrade without a deployment".into())),
+    };
+    Ok(Here { stateroot, follows, origin, default, deployed })
+}
+
+fn connect<'a>(scene: &'a Scene<'_>, repo: &'a Repo, here: &Here, wanted: &Wanted<'_>) -> Result<Pull<'a>> {
+    let remote = here.follows.remote.as_deref().ok_or_else(|| {
+        Error::Refused(format!(
+            "origin {}: expected REMOTE:REF, got a ref of this repo; use rootling deploy",
+            here.follows
+        ))
+    })?;
+    let not_before = match (&wanted.switch_to, &here.deployed) {
+        (None, Some(deployed)) => repo.load_commit(deployed)?.timestamp,
+        _ => 0,
+    };
+    let rules = Rules { allow_downgrade: wanted.allow_downgrade, not_before, ..Rules::default() };
+    let (_, pull) = open::remote(repo, &scene.global.sysroot, remote, rules, &scene.patience, scene.screen)?;
+    Ok(pull)
+}
+
+fn announce(scene: &Scene<'_>, repo: &Repo, here: &Here, found: &Verified<Commit>, step: Step) -> Result<()> {
+    let name = label(found.get(), found.checksum());
+    if step == Step::Nothing {
+        scene.screen.say(&format!("{}: nothing new ({name})", here.follows));
+        return Ok(());
+    }
+    scene.screen.say(&format!("{}: {name}, verified by {}", here.follows, found.by()));
+    let old = here.deployed.map(|deployed| repo.load_commit(&deployed)).transpose()?;
+    if let Some(old) = old
+        && let Some(diff) = packages::between(&old, found.get())?
+    {
+        scene.screen.packages(&diff);
+    }
+    Ok(())
+}
+
+fn fetch(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, found: Verified<Commit>) -> Result<Pulled> {
+    scene.screen.phase("fetching");
+    let pulled = pull.fetch_admitted(&here.follows.name, found)?;
+    scene.screen.say(&format!("{} objects, {} fetched", pulled.fetched, size(pulled.bytes)));
+    Ok(pulled)
+}
+
+fn deploy(scene: &Scene<'_>, sysroot: &mut Locked, here: &Here, pulled: &Pulled) -> Result<Deployed> {
+    scene.screen.phase("deploying");
+    let is_known = |checksum: &Checksum| pulled.hashed.binary_search(checksum).is_ok();
+    let mut options = DeployOptions::new(&here.stateroot, here.origin.clone());
+    options.is_known = &is_known;
+    Ok(sysroot.deploy(&pulled.commit, &options)?)
+}
+
+/// Says what a deployment did, and what it kept aside.
+pub fn report(scene: &Scene<'_>, deployed: &Deployed) {
+    let name = deployed.deployment.name();
+    scene.screen.say(&format!("deployed {name}; it boots next"));
+    for path in deployed.merge.iter().flat_map(|merge| &merge.conflicts) {
+        scene.screen.say(&format!(
+            "conflict in /etc: {} is kept beside the new default",
+            printable(&path.display().to_string())
+        ));
+    }
+    for path in deployed.merge.iter().flat_map(|merge| &merge.skipped) {
+        scene.screen.say(&format!("not carried over in /etc: {}", printable(&path.display().to_string())));
+    }
+}
+
+/// Version, time and checksum of a commit, for people.
+pub fn label(commit: &Commit, checksum: &Checksum) -> String {
+    let version = commit.version().map(|version| format!("{} ", printable(version))).unwrap_or_default();
+    format!("{version}{checksum} of {}", moment(commit.timestamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decides_from_the_situation_alone() {
+        let (a, b) = (Checksum([1; 32]), Checksum([2; 32]));
+        for (complete, default, until, step) in [
+            (true, Some(a), Until::Deploy, Step::Nothing),
+            (true, Some(a), Until::Check, Step::Nothing),
+            (false, Some(b), Until::Check, Step::Fetch),
+            (false, Some(b), Until::Download, Step::Fetch),
+            (false, None, Until::Deploy, Step::Fetch),
+            (true, Some(b), Until::Download, Step::Nothing),
+            (true, Some(b), Until::Deploy, Step::Deploy),
+            (true, Some(b), Until::Reboot, Step::Deploy),
+            (true, Some(b), Until::Check, Step::Deploy),
+        ] {
+            let situation = Situation { found: a, complete, default, until };
+            assert_eq!(decide(&situation), step, "{situation:?}");
+        }
+    }
+}

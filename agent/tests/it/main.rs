@@ -1,0 +1,12 @@
+//! The agent against servers that misbehave and against the real `ostree`.
+
+mod cli;
+mod corrupt;
+mod fixture;
+mod network;
+mod nginx;
+mod oracle;
+mod server;
+mod sysroot;
+mod tls;
+mod trust;
