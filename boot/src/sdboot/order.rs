@@ -53,7 +53,7 @@ pub fn version_order(a: &str, b: &str) -> Ordering {
         };
         let ((run_a, rest_a), (run_b, rest_b)) = (split(a, belongs), split(b, belongs));
         let order = match belongs('0') {
-            true => compare_numbers(run_a, run_b),
+            true => run_b.is_empty().cmp(&run_a.is_empty()).then_with(|| compare_numbers(run_a, run_b)),
             false => run_a.cmp(run_b),
         };
         if order.is_ne() {

@@ -1,5 +1,6 @@
 //! What the oracle tests share: real tools, and a sequence that looks random.
 #![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::disallowed_types, reason = "the tools are programs")]
 
 use std::process::Command;
 
