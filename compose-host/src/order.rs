@@ -1,9 +1,9 @@
 //! The transaction order: what a package needs comes before it.
 //!
 //! Edges, strongest first: a package that owns a symlink goes before those with files below it (`/lib` -> `usr/lib`);
-//! what %pre needs; what %post, %posttrans and unmarked prerequisites need; all other requirements and
-//! `OrderWithRequires`. Where packages need each other in a circle, its weakest edges give way, those of the package that
-//! most of the others need first. Same packages, same order, however they were listed.
+//! what %pre needs; what %post and unmarked prerequisites need; all other requirements and `OrderWithRequires`; what
+//! only %posttrans needs. Where packages need each other in a circle, its weakest edges give way, those of the package
+//! that most others need first. Same packages, same order, however they were listed.
 
 use crate::rpmfile::deps::{self, Dependency};
 use crate::rpmfile::files::{FileType, Files};
@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 /// How much an edge matters; only used to break circles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Strength {
+    Late,
     Plain,
     Post,
     Pre,
@@ -74,10 +75,10 @@ fn strength(dependency: &Dependency) -> Option<Strength> {
     let removal = deps::SCRIPT_PREUN | deps::SCRIPT_POSTUN | deps::SCRIPT_VERIFY;
     Some(if flags & (deps::SCRIPT_PRE | deps::PRETRANS) != 0 {
         Strength::Pre
-    } else if flags & (deps::SCRIPT_POST | deps::POSTTRANS) != 0
-        || (flags & deps::PREREQ != 0 && flags & removal == 0)
-    {
+    } else if flags & deps::SCRIPT_POST != 0 || (flags & deps::PREREQ != 0 && flags & removal == 0) {
         Strength::Post
+    } else if flags & deps::POSTTRANS != 0 {
+        Strength::Late
     } else {
         Strength::Plain
     })
@@ -232,7 +233,7 @@ fn sort_part(nodes: &[usize], edges: &mut Edges, sorted: &mut Vec<usize>) {
     }
 }
 
-/// Drops the weakest edges of a circle from the package that most of the others need, so that it comes first.
+/// Drops the weakest edges of a circle from the package that most packages need, so that it comes first.
 fn break_circle(circle: &[usize], edges: &mut Edges) {
     let mut weakest = Strength::Link;
     let mut needed: HashMap<usize, usize> = HashMap::new();
@@ -241,10 +242,10 @@ fn break_circle(circle: &[usize], edges: &mut Edges) {
         list.filter(|(to, _)| *to != from && circle.binary_search(to).is_ok()).collect()
     };
     for from in circle {
-        for (to, strength) in inside(edges, *from) {
-            weakest = weakest.min(strength);
-            *needed.entry(to).or_default() += 1;
-        }
+        weakest = inside(edges, *from).iter().fold(weakest, |weakest, (_, strength)| weakest.min(*strength));
+    }
+    for to in edges.iter().flat_map(|edges| edges.keys()) {
+        *needed.entry(*to).or_default() += 1;
     }
     let weak = |from: &&usize| inside(edges, **from).iter().any(|(_, strength)| *strength == weakest);
     // the first of equals, which are in name order

@@ -5,6 +5,7 @@ mod bootcheck;
 mod common;
 mod crash_kill;
 mod oracle_commit;
+mod oracle_composed;
 mod oracle_fsck;
 mod oracle_read;
 

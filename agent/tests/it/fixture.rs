@@ -35,12 +35,8 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let remote = dir.path().join("remote");
         ostree(&["init", "--mode=archive", "--repo", text(&remote)]);
-        let fixture = Fixture {
-            server: Server::start(&remote),
-            repo: Repo::create(&dir.path().join("repo"), RepoMode::BareUser).unwrap(),
-            remote,
-            dir,
-        };
+        let fixture =
+            Fixture { server: Server::start(&remote), repo: create(&dir.path().join("repo")), remote, dir };
         fixture.configure(config);
         fixture.commit(REF, 1, 1000);
         fixture
@@ -145,6 +141,14 @@ pub fn hasty() -> Patience {
         ..Limits::default()
     };
     Patience { limits, retry: Retry { attempts: 3, pause: |_| {}, ..Retry::default() } }
+}
+
+/// An empty repo; power does not fail during these tests, so it does not sync.
+pub fn create(path: &Path) -> Repo {
+    let config = Repo::create(path, RepoMode::BareUser).unwrap().path().join("config");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}fsync=false\n")).unwrap();
+    Repo::open(path).unwrap()
 }
 
 pub fn text(path: &Path) -> &str {

@@ -2,7 +2,9 @@
 
 mod cli;
 mod corrupt;
+mod faulty;
 mod fixture;
+mod kill;
 mod network;
 mod nginx;
 mod oracle;

@@ -23,6 +23,8 @@ pub enum Act {
     Truncate(usize),
     /// One byte at a time, with a pause.
     Drip(Duration),
+    /// The right answer, late.
+    Late(Duration),
     /// A `Content-Length` that is off by this much; the connection then closes.
     Length(i64),
     /// No `Content-Length`, only the end of the connection.
@@ -182,6 +184,10 @@ fn answer(stream: &mut TcpStream, root: &Path, path: &str, act: Option<Act>) -> 
                     thread::sleep(pause);
                     stream.write_all(&[*byte]).is_ok()
                 })
+        }
+        Some(Act::Late(pause)) => {
+            thread::sleep(pause);
+            send(stream, if body.is_empty() { 404 } else { 200 }, "", &body)
         }
         Some(Act::Length(off)) => {
             let claimed = usize::try_from(body.len() as i64 + off).unwrap();

@@ -72,6 +72,23 @@ fn keys_come_from_files_and_from_the_system_and_can_be_revoked() {
 }
 
 #[test]
+fn a_signature_that_came_later_is_fetched_for_a_commit_that_is_here() {
+    let fixture = Fixture::unsigned();
+    fixture.pull().expect("unsigned is allowed");
+    fixture.configure(&format!("verification-ed25519-key={}", key(1).public()));
+    let error = fixture.pull().expect_err("not any more");
+    assert_eq!(error.class(), "untrusted", "{error}");
+    fixture.sign(&tip(&fixture), &key(1));
+    let pulled = fixture.pull().expect("signed now");
+    assert!(!pulled.changed);
+    let kept = fixture.repo.load_detached(&tip(&fixture)).unwrap().expect("the signature is kept");
+    assert!(kept.get("ostree.sign.ed25519").is_some());
+    fixture.server.forget();
+    fixture.pull().expect("by what is kept");
+    assert_eq!(fixture.server.seen(), ["refs/heads/os/main"]);
+}
+
+#[test]
 fn signatures_that_do_not_fit_are_refused() {
     for (name, forge) in
         [("of another commit", 0), ("by another key", 1), ("stripped", 2), ("of another type", 3)]

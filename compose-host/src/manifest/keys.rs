@@ -1,5 +1,17 @@
 //! One file's keys: which exist, and what type each has.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};

@@ -2,6 +2,18 @@
 //!
 //! Scalars keep their source text, so that `releasever: 4.10` stays "4.10" and not the number 4.1.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::fmt;
 use std::rc::Rc;
 

@@ -1,5 +1,17 @@
 //! Epoch, version, release: splitting and comparing as rpm does.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::cmp::Ordering;
 
 use rpm_version::Evr;

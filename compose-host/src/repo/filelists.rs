@@ -1,5 +1,17 @@
 //! filelists.xml: all paths of every package; only those somebody asked for are kept.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::collections::HashSet;
 use std::io::BufRead;
 
@@ -32,10 +44,7 @@ pub(super) fn read(
                 if name == "file" && wanted.contains(&text) {
                     let path = pool.strings.intern(&text);
                     for &id in &packages {
-                        let files = &mut pool.packages[id as usize].files;
-                        if !files.contains(&path) {
-                            files.push(path);
-                        }
+                        pool.add_file(id, path);
                     }
                 }
             }

@@ -157,6 +157,14 @@ impl Pool {
         &self.packages[id as usize]
     }
 
+    /// Adds a path to a package, once.
+    pub(super) fn add_file(&mut self, id: PackageId, path: Sym) {
+        let files = &mut self.packages[id as usize].files;
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+
     /// All package ids.
     pub fn ids(&self) -> std::ops::Range<PackageId> {
         0..u32::try_from(self.packages.len())

@@ -1,5 +1,17 @@
 //! repomd.xml: which metadata files a repository has, with their checksums and sizes.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};

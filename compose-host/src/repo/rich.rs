@@ -2,6 +2,18 @@
 //!
 //! Format: rpm's "More on Boolean Dependencies". One operator per pair of parentheses; `and`, `or` and `with` chain.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use anyhow::{Result, bail};
 
 use super::pool::{Dependency, Evr, RelOp};
@@ -118,7 +130,7 @@ impl<'a> Parser<'a> {
 
     fn term(&mut self, depth: usize) -> Result<Rich> {
         if self.peek('(') {
-            return self.group(depth + 1);
+            return self.group(depth.saturating_add(1));
         }
         let name = self.word();
         if name.is_empty() {
@@ -147,11 +159,13 @@ impl<'a> Parser<'a> {
     }
 
     fn eat(&mut self, c: char) -> bool {
-        let found = self.peek(c);
-        if found {
-            self.rest = &self.rest[c.len_utf8()..];
+        match self.rest.trim_start().strip_prefix(c) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
         }
-        found
     }
 
     /// The next word; parentheses inside a name, as in `lib.so()(64bit)`, belong to it.
@@ -160,11 +174,11 @@ impl<'a> Parser<'a> {
         let mut open = 0usize;
         let end = self.rest.find(|c: char| match c {
             '(' => {
-                open += 1;
+                open = open.saturating_add(1);
                 false
             }
             ')' if open > 0 => {
-                open -= 1;
+                open = open.saturating_sub(1);
                 false
             }
             ')' => true,

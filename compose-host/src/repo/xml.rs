@@ -1,5 +1,17 @@
 //! A thin layer over quick-xml: attributes by name, text with its entities put back.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};

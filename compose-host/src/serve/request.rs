@@ -1,5 +1,17 @@
 //! Reading a request's head.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::io::{BufRead, Read};
 
 /// A head is never longer, in bytes.

@@ -118,11 +118,11 @@ fn write_package(primary: &mut String, filelists: &mut String, lines: &[(char, S
             .map(|(_, path)| format!("<file>{}</file>", escaped(path)))
             .collect::<String>()
     };
-    write!(primary, "{}</format></package>\n", files("F")).unwrap();
-    write!(
+    writeln!(primary, "{}</format></package>", files("F")).unwrap();
+    writeln!(
         filelists,
         "<package pkgid=\"{pkgid}\" name=\"{name}\" arch=\"{arch}\"><version epoch=\"{epoch}\" ver=\"{version}\" \
-         rel=\"{release}\"/>{}</package>\n",
+         rel=\"{release}\"/>{}</package>",
         files("FL")
     )
     .unwrap();

@@ -13,7 +13,8 @@ use std::sync::OnceLock;
 
 use crate::rpms::crate_source;
 
-pub const IMAGES: [(&str, usize); 3] = [("fedora-44", 147), ("centos-stream-9", 137), ("centos-stream-10", 162)];
+pub const IMAGES: [(&str, usize); 3] =
+    [("fedora-44", 147), ("centos-stream-9", 137), ("centos-stream-10", 162)];
 const OPTIONS: RpmdbOptions = RpmdbOptions { timestamp: 1_700_000_000, documentation: true };
 
 /// The database of an image in the `librpm` crate's test data. The crate itself cannot be a dependency: it builds

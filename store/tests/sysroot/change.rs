@@ -1,7 +1,7 @@
 //! Rollback, undeploy, pin, kernel arguments, clean-up.
 
 use crate::bootcheck::{self, Bootable};
-use crate::fixture::{Fixture, Tree, verified};
+use crate::fixture::{Fixture, PATIENCE, Tree, verified};
 use rootling_boot::KernelArgs;
 use rootling_object::{Checksum, Refspec};
 use rootling_store::sysroot::{CleanupScope, Running, Sysroot};
@@ -9,7 +9,6 @@ use rootling_store::{Error, Result};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
-use std::time::Duration;
 
 fn three() -> (Fixture, [Checksum; 3]) {
     let fixture = Fixture::new();
@@ -51,7 +50,7 @@ fn rollback_swaps_and_swaps_back() {
 fn rollback_of_a_running_system_goes_to_it_or_behind_it() {
     let (fixture, _) = three();
     // two is running, three was to boot next: stay with two
-    let mut locked = running(&fixture, 1).unwrap().lock(Duration::ZERO).unwrap();
+    let mut locked = running(&fixture, 1).unwrap().lock(PATIENCE).unwrap();
     assert_eq!(locked.pending("os").count(), 1);
     locked.rollback("os").unwrap();
     assert_eq!(locked.booted().map(|d| d.entry.get("version")), Some(Some("3")));
@@ -64,7 +63,7 @@ fn rollback_of_a_running_system_goes_to_it_or_behind_it() {
 #[test]
 fn the_booted_deployment_stays_whatever_is_asked() {
     let (fixture, commits) = three();
-    let mut locked = running(&fixture, 2).unwrap().lock(Duration::ZERO).unwrap();
+    let mut locked = running(&fixture, 2).unwrap().lock(PATIENCE).unwrap();
     let error = locked.undeploy(2).unwrap_err();
     assert!(matches!(&error, Error::Refused { reason } if reason.contains("booted")), "{error}");
     locked.cleanup(CleanupScope { pending_of: Some("os"), ..CleanupScope::default() }).unwrap();
@@ -83,7 +82,7 @@ fn a_running_system_without_an_entry_is_refused() {
     let other = Running { cmdline: "root=/dev/vda".into(), ..running((0, 0)) };
     assert!(Sysroot::open_running(&fixture.path(), other.clone()).unwrap().booted().is_none());
     fs::write(fixture.dir.path().join("staged-deployment"), "").unwrap();
-    let error = Sysroot::open_running(&fixture.path(), other).unwrap().lock(Duration::ZERO).err().unwrap();
+    let error = Sysroot::open_running(&fixture.path(), other).unwrap().lock(PATIENCE).err().unwrap();
     assert!(matches!(&error, Error::Unsupported { what } if what.contains("staged")), "{error}");
 }
 

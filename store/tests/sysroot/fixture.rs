@@ -14,6 +14,8 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// Another test's child process holds copies of all open locks for a moment, between fork and exec.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const REF: &str = "origin:os/main";
 
 /// A sysroot `S` in a temporary folder.
@@ -55,7 +57,7 @@ impl Fixture {
     }
 
     pub fn lock(&self) -> Locked {
-        self.open().lock(Duration::ZERO).unwrap()
+        self.open().lock(PATIENCE).unwrap()
     }
 
     pub fn commit(&self, tree: &Tree<'_>) -> Checksum {

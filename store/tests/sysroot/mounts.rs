@@ -1,7 +1,7 @@
 //! File systems that are full, separate or read-only: made in a mount namespace by `unshare`, used by a child process.
 
 use crate::bootcheck;
-use crate::fixture::{Fixture, REF, Tree, free, verified};
+use crate::fixture::{Fixture, PATIENCE, REF, Tree, free, verified};
 use rootling_boot::KernelArgs;
 use rootling_object::{Checksum, Refspec};
 use rootling_store::sysroot::{self, DeployOptions, Origin, Running, Sysroot};
@@ -10,7 +10,6 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 const JOB: &str = "ROOTLING_TEST_MOUNTS";
 
@@ -46,7 +45,7 @@ fn big_tree<'a>(version: &'a str, kernel: &'a str) -> Tree<'a> {
 }
 
 fn deploy(sysroot: Sysroot, commit: &Checksum) -> Result<()> {
-    let mut locked = sysroot.lock(Duration::ZERO)?;
+    let mut locked = sysroot.lock(PATIENCE)?;
     let commit = verified(locked.repo(), commit);
     let mut options = DeployOptions::new("os", Origin::new(&Refspec::parse(REF).unwrap()));
     options.kernel_args = Some(KernelArgs::parse("quiet"));

@@ -25,11 +25,12 @@ const EDIT: &str = "# changed on the device\nlisten = 192.0.2.7\n";
 
 /// Shows the main job.
 pub fn demo() -> Result<()> {
-    if !namespace::is_root() {
+    if !namespace::is_inside() {
         prepare()?;
+    }
+    if !tools::root() {
         return namespace::again_inside();
     }
-    prepare()?;
     let mut scene = Scene::new(place::root().join("target/demo"), place::program("release", "rootling"))?;
     show(&mut scene)?;
     summary(&scene)

@@ -12,14 +12,14 @@ use crate::{run, tools};
 /// Set for the program that runs inside of the namespace.
 const INSIDE: &str = "XTASK_DEMO_INSIDE";
 
-/// Whether this process may go on by itself.
-pub fn is_root() -> bool {
-    tools::root()
+/// Whether this process was started by [`again_inside`].
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
 }
 
 /// Runs the demo once more, as root of a new user namespace; says what is lacking where that cannot work.
 pub fn again_inside() -> Result<()> {
-    if std::env::var_os(INSIDE).is_some() {
+    if is_inside() {
         bail!("inside of the user namespace this process is still not root");
     }
     let lacking = lacking();
