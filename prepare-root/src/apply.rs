@@ -28,8 +28,11 @@ pub fn prepare_there(sysroot: &str) -> Result<(), Error> {
 pub fn start() -> Result<(), Error> {
     early_mounts()?;
     let cmdline = cmdline()?;
-    if let Some(seconds) = cmdline.watchdog_s {
-        sys::watchdog(WATCHDOG, seconds)?;
+    if let Some(seconds) = cmdline.watchdog_s
+        && let Err(error) = sys::watchdog(WATCHDOG, seconds)
+    {
+        // no reason to stay away from a root that may be good; `rootling boot status` says what is missing
+        eprintln!("rootling-prepare-root: {error}");
     }
     if is_in_memory()? {
         mount_root(&cmdline)?;
