@@ -6,7 +6,7 @@
 use super::quote::quote;
 use crate::entry::Entry;
 use crate::kargs::words;
-use crate::loader::TrialId;
+use crate::loader::{TrialId, tried_entry};
 use std::fmt::Write;
 
 /// The text of the menu; `trial` is the first entry's, where it has to prove itself.
@@ -16,6 +16,7 @@ pub fn menu(entries: &[Entry], trial: Option<&TrialId>) -> String {
         let _ = writeln!(text, "set rootling_trial={trial}");
     }
     for (place, entry) in entries.iter().enumerate() {
+        let entry = &if place == 0 && trial.is_some() { tried_entry(entry) } else { entry.clone() };
         let title = quote(entry.get("title").unwrap_or("unnamed"));
         let _ = writeln!(text, "menuentry {title} --id rootling-{place} --unrestricted {{");
         if let Some(linux) = entry.get("linux") {
@@ -55,7 +56,7 @@ mod tests {
             "# Written by rootling with each list of deployments; changes are lost.\n\
              set rootling_trial=ab.0\n\
              menuentry 'It'\\''s 2' --id rootling-0 --unrestricted {\n  \
-             linux '/boot/k 2' quiet 'dyndbg=file a +p' 'x=$y'\n  initrd /i /j\n}\n\
+             linux '/boot/k 2' quiet 'dyndbg=file a +p' 'x=$y' panic=10\n  initrd /i /j\n}\n\
              menuentry 1 --id rootling-1 --unrestricted {\n  linux /k1\n  devicetree /d.dtb\n}\n"
         );
         assert!(!menu(&entries, None).contains("rootling_trial"));

@@ -26,4 +26,4 @@ mod trial;
 pub use detect::{Kind, Traces};
 pub use promise::{Counting, Promises};
 pub use step::{Change, Step};
-pub use trial::{MAX_TRIES, Outcome, PANIC_S, Trial, TrialId, outcome, tried_args};
+pub use trial::{MAX_TRIES, Outcome, PANIC_S, Trial, TrialId, outcome, tried_args, tried_entry};

@@ -1,6 +1,7 @@
 //! A trial: what is tried, how often it still is, and what a boot says about it.
 
 use crate::Result;
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::kargs::KernelArgs;
 use std::fmt;
@@ -79,6 +80,14 @@ pub fn tried_args(args: &KernelArgs) -> KernelArgs {
     let mut args = args.clone();
     args.append_if_missing(&format!("panic={PANIC_S}"));
     args
+}
+
+/// The entry of what is on trial.
+pub fn tried_entry(entry: &Entry) -> Entry {
+    let mut entry = entry.clone();
+    let args = tried_args(&KernelArgs::parse(entry.get("options").unwrap_or_default()));
+    entry.set("options", &args.to_string());
+    entry
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::Result;
 use crate::bootlink::BootLink;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::loader::{Change, Counting, Promises, Trial, tried_args};
+use crate::loader::{Change, Counting, Promises, Trial, tried_entry};
 use crate::menu::{self, Item, Options};
 use crate::plan::{BootVersion, Step, deployment_path, other};
 
@@ -178,10 +178,7 @@ fn new_link(kept: &[Kept], new: &Item, bootversion: u8) -> Result<BootLink> {
 
 fn entry(new: &Item, link: &BootLink, name: &CountedName) -> Entry {
     let index = name.stem.trim_start_matches("ostree-").parse().unwrap_or(1);
-    let mut entry = menu::entry(new, 0, index, link, false, &Options::default());
-    let args = crate::KernelArgs::parse(entry.get("options").unwrap_or_default());
-    entry.set("options", &tried_args(&args).to_string());
-    entry
+    tried_entry(&menu::entry(new, 0, index, link, false, &Options::default()))
 }
 
 /// The new entry has to be the one that boots, and the pattern of loader.conf must not say otherwise.

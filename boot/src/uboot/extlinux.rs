@@ -10,6 +10,7 @@
 //! `doc/README.pxe`, syslinux.
 
 use crate::entry::Entry;
+use crate::loader::tried_entry;
 
 /// One way to boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,14 +38,15 @@ pub struct Extlinux {
     pub labels: Vec<Label>,
 }
 
-/// The text for a list of entries, the first the default.
-pub fn extlinux(entries: &[Entry], timeout_s: u32) -> String {
+/// The text for a list of entries, the first the default and on trial or not.
+pub fn extlinux(entries: &[Entry], on_trial: bool, timeout_s: u32) -> String {
     let mut text = format!(
         "# Written by rootling with each list of deployments; changes are lost.\n\
          default ostree-1\ntimeout {}\n",
         timeout_s.saturating_mul(10)
     );
     for (place, entry) in entries.iter().enumerate() {
+        let entry = &if place == 0 && on_trial { tried_entry(entry) } else { entry.clone() };
         text.push_str(&format!("\nlabel ostree-{}\n", place.saturating_add(1)));
         let title = ("menu label", entry.get("title").map(String::from));
         let initrds = entry.initrds().next().map(String::from);
@@ -100,14 +102,14 @@ mod tests {
     fn reads_what_it_writes() {
         let entries =
             ["title A 1\noptions quiet ostree=/x\nlinux /k\ninitrd /i\n", "linux /k2\nfdtdir /dtb\n"];
-        let text = extlinux(&entries.map(Entry::parse), 1);
+        let text = extlinux(&entries.map(Entry::parse), true, 1);
         assert!(text.contains("timeout 10\n"));
         let read = Extlinux::parse(&text);
         assert_eq!(read.labels.len(), 2);
         let chosen = read.chosen().unwrap();
         assert_eq!(
             (chosen.kernel.as_deref(), chosen.append.as_deref()),
-            (Some("/k"), Some("quiet ostree=/x"))
+            (Some("/k"), Some("quiet ostree=/x panic=10"))
         );
         assert_eq!(read.labels[1].fdtdir.as_deref(), Some("/dtb"));
     }

@@ -9,14 +9,16 @@
 use crate::Result;
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::loader::tried_entry;
 
 /// The file's name in a loader folder.
 pub const UENV: &str = "uEnv.txt";
 
-/// The text for a list of entries; `own` is the first deployment's own file.
-pub fn uenv(entries: &[Entry], own: &str) -> Result<String> {
+/// The text for a list of entries, the first on trial or not; `own` is the first deployment's own file.
+pub fn uenv(entries: &[Entry], on_trial: bool, own: &str) -> Result<String> {
     let mut text = String::new();
     for (place, entry) in entries.iter().enumerate() {
+        let entry = &if place == 0 && on_trial { tried_entry(entry) } else { entry.clone() };
         let suffix = if place == 0 { String::new() } else { place.saturating_add(1).to_string() };
         if entry.get("linux").is_none() {
             return Err(Error::malformed("boot entry", "a kernel (linux)", entry.to_string()));
@@ -46,9 +48,10 @@ mod tests {
         let entries = ["options quiet\nlinux /k\ninitrd /i\ndevicetree /d\n", "linux /k2\nfdtdir /dtb\n"];
         let entries = entries.map(Entry::parse);
         assert_eq!(
-            uenv(&entries, "own=1\n").unwrap(),
+            uenv(&entries, false, "own=1\n").unwrap(),
             "kernel_image=/k\nramdisk_image=/i\nfdt_file=/d\nbootargs=quiet\nkernel_image2=/k2\nfdtdir2=/dtb\nown=1\n"
         );
-        assert!(uenv(&[Entry::default()], "").is_err());
+        assert!(uenv(&[Entry::default()], false, "").is_err());
+        assert!(uenv(&entries, true, "").unwrap().contains("bootargs=quiet panic=10\nkernel_image2"));
     }
 }

@@ -108,7 +108,7 @@ impl Board {
 }
 
 fn list(disk: &Disk, names: &str) -> Plan {
-    swap(disk, names, Some((uboot::UENV, &|entries| uboot::uenv(entries, "").unwrap())))
+    swap(disk, names, Some((uboot::UENV, &|entries| uboot::uenv(entries, true, "").unwrap())))
 }
 
 fn boards() -> Vec<Board> {
@@ -192,7 +192,7 @@ fn one_raw_copy_is_not_safe_which_is_why_it_is_refused() {
 
 #[test]
 fn extlinux_changes_with_the_list() {
-    let make: &dyn Fn(&[rootling_boot::Entry]) -> String = &|entries| uboot::extlinux(entries, 1);
+    let make: &dyn Fn(&[rootling_boot::Entry]) -> String = &|entries| uboot::extlinux(entries, true, 1);
     let mut disk = Disk::default();
     Change::from(swap(&disk, "a", Some(("extlinux.conf", make))))
         .steps
