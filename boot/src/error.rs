@@ -21,6 +21,29 @@ pub enum Error {
         /// Why it does not fit.
         reason: KargsReason,
     },
+    /// A change does not fit into the room its format has: refuse and report.
+    NoRoom {
+        /// The kind of data.
+        what: &'static str,
+        /// The room, in bytes.
+        limit: usize,
+        /// What the change would take, in bytes.
+        needs: usize,
+    },
+    /// Two things that have to differ have the same name: refuse and report.
+    Duplicate {
+        /// The kind of thing.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The loader cannot promise what was asked: the caller may say explicitly that it is wanted all the same.
+    Promise {
+        /// The loader.
+        loader: &'static str,
+        /// What it does not promise.
+        lacks: String,
+    },
     /// The tree has no kernel that could be booted.
     NoKernel {
         /// Where one was expected.
@@ -39,6 +62,12 @@ pub enum KargsReason {
     SeveralValues,
 }
 
+impl Error {
+    pub(crate) fn malformed(what: &'static str, expected: &'static str, got: impl Into<String>) -> Error {
+        Error::Malformed { what, expected, got: got.into() }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,6 +81,13 @@ impl fmt::Display for Error {
                     write!(f, "kernel argument {arg:?}: several values have this key, expected KEY=VALUE")
                 }
             },
+            Error::NoRoom { what, limit, needs } => {
+                write!(f, "{what}: expected {limit} bytes at most, got {needs}")
+            }
+            Error::Duplicate { what, name } => {
+                write!(f, "{what}: expected each name once, got {name:?} twice")
+            }
+            Error::Promise { loader, lacks } => write!(f, "{loader}: {lacks}"),
             Error::NoKernel { place } => write!(f, "kernel: expected a vmlinuz in {place}, got none"),
         }
     }

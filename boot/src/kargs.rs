@@ -174,7 +174,7 @@ impl fmt::Display for KernelArgs {
 }
 
 /// Splits at spaces and line ends that are not between double quotes; an open quote reaches to the end.
-fn words(text: &str) -> Vec<&str> {
+pub(crate) fn words(text: &str) -> Vec<&str> {
     let mut quoted = false;
     text.split(|c: char| {
         quoted ^= c == '"';

@@ -9,6 +9,12 @@
 //! menu        a list of deployments as entries and links
 //! os_release  PRETTY_NAME and ID, the first half of an entry's title
 //! plan        the ordered steps that make a list of deployments the one that boots
+//! loader      the model of a trial that all loaders share, and what each of them promises
+//! grub        grubenv, a grub.cfg that counts, the menu of a list
+//! sdboot      systemd-boot: counted names on FAT, loader.conf, its variables
+//! uboot       environment blocks, fw_env.config, bootcount, uEnv.txt, extlinux.conf
+//! efi         variables, load options, BootNext and BootOrder
+//! pi          autoboot.txt and tryboot
 //! ```
 //!
 //! The store crate reads the disk into these values, asks for a plan and applies it. Nothing here opens a
@@ -27,14 +33,21 @@
 )]
 
 pub mod bootlink;
+mod cursor;
+pub mod efi;
 pub mod entry;
 pub mod entry_name;
 mod error;
+pub mod grub;
 pub mod kargs;
 pub mod kernel;
+pub mod loader;
 pub mod menu;
 pub mod os_release;
+pub mod pi;
 pub mod plan;
+pub mod sdboot;
+pub mod uboot;
 
 pub use bootlink::BootLink;
 pub use entry::Entry;

@@ -107,7 +107,14 @@ pub fn entries(items: &[Item], bootversion: u8, options: &Options) -> Vec<(Entry
     each.collect()
 }
 
-fn entry(item: &Item, place: usize, index: u32, link: &BootLink, several: bool, options: &Options) -> Entry {
+pub(crate) fn entry(
+    item: &Item,
+    place: usize,
+    index: u32,
+    link: &BootLink,
+    several: bool,
+    options: &Options,
+) -> Entry {
     let prefix = if options.bootprefix { "/boot/" } else { "/" };
     let in_boot = |name: &str| format!("{prefix}{}/{name}", item.boot_dir());
 

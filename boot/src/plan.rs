@@ -83,6 +83,18 @@ pub struct Plan {
     pub is_swap: bool,
 }
 
+impl Plan {
+    /// Has a file of a loader change together with the entries; only a swap can.
+    pub fn with_loader_file(mut self, name: &str, text: String) -> Plan {
+        let before = self.steps.iter().position(|step| *step == Step::Sync).filter(|_| self.is_swap);
+        if let Some(at) = before {
+            let path = format!("boot/loader.{}/{name}", self.after.boot);
+            self.steps.insert(at, Step::Write { path, text });
+        }
+        self
+    }
+}
+
 /// Plans the change from `old` to `new`; no steps where nothing would change.
 ///
 /// `unused_sub` is M of the bootversion not in use, where its link exists.

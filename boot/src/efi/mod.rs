@@ -1,0 +1,23 @@
+//! UEFI variables: what the firmware boots, and how a device without any other loader puts a system on trial.
+//!
+//! ```text
+//! variable       a file of efivarfs: attributes, data; names with their vendor
+//! text           UTF-16 with a NUL
+//! device_path    where a load option points: a partition and a file on it
+//! load_option    Boot####: attributes, description, device path, optional data
+//! order          BootOrder, BootNext, BootCurrent: lists of numbers
+//! plan           BootNext to try, BootOrder to confirm; entries that the firmware dropped
+//! ```
+
+mod device_path;
+mod load_option;
+mod order;
+mod plan;
+pub mod text;
+mod variable;
+
+pub use device_path::{DevicePath, Node};
+pub use load_option::{ACTIVE, LoadOption};
+pub use order::{Number, decode_numbers, encode_numbers};
+pub use plan::{Firmware, PROMISES, arm, confirm, dropped, fall_back, repair, trial};
+pub use variable::{ATTRIBUTES, GLOBAL, Variable, global};

@@ -1,0 +1,81 @@
+//! One step of a loader's plan.
+//!
+//! The steps of `crate::plan` change files below the sysroot; loaders also keep their state in files that have to
+//! keep their blocks, in raw devices and in firmware variables.
+
+use crate::plan;
+
+/// One change; after a `Disk(Sync)` all before it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A change of files below the sysroot.
+    Disk(plan::Step),
+    /// Writes a new file of any bytes below the sysroot.
+    WriteBytes {
+        /// Its path.
+        path: String,
+        /// All of it.
+        bytes: Vec<u8>,
+    },
+    /// Writes over bytes of a file or device without changing its length or its blocks, and waits for them.
+    Overwrite {
+        /// Below the sysroot, or absolute for a device.
+        path: String,
+        /// Where they begin.
+        offset: u64,
+        /// All that change.
+        bytes: Vec<u8>,
+    },
+    /// Sets a firmware variable in one write.
+    SetVariable {
+        /// `NAME-GUID`, as in efivarfs.
+        name: String,
+        /// Of the file: four bytes of attributes, then the data.
+        bytes: Vec<u8>,
+    },
+    /// Removes a firmware variable, or nothing.
+    RemoveVariable {
+        /// `NAME-GUID`, as in efivarfs.
+        name: String,
+    },
+}
+
+/// A list of steps, and how to reboot after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// In order.
+    pub steps: Vec<Step>,
+    /// What the reboot system call has to say to the firmware.
+    pub reboot_argument: Option<&'static str>,
+}
+
+impl Change {
+    pub(crate) fn disk(&mut self, step: plan::Step) {
+        self.steps.push(Step::Disk(step));
+    }
+
+    pub(crate) fn sync(&mut self) {
+        self.disk(plan::Step::Sync);
+    }
+
+    /// A file is replaced as a whole: written under another name, made durable, renamed, made durable.
+    pub(crate) fn replace(&mut self, path: &str, bytes: Vec<u8>) {
+        let draft = format!("{path}.tmp");
+        self.steps.push(Step::WriteBytes { path: draft.clone(), bytes });
+        self.sync();
+        self.disk(plan::Step::Rename { from: draft, to: path.into() });
+        self.sync();
+    }
+
+    /// Bytes are written over in place.
+    pub(crate) fn overwrite(&mut self, path: &str, offset: u64, bytes: Vec<u8>) {
+        self.steps.push(Step::Overwrite { path: path.into(), offset, bytes });
+        self.sync();
+    }
+}
+
+impl From<plan::Plan> for Change {
+    fn from(plan: plan::Plan) -> Change {
+        Change { steps: plan.steps.into_iter().map(Step::Disk).collect(), reboot_argument: None }
+    }
+}

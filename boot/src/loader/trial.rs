@@ -1,0 +1,129 @@
+//! A trial: what is tried, how often it still is, and what a boot says about it.
+
+use crate::Result;
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::kargs::KernelArgs;
+use std::fmt;
+
+/// The most tries that any loader here is asked for: one digit, for the ladders that count without arithmetic.
+pub const MAX_TRIES: u32 = 9;
+
+/// Seconds after which the kernel of a tried entry reboots when it panics; without it a panic is no failed try.
+pub const PANIC_S: u32 = 10;
+
+/// The name of what is on trial: a deployment's `CHECKSUM.SERIAL`.
+///
+/// Only characters that mean nothing to GRUB, U-Boot or a FAT file name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialId(String);
+
+impl TrialId {
+    /// Takes a deployment's name.
+    pub fn parse(name: &str) -> Result<TrialId> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-' || b == b'_';
+        if name.is_empty() || name.len() > 80 || !name.bytes().all(plain) {
+            return Err(Error::malformed("trial", "1 to 80 of A-Z a-z 0-9 . - _", name));
+        }
+        Ok(TrialId(name.to_string()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TrialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a loader's state says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// Nothing is on trial.
+    None,
+    /// The next boot is a try, and so many are left, that one included.
+    Left(u32),
+    /// All tries are used up: the loader falls back, or has done so.
+    Spent,
+}
+
+/// What a boot proved, decided from facts and never from a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was armed.
+    Nothing,
+    /// The armed system runs: confirm it when its health checks pass.
+    OnTrial,
+    /// Another system than the armed one runs, and the loader has had a try: the armed one failed.
+    FellBack,
+    /// Another system runs, but the loader never tried the armed one or lost its state: arm again.
+    NotTriedYet,
+}
+
+/// Compares the booted deployment with the armed one; `asked` is how many tries it was armed with.
+pub fn outcome(booted: &str, armed: Option<&TrialId>, asked: u32, trial: Trial) -> Outcome {
+    match (armed, trial) {
+        (None, _) => Outcome::Nothing,
+        (Some(armed), _) if armed.as_str() == booted => Outcome::OnTrial,
+        (Some(_), Trial::None) => Outcome::NotTriedYet,
+        (Some(_), Trial::Left(left)) if left >= asked => Outcome::NotTriedYet,
+        (Some(_), _) => Outcome::FellBack,
+    }
+}
+
+/// The arguments of an entry on trial: a panic has to end in a reboot.
+pub fn tried_args(args: &KernelArgs) -> KernelArgs {
+    let mut args = args.clone();
+    args.append_if_missing(&format!("panic={PANIC_S}"));
+    args
+}
+
+/// The entry of what is on trial.
+pub fn tried_entry(entry: &Entry) -> Entry {
+    let mut entry = entry.clone();
+    let args = tried_args(&KernelArgs::parse(entry.get("options").unwrap_or_default()));
+    entry.set("options", &args.to_string());
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decides_from_facts() {
+        let new = TrialId::parse("b.0").unwrap();
+        for (booted, armed, trial, want) in [
+            ("a.0", None, Trial::Spent, Outcome::Nothing),
+            ("b.0", Some(&new), Trial::Left(2), Outcome::OnTrial),
+            ("b.0", Some(&new), Trial::Spent, Outcome::OnTrial),
+            ("a.0", Some(&new), Trial::Left(3), Outcome::NotTriedYet),
+            ("a.0", Some(&new), Trial::Left(2), Outcome::FellBack),
+            ("a.0", Some(&new), Trial::Spent, Outcome::FellBack),
+            ("a.0", Some(&new), Trial::None, Outcome::NotTriedYet),
+        ] {
+            assert_eq!(outcome(booted, armed, 3, trial), want, "{booted} {armed:?} {trial:?}");
+        }
+    }
+
+    #[test]
+    fn names_mean_nothing_to_a_loader() {
+        let long = "a".repeat(81);
+        for bad in ["", "a b", "a;b", "$x", "a'", "a\n", "a=b", "a/b", &long] {
+            assert!(TrialId::parse(bad).is_err(), "{bad:?}");
+        }
+        let real = format!("{}.0", "ab".repeat(32));
+        assert_eq!(TrialId::parse(&real).unwrap().to_string(), real);
+    }
+
+    #[test]
+    fn a_panic_ends_in_a_reboot() {
+        for (args, want) in [("quiet", "quiet panic=10"), ("panic=1 rw", "panic=1 rw")] {
+            assert_eq!(tried_args(&KernelArgs::parse(args)).to_string(), want);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The firmware variables between systemd-boot and the system it booted.
+//!
+//! Each is a file of efivarfs: attributes, then UTF-16 text with a NUL. The vendor is
+//! 4a67b082-0a4c-41cf-b6c7-440b29bb8c4f. Source: systemd's boot loader interface.
+
+use super::name::CountedName;
+use crate::Result;
+use crate::efi::{ATTRIBUTES, Variable, text};
+use crate::error::Error;
+use crate::loader::Step;
+
+/// Vendor of the boot loader interface.
+pub const GUID: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+
+const ONE_SHOT: &str = "LoaderEntryOneShot";
+const COUNT_PATH: &str = "LoaderBootCountPath";
+
+/// The efivarfs name of the variable that says which counted file was booted.
+pub fn count_path_name() -> String {
+    format!("{COUNT_PATH}-{GUID}")
+}
+
+/// The file that was booted, relative to its partition, under the name it had after the loader's rename.
+pub fn count_path(file: &[u8]) -> Result<(String, CountedName)> {
+    let value = text::decode(Variable::decode(file)?.data)?;
+    let parts: Vec<&str> = value.split('\\').collect();
+    let normal = |part: &&str| !part.is_empty() && **part != *"." && **part != *".." && !part.contains('/');
+    let (Some((&"", [folders @ .., name])), true) = (parts.split_first(), parts.iter().skip(1).all(normal))
+    else {
+        return Err(Error::malformed(COUNT_PATH, "an absolute path without . or ..", value));
+    };
+    let Some(counted) = CountedName::parse(name).filter(|name| name.counter.is_some()) else {
+        return Err(Error::malformed(COUNT_PATH, "a file name with a counter", *name));
+    };
+    Ok((folders.iter().map(|folder| format!("{folder}/")).collect(), counted))
+}
+
+/// Has the loader boot an entry once, whatever the order is.
+pub fn one_shot(name: &CountedName) -> Step {
+    // the loader compares with the name without counters
+    let data = text::encode(&name.good().to_string());
+    Step::SetVariable {
+        name: format!("{ONE_SHOT}-{GUID}"),
+        bytes: Variable { attributes: ATTRIBUTES, data: &data }.encode(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Vec<u8> {
+        Variable { attributes: 6, data: &text::encode(path) }.encode()
+    }
+
+    #[test]
+    fn reads_the_path_of_the_booted_file() {
+        let (folder, name) = count_path(&file("\\loader\\entries\\ostree-7+02-01.conf")).unwrap();
+        assert_eq!((folder.as_str(), name.to_string().as_str()), ("loader/entries/", "ostree-7+02-01.conf"));
+        for bad in [
+            "loader\\entries\\a+1.conf",
+            "\\loader\\..\\a+1.conf",
+            "\\loader\\\\a+1.conf",
+            "\\a.conf",
+            "\\",
+            "",
+            "\\loader/entries\\a+1.conf",
+        ] {
+            let error = count_path(&file(bad)).unwrap_err().to_string();
+            assert!(error.starts_with("LoaderBootCountPath"), "{bad}: {error}");
+        }
+        assert!(count_path(&[6, 0, 0, 0, b'\\']).is_err() && count_path(&[]).is_err());
+    }
+
+    #[test]
+    fn one_shot_names_the_entry_without_counters() {
+        let Step::SetVariable { name, bytes } = one_shot(&CountedName::parse("a+2-1.conf").unwrap()) else {
+            panic!()
+        };
+        assert_eq!(name, "LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f");
+        assert_eq!(bytes, b"\x07\0\0\0a\0.\0c\0o\0n\0f\0\0\0");
+    }
+}

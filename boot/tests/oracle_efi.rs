@@ -1,0 +1,111 @@
+//! efibootmgr and efivar against this crate: they read and write a folder that stands for efivarfs.
+#![allow(clippy::disallowed_types, reason = "the tools are programs")]
+
+mod common;
+
+use common::Random;
+use rootling_boot::efi::{self, DevicePath, Firmware, LoadOption, Node, Number, Variable};
+use rootling_boot::sdboot;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs a tool on a folder instead of the firmware.
+fn run(dir: &Path, name: &str, args: &[&str]) -> String {
+    let output = Command::new(name)
+        .args(args)
+        .env("LIBEFIVAR_OPS", "efivarfs")
+        .env("EFIVARFS_PATH", format!("{}/", dir.display()))
+        .output()
+        .unwrap_or_else(|e| panic!("{name}: {e}; install it with: apt-get install {name}"));
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn write(dir: &Path, name: &str, data: &[u8]) {
+    fs::write(dir.join(name), Variable { attributes: efi::ATTRIBUTES, data }.encode()).unwrap();
+}
+
+fn firmware(dir: &Path) -> Firmware {
+    let read = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let files: BTreeMap<String, Vec<u8>> =
+        read.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect();
+    Firmware::decode(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))).unwrap()
+}
+
+const GUID: [u8; 16] = [0x78, 0x56, 0x34, 0x12, 0xcd, 0xab, 0x01, 0xef, 1, 2, 3, 4, 5, 6, 7, 8];
+
+fn option(name: &str) -> LoadOption {
+    LoadOption::new(name, DevicePath::file(2, 0x800, 0x1000, GUID, "/EFI/Linux/b.efi"), "quiet rw")
+}
+
+#[test]
+fn efibootmgr_reads_our_load_options() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &Number(0).variable(), &option("Rootling a").encode().unwrap());
+    write(dir.path(), &Number(0xb0a).variable(), &option("Rootling ä").encode().unwrap());
+    write(dir.path(), &efi::global("BootOrder"), &efi::encode_numbers(&[Number(0xb0a), Number(0)]));
+    let shown = run(dir.path(), "efibootmgr", &["-v"]);
+    for line in [
+        "BootOrder: 0B0A,0000",
+        "Boot0000* Rootling a\tHD(2,GPT,12345678-abcd-ef01-0102-030405060708,0x800,0x1000)/File(\\EFI\\Linux\\b.efi)",
+        "Boot0B0A* Rootling",
+    ] {
+        assert!(shown.contains(line), "no {line:?} in:\n{shown}");
+    }
+}
+
+#[test]
+fn we_read_what_efibootmgr_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in [0, 1, 2] {
+        write(dir.path(), &Number(number).variable(), &option(&format!("o{number}")).encode().unwrap());
+    }
+    write(dir.path(), &efi::global("BootOrder"), &efi::encode_numbers(&[Number(0)]));
+    run(dir.path(), "efibootmgr", &["-o", "0002,0000,0001"]);
+    run(dir.path(), "efibootmgr", &["-n", "0001"]);
+    let there = firmware(dir.path());
+    assert_eq!((there.order.clone(), there.next), (vec![Number(2), Number(0), Number(1)], Some(Number(1))));
+    assert_eq!(there.option(Number(1)), Some(&option("o1")));
+    // an inactive entry
+    run(dir.path(), "efibootmgr", &["-b", "0002", "-A"]);
+    let there = firmware(dir.path());
+    assert_eq!(there.option(Number(2)).map(|option| option.attributes & efi::ACTIVE), Some(0));
+    assert_eq!(efi::dropped(&there, &[(Number(2), option("o2"))]), [Number(2)]);
+}
+
+#[test]
+fn efivar_shows_the_bytes_of_one_shot() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = sdboot::CountedName::parse("ostree-7+02-01.conf").unwrap();
+    let rootling_boot::loader::Step::SetVariable { name, bytes } = sdboot::variable::one_shot(&name) else {
+        panic!()
+    };
+    fs::write(dir.path().join(name), bytes).unwrap();
+    let shown =
+        run(dir.path(), "efivar", &["-p", "-n", &format!("{}-LoaderEntryOneShot", sdboot::variable::GUID)]);
+    assert!(shown.contains("Non-Volatile") && shown.contains("6f 00 73 00 74 00 72 00"), "{shown}");
+}
+
+#[test]
+fn mutated_variables_are_read_or_refused() {
+    let seed = Variable { attributes: 7, data: &option("Rootling").encode().unwrap() }.encode();
+    let mut random = Random(2);
+    let (mut read, mut refused) = (0, 0);
+    for _ in 0..10000 {
+        let bytes = random.mutate(&seed);
+        let Ok(variable) = Variable::decode(&bytes) else { continue };
+        match LoadOption::decode(variable.data) {
+            Ok(option) => {
+                assert_eq!(option.encode().unwrap(), variable.data);
+                let _ = option.path.0.iter().filter(|node| matches!(node, Node::File(_))).count();
+                read += 1;
+            }
+            Err(_) => refused += 1,
+        }
+        let _ = sdboot::variable::count_path(&bytes);
+        let _ = efi::decode_numbers(&bytes);
+    }
+    assert!(read > 1000 && refused > 1000, "{read} read, {refused} refused");
+}

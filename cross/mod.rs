@@ -1,0 +1,14 @@
+//! Building for other machines: `#[path = "../../cross/mod.rs"] mod cross;` in xtask.
+//!
+//! | file | says |
+//! |---|---|
+//! | `targets` | which machines |
+//! | `musl` | their C library, unpacked from Debian's packages |
+//! | `recipe` | the flags, and one call that builds a program |
+//! | `unwind.rs` | the stub of libunwind |
+//! | `budget`, `size-budget.toml` | how large a program may be |
+
+pub mod budget;
+pub mod musl;
+pub mod recipe;
+pub mod targets;

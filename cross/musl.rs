@@ -1,0 +1,52 @@
+//! musl of other architectures, unpacked and not installed.
+//!
+//! `dpkg --add-architecture` would have apt look for every suite's index of that architecture, and drop a whole
+//! suite where one is out of step. A private configuration with the main suite alone leaves the machine as it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::targets::{TARGETS, Target};
+use crate::run::{output, run};
+
+/// The folder with `lib` and `include` of a target's musl, fetched once.
+pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
+    let usr = folder.join("root/usr");
+    if usr.join("lib").join(target.musl).join("libc.a").exists() {
+        return Ok(usr);
+    }
+    let config = configure(folder)?;
+    let mut apt = Command::new("apt-get");
+    run(apt.arg("-c").arg(&config).args(["-qq", "update"]))?;
+    let mut apt = Command::new("apt-get");
+    let package = format!("musl-dev:{}", target.debian);
+    run(apt.arg("-c").arg(&config).args(["-qq", "download", &package]).current_dir(folder))?;
+    let ending = format!("_{}.deb", target.debian);
+    let names = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let deb = names.filter(|name| name.starts_with("musl-dev_") && name.ends_with(&ending)).max();
+    let deb = deb.with_context(|| format!("{package}: nothing was downloaded"))?;
+    output(Command::new("dpkg-deb").arg("-x").arg(folder.join(deb)).arg(folder.join("root")))?;
+    Ok(usr)
+}
+
+fn configure(folder: &Path) -> Result<PathBuf> {
+    for dir in ["lists/partial", "cache/archives/partial", "etc"] {
+        fs::create_dir_all(folder.join(dir)).with_context(|| format!("create {}", folder.display()))?;
+    }
+    let list = folder.join("etc/sources.list");
+    fs::write(&list, "deb http://deb.debian.org/debian bookworm main\n")?;
+    let all: Vec<String> = TARGETS.iter().map(|target| format!("\"{}\";", target.debian)).collect();
+    let at = folder.display();
+    let text = format!(
+        "Dir::Etc::SourceList \"{}\";\nDir::Etc::SourceParts \"-\";\nDir::State::Lists \"{at}/lists\";\n\
+         Dir::Cache \"{at}/cache\";\nAPT::Architectures {{ {} }};\nAcquire::Languages \"none\";\n",
+        list.display(),
+        all.join(" ")
+    );
+    let config = folder.join("apt.conf");
+    fs::write(&config, text)?;
+    Ok(config)
+}

@@ -1,0 +1,109 @@
+//! Static programs for every target, by a compiler of Debian's and its own standard library.
+//!
+//! | needed | why |
+//! |---|---|
+//! | `rustc-web`, `cargo-web`, `rust-web-src` | a compiler and the source of the same standard library |
+//! | `ld.lld` | links for every target, and pads less than GNU ld |
+//! | `musl-dev` of the target | [`musl`](super::musl) unpacks it |
+//! | a cross C compiler | ring alone, with the headers of musl |
+//!
+//! The standard library is built again for each target and each set of flags, so the flags are the same for every
+//! program and feature set.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::musl;
+use super::targets::Target;
+use crate::place;
+use crate::run::{cargo_at, output, run};
+
+/// What building needs beside Rust and a target's own C compiler.
+pub const TOOLS: &[crate::tools::Tool] = &[
+    ("/usr/bin/rustc", "rustc-web"),
+    ("/usr/bin/cargo", "cargo-web"),
+    ("/usr/lib/rustlib/rustc-src/rust/library/std/src/lib.rs", "rust-web-src"),
+    ("ld.lld", "lld"),
+    ("ar", "binutils"),
+    ("dpkg-deb", "dpkg"),
+];
+
+/// For size: a panic traps at once and says nothing, no tables to unwind by, no file names of panics, and functions
+/// with the same code become one. `-Zfmt-debug=none` is not among them: it breaks HTTP.
+const SMALL: &str = "-Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-tables=no -Zlocation-detail=none \
+    -Clink-arg=--icf=all";
+
+/// One program in one feature set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    /// Its package, which is its binary's name too.
+    pub package: &'static str,
+    /// With TLS; means nothing to a program that has none.
+    pub tls: bool,
+}
+
+/// Builds a program for a target; answers where it is.
+pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
+    let folder = place::target().join("cross");
+    let usr = musl::fetch(target, &folder.join("musl"))?;
+    let unwind = unwind(target, &folder.join("unwind").join(target.name))?;
+    let lib = usr.join("lib").join(target.musl);
+    let lib = lib.display();
+    let flags = format!(
+        "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
+         -Lnative={lib} -Lnative={} -Clink-arg={lib}/crt1.o -Clink-arg={lib}/crti.o -Clink-arg={lib}/crtn.o \
+         -Clink-arg=-lc {} {SMALL}",
+        unwind.display(),
+        target.flags
+    );
+    let args =
+        "build -q --release --locked -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
+    let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
+    command.args(["-p", program.package, "--target", target.triple, "--target-dir"]).arg(&folder);
+    if !program.tls {
+        command.arg("--no-default-features");
+    }
+    let name = target.triple.replace('-', "_");
+    let upper = name.to_ascii_uppercase();
+    command
+        .env("RUSTC", "/usr/bin/rustc")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env(format!("CARGO_TARGET_{upper}_LINKER"), "ld.lld")
+        .env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), flags);
+    if program.tls {
+        command.env(format!("CC_{name}"), target.cc.0).env(format!("CFLAGS_{name}"), c_flags(target, &usr)?);
+    }
+    run(&mut command)?;
+    let built = folder.join(target.triple).join("release").join(program.package);
+    // the next feature set is built over it
+    let kept = folder.join("out").join(target.name);
+    fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
+    let kept = kept.join(format!("{}{}", program.package, if program.tls { "-tls" } else { "" }));
+    fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
+    Ok(kept)
+}
+
+/// musl's headers, and the compiler's own, and nothing of the machine's C library.
+fn c_flags(target: &Target, usr: &Path) -> Result<String> {
+    let own = output(Command::new(target.cc.0).arg("-print-file-name=include"));
+    let own = own.with_context(|| format!("install it with: apt-get install {}", target.cc.1))?;
+    let headers = usr.join("include").join(target.musl);
+    Ok(format!("-nostdinc -isystem {} -isystem {}", headers.display(), own.trim()))
+}
+
+/// A folder with the libunwind.a that std asks for.
+fn unwind(target: &Target, folder: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    let object = folder.join("unwind.o");
+    let mut rustc = Command::new("/usr/bin/rustc");
+    rustc.env("RUSTC_BOOTSTRAP", "1").args(["--edition=2024", "--crate-type=lib", "--emit=obj", "-O"]);
+    rustc.args(["-Cpanic=abort", "--target", target.triple, "-o"]).arg(&object);
+    output(rustc.arg(place::root().join("cross/unwind.rs")))?;
+    output(Command::new("ar").arg("rcs").arg(folder.join("libunwind.a")).arg(&object))?;
+    Ok(folder.to_owned())
+}

@@ -1,0 +1,156 @@
+//! Performing the plan, in the three places where this program runs.
+
+use crate::cmdline::Cmdline;
+use crate::config::{Config, PLACES};
+use crate::device::{Wanted, wait_for};
+use crate::error::Error;
+use crate::plan::{Facts, Step, mounts, turn};
+use crate::sys;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Where the physical root is mounted in an initramfs.
+const SYSROOT: &str = "/sysroot";
+const WATCHDOG: &str = "/dev/watchdog";
+
+/// As a step of another initramfs: the deployment takes the place of the mounted root.
+pub fn prepare_there(sysroot: &str) -> Result<(), Error> {
+    let sysroot = sysroot.trim_end_matches('/');
+    let (facts, config) = look(sysroot, &cmdline()?)?;
+    perform(&mounts(&facts, &config))?;
+    perform(&turn(&facts, &config))
+}
+
+/// As PID 1; does not return where it succeeds.
+pub fn start() -> Result<(), Error> {
+    early_mounts()?;
+    let cmdline = cmdline()?;
+    if let Some(seconds) = cmdline.watchdog_s
+        && let Err(error) = sys::watchdog(WATCHDOG, seconds)
+    {
+        // no reason to stay away from a root that may be good; `rootling boot status` says what is missing
+        eprintln!("rootling-prepare-root: {error}");
+    }
+    if is_in_memory()? {
+        mount_root(&cmdline)?;
+        prepare_there(SYSROOT)?;
+        for name in ["dev", "proc", "sys", "run"] {
+            sys::mount(&format!("/{name}"), &format!("{SYSROOT}/{name}"), "", libc::MS_MOVE, "")?;
+        }
+        enter(SYSROOT)?;
+        sys::mount(".", "/", "", libc::MS_MOVE, "")?;
+        sys::chroot(".")?;
+    } else {
+        let (facts, config) = look("", &cmdline)?;
+        perform(&mounts(&facts, &config))?;
+        let tree = format!("/{}", facts.deployment);
+        for name in ["dev", "proc", "sys", "run"] {
+            sys::mount(&format!("/{name}"), &format!("{tree}/{name}"), "", libc::MS_MOVE, "")?;
+        }
+        enter(&tree)?;
+        sys::pivot_root(".", "sysroot")?;
+        if config.readonly {
+            perform_one(&Step::ReadOnly("/sysroot".into()))?;
+        }
+    }
+    enter("/")?;
+    let error = Command::new(&cmdline.init).args(std::env::args_os().skip(1)).exec();
+    Err(Error::io(format!("start {}", cmdline.init))(error))
+}
+
+/// The end of PID 1: the loader gets its turn.
+pub fn give_up() {
+    eprintln!("rootling-prepare-root: rebooting");
+    sys::reboot();
+}
+
+fn cmdline() -> Result<Cmdline, Error> {
+    let text = fs::read_to_string("/proc/cmdline").map_err(Error::io("read /proc/cmdline"))?;
+    Cmdline::parse(&text)
+}
+
+fn enter(path: &str) -> Result<(), Error> {
+    std::env::set_current_dir(path).map_err(Error::io(format!("enter {path}")))
+}
+
+/// What the kernel does not mount by itself; what is mounted already stays.
+fn early_mounts() -> Result<(), Error> {
+    for (kind, path) in [("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")] {
+        let above = fs::metadata("/").map_err(Error::io("look at /"))?.dev();
+        // on a read-only root the folder is there or nothing can be done
+        let _ = fs::create_dir(path);
+        if fs::metadata(path).map_err(Error::io(format!("look at {path}")))?.dev() == above {
+            sys::mount(kind, path, kind, libc::MS_NOSUID, "")?;
+        }
+    }
+    Ok(())
+}
+
+fn is_in_memory() -> Result<bool, Error> {
+    let text = fs::read_to_string("/proc/self/mountinfo").map_err(Error::io("read /proc/self/mountinfo"))?;
+    let root = text
+        .lines()
+        .filter_map(|line| line.split_once(" - "))
+        .find(|(before, _)| before.split(' ').nth(4) == Some("/"));
+    Ok(root.is_none_or(|(_, after)| after.starts_with("rootfs") || after.starts_with("tmpfs")))
+}
+
+fn mount_root(cmdline: &Cmdline) -> Result<(), Error> {
+    let root = cmdline.root.as_deref().unwrap_or_default();
+    let (device, found) = wait_for(&Wanted::parse(root)?, cmdline.wait_s)?;
+    let kind = cmdline.fstype.as_deref().or(found);
+    let kind = kind
+        .ok_or_else(|| Error::refused(device.display().to_string(), "a known file system, or rootfstype="))?;
+    fs::create_dir_all(SYSROOT).map_err(Error::io(format!("make {SYSROOT}")))?;
+    sys::mount(&device.to_string_lossy(), SYSROOT, kind, 0, &cmdline.flags)
+}
+
+/// Reads what the plan depends on.
+fn look(sysroot: &str, cmdline: &Cmdline) -> Result<(Facts, Config), Error> {
+    let link = format!("{sysroot}/{}", cmdline.link.path());
+    let tree = fs::canonicalize(&link).map_err(Error::io(format!("follow {link}")))?;
+    let base = fs::canonicalize(format!("{sysroot}/")).map_err(Error::io(format!("follow {sysroot}/")))?;
+    let deployment = tree
+        .strip_prefix(&base)
+        .ok()
+        .and_then(Path::to_str)
+        .filter(|path| path.starts_with("ostree/deploy/") && path.split('/').count() == 5);
+    let deployment =
+        deployment.ok_or_else(|| Error::refused(tree.display().to_string(), "a deployment of this root"))?;
+    let config = PLACES.iter().find_map(|place| fs::read_to_string(tree.join(place)).ok());
+    let is_dir = |name: &str| fs::symlink_metadata(tree.join(name)).is_ok_and(|found| found.is_dir());
+    let facts = Facts {
+        sysroot: if sysroot.is_empty() { "/".into() } else { sysroot.into() },
+        deployment: deployment.into(),
+        boot_in_root: fs::symlink_metadata(base.join("boot/loader")).is_ok_and(|found| found.is_symlink()),
+        unlocked: is_dir(".usr-ovl-work"),
+        has_etc: is_dir("etc"),
+        has_boot: is_dir("boot"),
+    };
+    Ok((facts, Config::parse(&config.unwrap_or_default())?))
+}
+
+fn perform(steps: &[Step]) -> Result<(), Error> {
+    steps.iter().try_for_each(perform_one)
+}
+
+fn perform_one(step: &Step) -> Result<(), Error> {
+    match step {
+        Step::MakeDir(path) => fs::create_dir_all(path).map_err(Error::io(format!("make {path}"))),
+        Step::Touch(path) => fs::write(path, "").map_err(Error::io(format!("write {path}"))),
+        Step::Bind { from, to } => sys::mount(from, to, "", libc::MS_BIND | libc::MS_SILENT, ""),
+        Step::ReadOnly(path) => {
+            sys::mount("", path, "", libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY | libc::MS_SILENT, "")
+        }
+        // a folder that is no mount has nothing to spread
+        Step::Private(path) => sys::mount("", path, "", libc::MS_PRIVATE | libc::MS_SILENT, "").or(Ok(())),
+        Step::Move { from, to } => sys::mount(from, to, "", libc::MS_MOVE, ""),
+        Step::Overlay { lower, upper, work, to } => {
+            let data = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+            sys::mount("overlay", to, "overlay", 0, &data)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What the kernel arguments ask for.
+
+use crate::error::Error;
+use rootling_boot::{BootLink, KernelArgs};
+
+/// The arguments that concern the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cmdline {
+    /// `ostree=`: the link to the deployment.
+    pub link: BootLink,
+    /// `root=`.
+    pub root: Option<String>,
+    /// `rootfstype=`, else the file system that the device has.
+    pub fstype: Option<String>,
+    /// `rootflags=`.
+    pub flags: String,
+    /// `rootwait=SECONDS` or `rootdelay=`; `rootwait` alone waits as long as there is a watchdog to end it.
+    pub wait_s: u32,
+    /// `rootling.watchdog=SECONDS`: armed before anything else, for a system in which nothing starts.
+    pub watchdog_s: Option<u32>,
+    /// The program to start: `rootling.init=`, else `/sbin/init`.
+    pub init: String,
+}
+
+/// How long a device may take to appear where nothing else is said.
+const WAIT_S: u32 = 30;
+
+impl Cmdline {
+    /// Reads the text of `/proc/cmdline`.
+    pub fn parse(text: &str) -> Result<Cmdline, Error> {
+        let args = KernelArgs::parse(text);
+        let text = |key: &str| args.last(key).filter(|value| !value.is_empty()).map(String::from);
+        let number = |key: &str| text(key).and_then(|value| value.parse().ok());
+        let link = BootLink::of(&args)
+            .map_err(|error| Error::refused(error.to_string(), "a link of a boot entry"))?;
+        let link = link.ok_or_else(|| Error::refused("no ostree= argument", "ostree=/ostree/boot.N/..."))?;
+        Ok(Cmdline {
+            link,
+            root: text("root"),
+            fstype: text("rootfstype"),
+            flags: text("rootflags").unwrap_or_default(),
+            wait_s: number("rootwait").or(number("rootdelay")).unwrap_or(WAIT_S),
+            watchdog_s: number("rootling.watchdog").filter(|seconds| *seconds > 0),
+            init: text("rootling.init").unwrap_or_else(|| "/sbin/init".into()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_a_boot_entry_says() {
+        let sum = "ab".repeat(32);
+        let text = format!(
+            "BOOT_IMAGE=/k root=LABEL=ROOT rw rootwait rootflags=noatime ostree=/ostree/boot.1/os/{sum}/0 rootling.watchdog=60\n"
+        );
+        let cmdline = Cmdline::parse(&text).unwrap();
+        assert_eq!(cmdline.link.path(), format!("ostree/boot.1/os/{sum}/0"));
+        assert_eq!((cmdline.root.as_deref(), cmdline.flags.as_str()), (Some("LABEL=ROOT"), "noatime"));
+        assert_eq!((cmdline.wait_s, cmdline.watchdog_s, cmdline.init.as_str()), (30, Some(60), "/sbin/init"));
+    }
+
+    #[test]
+    fn refuses_to_guess_a_deployment() {
+        for text in ["", "root=/dev/vda", "ostree=", "ostree=/etc", "ostree=/ostree/boot.0/../x/0"] {
+            assert!(Cmdline::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The root device, found among the kernel's block devices: there is no udev here.
+
+use crate::error::Error;
+use crate::{gpt, superblock};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+const CLASS: &str = "/sys/class/block";
+const SECTOR: u64 = 512;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What `root=` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// A device by its path.
+    Path(String),
+    /// A file system by its label.
+    Label(String),
+    /// A file system by its UUID.
+    Uuid(String),
+    /// A partition by the UUID in the partition table.
+    PartUuid(String),
+}
+
+impl Wanted {
+    /// Reads the value of `root=`.
+    pub fn parse(value: &str) -> Result<Wanted, Error> {
+        let value = value.trim_matches('"');
+        match value.split_once('=') {
+            _ if value.starts_with("/dev/") => Ok(Wanted::Path(value.into())),
+            Some(("LABEL", label)) if !label.is_empty() => Ok(Wanted::Label(label.into())),
+            Some(("UUID", uuid)) if !uuid.is_empty() => Ok(Wanted::Uuid(uuid.to_ascii_lowercase())),
+            Some(("PARTUUID", uuid)) if !uuid.is_empty() => Ok(Wanted::PartUuid(uuid.to_ascii_lowercase())),
+            _ => Err(Error::refused(format!("root={value}"), "root=/dev/..., LABEL=, UUID= or PARTUUID=")),
+        }
+    }
+}
+
+/// Waits for the device; answers its path and the file system on it.
+pub fn wait_for(wanted: &Wanted, wait_s: u32) -> Result<(PathBuf, Option<&'static str>), Error> {
+    let rounds = u64::from(wait_s) * 1000 / PAUSE.as_millis() as u64;
+    for _ in 0..=rounds {
+        if let Some(path) = find(wanted) {
+            let kind = read(&path, 0, superblock::LOOK).and_then(|bytes| superblock::decode(&bytes));
+            return Ok((path, kind.map(|found| found.kind)));
+        }
+        sleep(PAUSE);
+    }
+    Err(Error::refused(format!("no {wanted:?} after {wait_s} s"), "the root device"))
+}
+
+fn find(wanted: &Wanted) -> Option<PathBuf> {
+    if let Wanted::Path(path) = wanted {
+        return Path::new(path).exists().then(|| path.into());
+    }
+    let mut names: Vec<String> =
+        fs::read_dir(CLASS).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    names.iter().find_map(|name| {
+        let path = Path::new("/dev").join(name);
+        match wanted {
+            Wanted::PartUuid(uuid) => partition(name, &path, uuid),
+            _ => {
+                let found = superblock::decode(&read(&path, 0, superblock::LOOK)?)?;
+                let matches = match wanted {
+                    Wanted::Label(label) => found.label.as_ref() == Some(label),
+                    Wanted::Uuid(uuid) => found.uuid.as_ref() == Some(uuid),
+                    _ => false,
+                };
+                matches.then_some(path)
+            }
+        }
+    })
+}
+
+/// The partition of a disk, by the number that its table gives it.
+fn partition(disk: &str, path: &Path, uuid: &str) -> Option<PathBuf> {
+    let entries = gpt::header(&read(path, SECTOR, 512)?, SECTOR)?;
+    let number = gpt::find(&read(path, entries.start, entries.size * entries.count)?, entries.size, uuid)?;
+    let parts = fs::read_dir(Path::new(CLASS).join(disk)).ok()?.filter_map(Result::ok);
+    let mut parts = parts.filter(|part| {
+        let text = fs::read_to_string(part.path().join("partition"));
+        text.is_ok_and(|text| text.trim() == number.to_string())
+    });
+    Some(Path::new("/dev").join(parts.next()?.file_name()))
+}
+
+/// Some bytes of a device; fewer at its end.
+fn read(path: &Path, start: u64, length: usize) -> Option<Vec<u8>> {
+    let mut file = File::open(path).ok()?;
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut bytes = Vec::with_capacity(length);
+    file.take(length as u64).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_form_of_root() {
+        for (text, want) in [
+            ("/dev/vda2", Some(Wanted::Path("/dev/vda2".into()))),
+            ("LABEL=ROOT", Some(Wanted::Label("ROOT".into()))),
+            ("UUID=ABcd", Some(Wanted::Uuid("abcd".into()))),
+            ("PARTUUID=ABcd", Some(Wanted::PartUuid("abcd".into()))),
+            ("", None),
+            ("LABEL=", None),
+            ("ROOT", None),
+            ("nfs:/x", None),
+        ] {
+            assert_eq!(Wanted::parse(text).ok(), want, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! From `ostree=` to the running root.
+//!
+//! ```text
+//! rootling-prepare-root SYSROOT    a step of an initramfs that has mounted the root: prepares it there, and returns
+//! as /init of an initramfs         finds and mounts the root, prepares it, starts its init
+//! as PID 1 on the root itself      prepares it, makes it /, starts its init
+//! ```
+//!
+//! | file | noun or verb |
+//! |---|---|
+//! | `cmdline` | what the kernel arguments ask for |
+//! | `config` | `prepare-root.conf` |
+//! | `plan` | the mounts, as data |
+//! | `device`, `superblock`, `gpt` | the root device, with no udev |
+//! | `apply`, `sys` | performing them |
+//!
+//! **Invariant:** as PID 1 no failure ends in a shell or a hanging machine: it reboots, and the loader has one try
+//! less.
+
+mod apply;
+mod cmdline;
+mod config;
+mod device;
+mod error;
+mod gpt;
+mod plan;
+mod superblock;
+mod sys;
+
+use error::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let is_first = std::process::id() == 1;
+    let result = match std::env::args().nth(1).filter(|_| !is_first) {
+        Some(sysroot) => apply::prepare_there(&sysroot),
+        None if is_first => apply::start(),
+        None => Err(Error::Usage),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("rootling-prepare-root: {error}");
+    if is_first {
+        apply::give_up();
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,63 @@
+//! The system calls: mounts, the change of the root, starting init, rebooting.
+
+use crate::error::Error;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::AsRawFd;
+
+fn text(text: &str) -> Result<CString, Error> {
+    CString::new(text).map_err(|_| Error::refused(text, "no NUL"))
+}
+
+fn check(what: String, result: libc::c_int) -> Result<(), Error> {
+    match result {
+        0 => Ok(()),
+        _ => Err(Error::io(what)(io::Error::last_os_error())),
+    }
+}
+
+/// mount(2).
+pub fn mount(from: &str, to: &str, kind: &str, flags: libc::c_ulong, data: &str) -> Result<(), Error> {
+    let what = format!("mount {from} on {to}");
+    let (from, to, kind, data) = (text(from)?, text(to)?, text(kind)?, text(data)?);
+    // SAFETY: the four strings end with NUL and live until the call returns.
+    let result =
+        unsafe { libc::mount(from.as_ptr(), to.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast()) };
+    check(what, result)
+}
+
+/// Makes a folder the root, the old root seen at another one.
+pub fn pivot_root(new: &str, old: &str) -> Result<(), Error> {
+    let (new, old) = (text(new)?, text(old)?);
+    // SAFETY: both strings end with NUL and live until the call returns.
+    let result = unsafe { libc::syscall(libc::SYS_pivot_root, new.as_ptr(), old.as_ptr()) };
+    check("make the deployment the root".into(), if result == 0 { 0 } else { -1 })
+}
+
+/// chroot(2).
+pub fn chroot(path: &str) -> Result<(), Error> {
+    let path = text(path)?;
+    // SAFETY: the string ends with NUL and lives until the call returns.
+    check("change the root".into(), unsafe { libc::chroot(path.as_ptr()) })
+}
+
+/// Writes everything, waits, and reboots; returns only where that is not allowed.
+pub fn reboot() {
+    // SAFETY: neither call takes a pointer.
+    unsafe {
+        libc::sync();
+        libc::reboot(libc::RB_AUTOBOOT);
+    }
+}
+
+/// Sets the watchdog's time in seconds; closing it afterwards without the letter V leaves it running.
+pub fn watchdog(path: &str, seconds: u32) -> Result<(), Error> {
+    /// `WDIOC_SETTIMEOUT` of `linux/watchdog.h`: read and write an int, 'W', 6.
+    const SET_TIMEOUT: u32 = 0xc004_5706;
+    let file =
+        std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io(format!("open {path}")))?;
+    let mut seconds = libc::c_int::try_from(seconds).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the descriptor is open, and the driver reads and writes one int behind the pointer.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), SET_TIMEOUT as _, &raw mut seconds) };
+    check(format!("set the time of {path}"), result)
+}
