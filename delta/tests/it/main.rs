@@ -1,0 +1,7 @@
+//! The delta crate from outside: whole trees, hostile bytes, predictions that help.
+
+mod elf;
+mod hostile;
+mod predict;
+mod repo;
+mod tree;
