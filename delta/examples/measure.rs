@@ -132,13 +132,19 @@ fn pairs(old: &Path, new: &Path) -> Vec<Pair> {
             None => name.clone(),
         };
         let bytes = std::fs::read(path).expect("readable");
-        let old = old_files.get(&before).map(|path| std::fs::read(path).expect("readable")).unwrap_or_default();
+        let old = old_files.get(&before).or_else(|| old_files.iter().find(|(old, _)| stem(old) == stem(name)).map(|(_, path)| path));
+        let old = old.map(|path| std::fs::read(path).expect("readable")).unwrap_or_default();
         if old != bytes {
             pairs.push(Pair { name: name.clone(), old, new: bytes, coded: Coded::default() });
         }
     }
     pairs.sort_by_key(|pair| (pair.new.get(..4) == Some(b"\x7fELF"), pair.name.clone()));
     pairs
+}
+
+/// A path without its digits.
+fn stem(path: &str) -> String {
+    path.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 fn release(files: &BTreeMap<String, PathBuf>) -> Option<String> {

@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! count                 number of copies
-//! for each copy, in the order of the new file:
+//! of each copy, in the order of the new file:
 //!   insert              bytes before it that come from the insert stream
+//! of each copy:
 //!   length              bytes copied, at least 1
-//!   from                zigzag(old offset - end of the copy before)
+//! of each copy:
+//!   from                zigzag(old offset - end of the copy before - insert)
 //! ```
-//! What is left after the last copy is inserted.
+//! What is left after the last copy is inserted. Like numbers stand together because that packs better.
 
 use crate::backend::Stream;
 use crate::error::{Error, Result};
-use crate::num::{low32, wide};
+use crate::num::{index, low32, wide};
 use std::collections::BinaryHeap;
 
 /// Most copies in one file. Changing it does not break the format.
@@ -90,18 +92,23 @@ impl CopyMap {
         if count > MAX_COPIES {
             return Err(Error::Limit { what: "copies", most: MAX_COPIES, got: count });
         }
-        let (mut copies, mut at, mut from) = (Vec::new(), 0u64, 0u64);
-        for _ in 0..count {
-            at = at.saturating_add(stream.number("insert")?);
-            let length = stream.number("copy length")?;
-            from = from.wrapping_add(stream.signed("copy from")?);
-            let end = at.saturating_add(length);
-            let from_end = from.saturating_add(length);
-            if length == 0 || end > size || from_end > old_size {
-                let got = format!("{length} bytes from {from} to {at}");
+        let mut copies = vec![Copy::default(); index(count)];
+        for copy in &mut copies {
+            copy.new = narrow("insert", stream.number("insert")?)?;
+        }
+        for copy in &mut copies {
+            copy.length = narrow("copy length", stream.number("copy length")?)?;
+        }
+        let (mut at, mut from) = (0u64, 0u64);
+        for copy in &mut copies {
+            at = at.saturating_add(copy.at());
+            from = from.wrapping_add(copy.at()).wrapping_add(stream.signed("copy from")?);
+            let (end, from_end) = (at.saturating_add(copy.length()), from.saturating_add(copy.length()));
+            if copy.length == 0 || end > size || from_end > old_size {
+                let got = format!("{} bytes from {from} to {at}", copy.length);
                 return Err(Error::malformed("copies", "copy", format!("within {old_size} and {size}"), got));
             }
-            copies.push(Copy::new(at, from, length));
+            *copy = Copy::new(at, from, copy.length());
             (at, from) = (end, from_end);
         }
         Ok(CopyMap::new(copies))
@@ -131,6 +138,11 @@ impl CopyMap {
     pub(crate) fn memory(&self) -> u64 {
         wide(self.copies.len().saturating_add(self.intervals.len())).saturating_mul(12)
     }
+}
+
+/// A length that fits the longest file.
+fn narrow(field: &'static str, value: u64) -> Result<u32> {
+    u32::try_from(value).map_err(|_| Error::malformed("copies", field, format!("at most {MAX_FILE}"), value))
 }
 
 /// Cuts overlapping copies so that each old byte belongs to the longest one over it (the first of equals).

@@ -45,6 +45,8 @@ pub(crate) enum Target {
     Offset(u64),
     /// The new value itself is known.
     Known(u64),
+    /// This old number, which moves as numbers near it did.
+    Shifted(u64),
 }
 
 /// Kinds of references that keep their own scores.
@@ -62,11 +64,13 @@ pub(crate) enum Kind {
     Frame,
     Table,
     Header,
+    Name,
+    Type,
 }
 
 impl Kind {
     /// Number of kinds.
-    pub(crate) const COUNT: usize = 12;
+    pub(crate) const COUNT: usize = 14;
 
     pub(crate) fn number(self) -> usize {
         match self {
@@ -82,6 +86,8 @@ impl Kind {
             Kind::Frame => 9,
             Kind::Table => 10,
             Kind::Header => 11,
+            Kind::Name => 12,
+            Kind::Type => 13,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::backend::Stream;
 use crate::copymap::CopyMap;
 use crate::error::{Error, Result};
 use crate::image::layout::Layout;
-use crate::image::elf;
+use crate::image;
 use crate::io::{ReadAt, Sink};
 use crate::num::{index, wide};
 use crate::predict::Predictor;
@@ -43,7 +43,7 @@ pub(crate) fn decode(
     sink: &mut dyn Sink,
 ) -> Result<()> {
     let method = tokens.control.number("method")?;
-    let image = if method == PREDICTED { elf::parse(old) } else { None };
+    let image = if method == PREDICTED { image::parse(old) } else { None };
     let (mut layout, mut copies) = (Layout::default(), CopyMap::default());
     match (method, &image) {
         (INSERTED, _) => {}

@@ -11,7 +11,7 @@
 //! | [`group`] | the unit that is fetched, verified and decoded by itself |
 //! | [`backend`] | LZMA and deflate below the token streams |
 //! | `file`, `copymap`, `rebuild` | one file: copies, corrections, inserts |
-//! | `image`, `rules`, `field`, `predict` | where references are and what becomes of them |
+//! | `image`, `rules`, `field`, `predict`, `shift` | where references are and what becomes of them |
 //! | [`make`] | the encoder |
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -42,6 +42,7 @@ mod num;
 mod predict;
 mod rebuild;
 mod rules;
+mod shift;
 pub mod tree;
 
 pub use apply::{NewContent, OldContent, apply_group, apply_symlinks};

@@ -13,6 +13,7 @@ use crate::field::{Base, Field, Form, Kind, Target};
 use crate::image::layout::Layout;
 use crate::image::Image;
 use crate::num::{index, wide};
+use crate::shift::Shifts;
 
 /// Entries of the table of learned targets, a power of two. Changing it breaks the format.
 const LEARNED: usize = 1 << 14;
@@ -39,6 +40,8 @@ pub(crate) struct Predictor<'a> {
     copies: &'a CopyMap,
     slots: Vec<Slot>,
     learned: Vec<(u64, u64)>,
+    names: Shifts,
+    types: Shifts,
 }
 
 /// A guess, and what is needed to learn from the truth.
@@ -54,12 +57,15 @@ pub(crate) struct Guess {
 impl<'a> Predictor<'a> {
     pub(crate) fn new(image: &'a Image, layout: &'a Layout, copies: &'a CopyMap) -> Predictor<'a> {
         let slots = vec![Slot { scores: START, change: 0 }; slot(Kind::COUNT, 0, 0)];
-        Predictor { image, layout, copies, slots, learned: vec![(u64::MAX, 0); LEARNED] }
+        let learned = vec![(u64::MAX, 0); LEARNED];
+        let (names, types) = (Shifts::default(), Shifts::default());
+        Predictor { image, layout, copies, slots, learned, names, types }
     }
 
     /// Bytes of memory that the tables take.
     pub(crate) fn memory() -> u64 {
         wide(LEARNED.saturating_mul(16)).saturating_add(wide(slot(Kind::COUNT, 0, 0)).saturating_mul(16))
+            .saturating_add(128 << 10)
     }
 
     /// Guesses `field`, whose bytes in the old file are `bytes`, for the copy `own` of section `section`.
@@ -97,6 +103,8 @@ impl<'a> Predictor<'a> {
             Target::End(old) => self.address(old.wrapping_sub(1), own)?.wrapping_add(1),
             Target::Offset(old) => self.copies.offset(old, own)?,
             Target::Known(value) => value,
+            Target::Shifted(old) if field.kind == Kind::Type => self.types.apply(old),
+            Target::Shifted(old) => self.names.apply(old),
         };
         Some((field.form.bits(target, base), base))
     }
@@ -132,6 +140,12 @@ impl<'a> Predictor<'a> {
             }
         }
         let [mapped, ..] = guess.candidates;
+        if let Target::Shifted(old) = field.target
+            && mapped != truth
+        {
+            let shifts = if field.kind == Kind::Type { &mut self.types } else { &mut self.names };
+            shifts.learn(old, truth);
+        }
         if let Target::Address(target) = field.target
             && field.kind.learns()
             && mapped != truth

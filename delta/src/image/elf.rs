@@ -29,8 +29,8 @@ pub(crate) const MAX_SECTIONS: u64 = 2048;
 /// Longest section name that is looked at.
 const MAX_NAME: usize = 24;
 
-/// Takes an ELF file apart; `None` is any file that no profile knows.
-pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
+/// Takes an ELF file apart; `None` is any other file.
+pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
     let head = read(file, 0, HEADER)?;
     if head.get(..7)? != b"\x7fELF\x02\x01\x01" {
         return None;
@@ -139,6 +139,7 @@ fn rule(section: &Section, machine: Machine, relocatable: bool) -> Rule {
         (SHT_RELA, _) => Rule::Rela,
         (SHT_SYMTAB | SHT_DYNSYM, _) => Rule::Symbols,
         (SHT_PROGBITS | SHT_X86_64_UNWIND, b".eh_frame") => Rule::Frames,
+        (SHT_PROGBITS, b".BTF") => Rule::Types,
         (SHT_PROGBITS, b".eh_frame_hdr") => Rule::FrameIndex,
         _ if relocatable || !section.is_alloc() => Rule::Bytes,
         (SHT_PROGBITS, _) if section.is_code() && machine == Machine::X86_64 => Rule::CodeX86,

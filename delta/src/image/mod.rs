@@ -10,8 +10,10 @@
 //! | relocatable | without bytes (.bss) | [`NO_BYTES`] + section number << 32 |
 
 pub(crate) mod elf;
+mod kernel;
 pub(crate) mod layout;
 
+use crate::io::ReadAt;
 use crate::num::wide;
 use crate::rules::Rule;
 
@@ -84,6 +86,11 @@ pub(crate) struct Image {
     pub(crate) listed: usize,
     by_addr: Vec<Range>,
     by_offset: Vec<Range>,
+}
+
+/// Takes a file apart; `None` is any file that no profile knows.
+pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
+    elf::parse(file).or_else(|| kernel::parse(file))
 }
 
 impl Image {

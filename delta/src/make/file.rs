@@ -6,7 +6,7 @@ use crate::copymap::{Copy, CopyMap, MAX_COPIES, MAX_FILE};
 use crate::error::Result;
 use crate::file::{COPIED, INSERTED, PREDICTED};
 use crate::image::layout::Layout;
-use crate::image::{Image, elf};
+use crate::image::{self, Image};
 use crate::io::Sink;
 use crate::predict::Predictor;
 use crate::rebuild::{Corrector, Model, rebuild};
@@ -44,7 +44,7 @@ pub fn code(old: &[u8], new: &[u8]) -> Result<Coded> {
     if old.is_empty() || old.len() as u64 > MAX_FILE || new.len() as u64 > MAX_FILE {
         return Ok(inserted(new));
     }
-    let images = elf::parse(&old).zip(elf::parse(&new)).filter(|(old, new)| old.machine == new.machine);
+    let images = image::parse(&old).zip(image::parse(&new)).filter(|(old, new)| old.machine == new.machine);
     let mut best = match &images {
         Some((old_image, new_image)) => {
             let copies = align::align(&normal::normalise(old, old_image), &normal::normalise(new, new_image));
@@ -99,12 +99,16 @@ fn finish(
 ) -> Result<Coded> {
     copies.truncate(MAX_COPIES as usize);
     number(&mut control, copies.len() as u64);
-    let (mut at, mut from) = (0u64, 0u64);
+    let ends = || std::iter::once(Copy::default()).chain(copies.iter().copied());
+    for (copy, before) in copies.iter().zip(ends()) {
+        number(&mut control, copy.at() - before.end());
+    }
     for copy in &copies {
-        number(&mut control, copy.at() - at);
         number(&mut control, copy.length());
-        signed(&mut control, copy.from().wrapping_sub(from));
-        (at, from) = (copy.end(), copy.from_end());
+    }
+    for (copy, before) in copies.iter().zip(ends()) {
+        let expected = before.from_end() + (copy.at() - before.end());
+        signed(&mut control, copy.from().wrapping_sub(expected));
     }
     let copies = CopyMap::new(copies);
     let coded = Coded { size: new.len() as u64, control, ..Coded::default() };

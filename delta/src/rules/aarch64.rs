@@ -7,7 +7,7 @@
 use super::Window;
 use crate::field::{Base, Field, Form, Kind, Target};
 use crate::image::{Image, Section};
-use crate::num::{align_up, index, low32, u32_at, wide};
+use crate::num::{align_up, index, low32, u32_at, u64_at, wide};
 
 /// What an ADRP left in a register.
 #[derive(Clone, Copy)]
@@ -70,6 +70,34 @@ pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found:
         dealt = dealt.saturating_add(4);
     }
     if window.last { window.bytes.len() } else { dealt }
+}
+
+/// Finds the references of a window of a kernel Image: words that point into it, and code everywhere else.
+pub(super) fn scan_kernel(
+    image: &Image,
+    section: &Section,
+    window: &Window<'_>,
+    found: &mut Vec<Field>,
+) -> usize {
+    let start = section.address_of(window.start);
+    let mut registers = Registers { pages: [None; 32], found };
+    let mut dealt = index(align_up(start, 4).wrapping_sub(start));
+    let stop = if window.last { window.bytes.len() } else { window.bytes.len().saturating_sub(7) };
+    while dealt < stop
+        && let Some(word) = u32_at(window.bytes, dealt)
+    {
+        let (at, place) = (window.start.saturating_add(wide(dealt)), start.wrapping_add(wide(dealt)));
+        let address = u64_at(window.bytes, dealt).filter(|address| place & 7 == 0 && image.is_code(*address));
+        if let Some(address) = address {
+            let target = Target::Address(address);
+            registers.found.push(Field { at, form: Form::U64, kind: Kind::Word, base: Base::At(0), target });
+            dealt = dealt.saturating_add(8);
+            continue;
+        }
+        step(image, &mut registers, at, place, word);
+        dealt = dealt.saturating_add(4);
+    }
+    if window.last { window.bytes.len() } else { dealt.min(window.bytes.len()) }
 }
 
 /// One instruction.

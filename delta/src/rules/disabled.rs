@@ -3,7 +3,6 @@
 use super::Window;
 use crate::field::Field;
 use crate::image::{Image, Section};
-use crate::num::wide;
 
 /// Never reached: a delta that needs the profile is refused by its header.
 pub(super) fn scan(_: &Image, _: &Section, window: &Window<'_>, _: &mut Vec<Field>) -> usize {
@@ -11,7 +10,11 @@ pub(super) fn scan(_: &Image, _: &Section, window: &Window<'_>, _: &mut Vec<Fiel
 }
 
 /// Likewise.
+pub(super) fn scan_kernel(_: &Image, _: &Section, window: &Window<'_>, _: &mut Vec<Field>) -> usize {
+    window.bytes.len()
+}
+
+/// Likewise.
 pub(super) fn addresses_taken(_: &Image, _: &Section, window: &Window<'_>, _: &mut dyn FnMut(u64)) -> usize {
-    let _ = wide(0);
     window.bytes.len()
 }

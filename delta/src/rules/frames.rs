@@ -9,51 +9,14 @@
 //! | index | 4 | `.eh_frame` i32 | relative to the field |
 //! | index | 12 + 8 n | PC begin i32, FDE i32 | relative to the start of the index |
 
-use super::{Context, Rule, Window};
+use super::{Context, Window};
 use crate::field::{Base, Field, Form, Kind, Target};
-use crate::image::{Image, Section};
+use crate::image::Section;
 use crate::io::Peek;
 use crate::num::{extend32, index, u8_at, u32_at};
 
-/// Least distance between two remembered record starts, in bytes. Changing it does not break the format.
-const EVERY: u64 = 4 << 10;
-/// Most checkpoints; frames after the last are walked from there. Changing it does not break the format.
-const MAX_CHECKPOINTS: usize = 1 << 13;
-
-/// Offsets in the file at which records of `.eh_frame` start.
-#[derive(Default)]
-pub(super) struct Checkpoints(Vec<u32>);
-
-impl Checkpoints {
-    pub(super) fn new(image: &Image, peek: &mut Peek<'_>) -> Checkpoints {
-        let mut starts = Vec::new();
-        let mut sections: Vec<&Section> = image.sections.iter().filter(|s| s.rule == Rule::Frames).collect();
-        sections.sort_by_key(|section| section.offset);
-        for section in sections {
-            let end = section.offset.saturating_add(section.file_size);
-            let (mut at, mut next) = (section.offset, section.offset);
-            while at < end && starts.len() < MAX_CHECKPOINTS {
-                if at >= next {
-                    starts.extend(u32::try_from(at));
-                    next = at.saturating_add(EVERY);
-                }
-                let Some(length) = record_length(peek, at) else { break };
-                at = at.saturating_add(length);
-            }
-        }
-        Checkpoints(starts)
-    }
-
-    /// A record start at or before `offset`, not before the section.
-    fn before(&self, section: &Section, offset: u64) -> u64 {
-        let after = self.0.partition_point(|start| u64::from(*start) <= offset);
-        let start = after.checked_sub(1).and_then(|before| self.0.get(before));
-        start.map_or(section.offset, |start| u64::from(*start).max(section.offset))
-    }
-}
-
 /// Length of the record at `at` with its length word; `None` at the end and for 64-bit records.
-fn record_length(peek: &mut Peek<'_>, at: u64) -> Option<u64> {
+pub(super) fn record_length(peek: &mut Peek<'_>, at: u64) -> Option<u64> {
     match peek.u32_at(at)? {
         0 | 0xffff_ffff => None,
         length => Some(u64::from(length).saturating_add(4)),
@@ -67,7 +30,7 @@ pub(super) fn scan(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> usize {
-    let mut at = context.frames.before(section, window.start);
+    let mut at = context.checkpoints.before(section.offset, window.start);
     while at < window.end() {
         let Some(length) = record_length(&mut context.peek, at) else { return window.bytes.len() };
         let next = at.saturating_add(length);

@@ -9,11 +9,13 @@ mod aarch64;
 #[cfg(not(feature = "aarch64"))]
 #[path = "disabled.rs"]
 mod aarch64;
+mod checkpoints;
 mod frames;
 mod headers;
 mod relocations;
 mod symbols;
 pub(crate) mod tables;
+mod types;
 mod words;
 #[cfg(feature = "x86")]
 mod x86;
@@ -35,10 +37,12 @@ pub(crate) enum Rule {
     Bytes,
     CodeX86,
     CodeAarch64,
+    KernelAarch64,
     Rela,
     Symbols,
     Frames,
     FrameIndex,
+    Types,
     Words,
     ReadOnly,
     ElfHeader,
@@ -50,7 +54,7 @@ pub(crate) struct Context<'a> {
     pub(crate) image: &'a Image,
     pub(crate) layout: &'a Layout,
     pub(crate) tables: tables::Tables,
-    frames: frames::Checkpoints,
+    checkpoints: checkpoints::Checkpoints,
     pub(crate) peek: Peek<'a>,
 }
 
@@ -62,8 +66,8 @@ impl<'a> Context<'a> {
             Machine::X86_64 if !image.relocatable => tables::find(file, image, &mut peek),
             _ => tables::Tables::default(),
         };
-        let frames = frames::Checkpoints::new(image, &mut peek);
-        Context { image, layout, tables, frames, peek }
+        let checkpoints = checkpoints::Checkpoints::new(image, &mut peek);
+        Context { image, layout, tables, checkpoints, peek }
     }
 
     /// The new address that stands for the start of the old section `number` and for nothing else.
@@ -80,9 +84,11 @@ impl<'a> Context<'a> {
             Rule::Bytes => return window.bytes.len(),
             Rule::CodeX86 => return x86::scan(image, section, window, found),
             Rule::CodeAarch64 => return aarch64::scan(image, section, window, found),
+            Rule::KernelAarch64 => return aarch64::scan_kernel(image, section, window, found),
             Rule::Rela => relocations::scan,
             Rule::Symbols => symbols::scan,
             Rule::Frames => return frames::scan(self, section, window, found),
+            Rule::Types => return types::scan(self, section, window, found),
             Rule::FrameIndex => frames::scan_index,
             Rule::Words => words::scan,
             Rule::ReadOnly => words::scan_read_only,
