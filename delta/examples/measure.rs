@@ -1,171 +1,94 @@
-//! Measures the delta between the changed files of two directories: bytes per stream, and the ratio to a given number.
+//! Measures the delta between two directories: bytes per stream, and the ratio to a given number of bytes.
 //!
-//! `measure OLD NEW [--ostree BYTES] [--only TEXT] [--every N] [--worst N]`
+//! `measure OLD NEW [--ostree BYTES] [--only TEXT] [--worst N] [--save FILE]`
 //!
-//! Files are paired by path, after the kernel release in OLD's paths was replaced by NEW's. Every file is decoded
-//! again from the packed groups and compared.
+//! Both become trees of files owned by root without xattrs; the delta is made, planned and applied as on a device, and
+//! every object must hash to its name. All bytes that a client fetches are counted, the header included.
 
-use rootling_delta::make::{Coded, code, pack};
-use rootling_delta::{Backend, Group};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use rootling_delta::make::{Made, Objects, Options, make};
+use rootling_delta::{Backend, Error, Header, Prelude, Result};
+use rootling_object::{Checksum, FileHeader};
+use std::path::Path;
 use std::time::Instant;
+use trees::{Discard, From, Trees};
 
-struct Pair {
-    name: String,
-    old: Vec<u8>,
-    new: Vec<u8>,
-    coded: Coded,
-}
+mod trees;
 
 fn main() {
     let mut args = std::env::args().skip(1);
     let (old, new) = (args.next().expect("OLD"), args.next().expect("NEW"));
     let rest: Vec<String> = args.collect();
     let option = |name: &str| rest.iter().position(|arg| arg == name).and_then(|at| rest.get(at + 1));
-    let number = |name: &str, default: usize| option(name).map_or(default, |text| text.parse().expect("a number"));
-    let only = option("--only").cloned().unwrap_or_default();
-    let mut pairs = pairs(Path::new(&old), Path::new(&new));
-    pairs.retain(|pair| pair.name.contains(&only));
-    let pairs: Vec<Pair> = pairs.into_iter().step_by(number("--every", 1)).collect();
-
-    let start = Instant::now();
-    let pairs = code_all(pairs);
-    let coding = start.elapsed();
-    let total: usize = pairs.iter().map(|pair| pair.new.len()).sum();
-    println!("{} files, {} bytes new, coded in {:.1} s", pairs.len(), total, coding.as_secs_f64());
-    worst(&pairs, number("--worst", 0));
+    let number = |name: &str| option(name).map_or(0, |text| text.parse().expect("a number"));
+    let mut trees = Trees { only: option("--only").cloned().unwrap_or_default(), ..Trees::default() };
+    let from = trees.commit_dir(Path::new(&old));
+    let to = trees.commit_dir(Path::new(&new));
     for backend in [Backend::Lzma, Backend::Deflate] {
-        report(backend, &pairs, total, number("--ostree", 0));
+        let start = Instant::now();
+        let options = Options { backend, ..Options::default() };
+        let made = make(&trees, Some(from), to, &options).expect("a delta");
+        println!("{backend:?}: made in {:.1} s", start.elapsed().as_secs_f64());
+        report(&made, number("--ostree"), number("--worst"));
+        decode(&trees, from, &made, backend);
+        if let Some(path) = option("--save") {
+            let all = made.head.iter().chain(made.groups.iter().flatten());
+            std::fs::write(format!("{path}.{backend:?}"), all.copied().collect::<Vec<u8>>()).expect("written");
+        }
     }
 }
 
-fn report(backend: Backend, pairs: &[Pair], total: usize, ostree: usize) {
-    let mut streams = [(0u64, 0u64); 4];
-    let (mut sum, mut memory, mut seconds) = (0, 0, 0.0);
-    let groups = groups(pairs);
-    for files in &groups {
-        let group = pack(backend, files.iter().map(|pair| &pair.coded));
-        sum += group.bytes.len();
-        memory = memory.max(group.header.memory(backend));
-        for (sum, stream) in streams.iter_mut().zip(group.header.streams) {
-            *sum = (sum.0 + stream.packed, sum.1 + stream.raw);
-        }
-        let start = Instant::now();
-        let mut decoder = Group::open(backend, &group.header, &group.bytes, 8 << 20).expect("group opens");
-        for pair in *files {
-            let mut made = Vec::with_capacity(pair.new.len());
-            decoder.next_file(&pair.old, pair.new.len() as u64, &mut made).expect(&pair.name);
-            assert!(made == pair.new, "{} differs", pair.name);
-        }
-        decoder.end().expect("group ends");
-        seconds += start.elapsed().as_secs_f64();
-    }
-    println!("{backend:?}: {sum} bytes in {} groups, packed/raw:", groups.len());
-    for (name, (packed, raw)) in ["control", "gaps", "values", "inserts"].iter().zip(streams) {
+fn report(made: &Made, ostree: usize, worst: usize) {
+    let total = made.head.len() + made.groups.iter().map(Vec::len).sum::<usize>();
+    let files = made.files.len();
+    println!("  {total} bytes: header {}, {} groups, {files} files", made.head.len(), made.groups.len());
+    for (at, name) in ["control", "gaps", "values", "inserts"].iter().enumerate() {
+        let streams = made.header.groups.iter().map(|group| group.streams[at]);
+        let (packed, raw) = streams.fold((0, 0), |sum, stream| (sum.0 + stream.packed, sum.1 + stream.raw));
         println!("  {name:8} {packed:9} {raw:9}");
     }
-    let speed = total as f64 / 1e6 / seconds;
-    println!("  decoded in {seconds:.2} s, {speed:.1} MB/s; back end memory of the largest group {memory}");
     if ostree > 0 {
-        println!("  ratio {:.4}", sum as f64 / ostree as f64);
+        println!("  ratio {:.4}", total as f64 / ostree as f64);
+    }
+    let mut files: Vec<_> = made.files.iter().collect();
+    files.sort_by_key(|file| std::cmp::Reverse(file.tokens.iter().sum::<usize>()));
+    for file in files.iter().take(worst) {
+        println!("  {:?} {:9} {}", file.tokens, file.size, file.path);
     }
 }
 
-/// Consecutive files whose tokens reach a megabyte.
-fn groups(pairs: &[Pair]) -> Vec<&[Pair]> {
-    let mut groups = Vec::new();
-    let (mut start, mut size) = (0, 0);
-    for (at, pair) in pairs.iter().enumerate() {
-        let coded = &pair.coded;
-        size += coded.control.len() + coded.gaps.len() + coded.values.len() + coded.inserts.len();
-        if size > 1 << 20 || at + 1 == pairs.len() {
-            groups.push(&pairs[start..=at]);
-            (start, size) = (at + 1, 0);
-        }
+fn decode(trees: &Trees, from: Checksum, made: &Made, backend: Backend) {
+    let start = Instant::now();
+    let prelude = Prelude::decode(&made.head).expect("a prelude");
+    let header = Header::decode(&prelude, &made.head[rootling_delta::header::PRELUDE..]).expect("a header");
+    let plan = rootling_delta::plan(&header, &From(trees, from)).expect("a plan");
+    let mut new = Discard(0);
+    rootling_delta::apply_symlinks(&plan, &mut new).expect("symlinks");
+    for (number, bytes) in made.groups.iter().enumerate() {
+        let old = From(trees, from);
+        rootling_delta::apply_group(&header, backend, &plan, number, bytes, 8 << 20, &old, &mut new)
+            .expect("a group");
     }
-    groups
+    let seconds = start.elapsed().as_secs_f64();
+    let memory = header.memory(backend);
+    println!("  applied in {seconds:.2} s, {:.1} MB/s, back end memory {memory}", new.0 as f64 / 1e6 / seconds);
 }
 
-fn worst(pairs: &[Pair], count: usize) {
-    let cost = |pair: &&Pair| {
-        let group = pack(Backend::Lzma, [&pair.coded]);
-        group.bytes.len()
-    };
-    if count == 0 {
-        return;
+impl Objects for Trees {
+    fn commit(&self, checksum: &Checksum) -> Result<Vec<u8>> {
+        self.find(checksum)
     }
-    let mut by_cost: Vec<(usize, &Pair)> = pairs.iter().map(|pair| (cost(&pair), pair)).collect();
-    by_cost.sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
-    for (cost, pair) in by_cost.iter().take(count) {
-        let group = pack(Backend::Lzma, [&pair.coded]);
-        let streams = group.header.streams.map(|stream| format!("{}/{}", stream.packed, stream.raw)).join(" ");
-        println!("{cost:8} {:9} m{} {streams} {}", pair.new.len(), pair.coded.control[0], pair.name);
+    fn detached(&self, _: &Checksum) -> Result<Option<Vec<u8>>> {
+        Ok(None)
     }
-}
-
-fn code_all(pairs: Vec<Pair>) -> Vec<Pair> {
-    let next = AtomicUsize::new(0);
-    let slots: Vec<Mutex<Pair>> = pairs.into_iter().map(Mutex::new).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let mut pair = slot.lock().unwrap();
-                    pair.coded = code(&pair.old, &pair.new).expect("codes");
-                }
-            });
-        }
-    });
-    slots.into_iter().map(|slot| slot.into_inner().unwrap()).collect()
-}
-
-fn pairs(old: &Path, new: &Path) -> Vec<Pair> {
-    let (old_files, new_files) = (files(old), files(new));
-    let releases = release(&old_files).zip(release(&new_files));
-    let mut pairs = Vec::new();
-    for (name, path) in &new_files {
-        let before = match &releases {
-            Some((old, new)) => name.replace(new.as_str(), old),
-            None => name.clone(),
-        };
-        let bytes = std::fs::read(path).expect("readable");
-        let old = old_files.get(&before).or_else(|| old_files.iter().find(|(old, _)| stem(old) == stem(name)).map(|(_, path)| path));
-        let old = old.map(|path| std::fs::read(path).expect("readable")).unwrap_or_default();
-        if old != bytes {
-            pairs.push(Pair { name: name.clone(), old, new: bytes, coded: Coded::default() });
-        }
+    fn dirtree(&self, checksum: &Checksum) -> Result<Vec<u8>> {
+        self.find(checksum)
     }
-    pairs.sort_by_key(|pair| (pair.new.get(..4) == Some(b"\x7fELF"), pair.name.clone()));
-    pairs
-}
-
-/// A path without its digits.
-fn stem(path: &str) -> String {
-    path.chars().filter(|c| !c.is_ascii_digit()).collect()
-}
-
-fn release(files: &BTreeMap<String, PathBuf>) -> Option<String> {
-    let name = files.keys().find_map(|name| name.split_once("lib/modules/"))?.1;
-    name.split('/').next().map(str::to_owned)
-}
-
-fn files(root: &Path) -> BTreeMap<String, PathBuf> {
-    let mut found = BTreeMap::new();
-    let mut dirs = vec![root.to_owned()];
-    while let Some(dir) = dirs.pop() {
-        for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
-            let kind = entry.file_type().expect("a type");
-            if kind.is_dir() {
-                dirs.push(entry.path());
-            } else if kind.is_file() {
-                let path = entry.path();
-                let name = path.strip_prefix(root).expect("inside").to_string_lossy().into_owned();
-                found.insert(name, path);
-            }
-        }
+    fn dirmeta(&self, checksum: &Checksum) -> Result<Vec<u8>> {
+        self.find(checksum)
     }
-    found
+    fn content(&self, checksum: &Checksum) -> Result<(FileHeader, Vec<u8>)> {
+        let (header, path) = self.files.get(checksum).ok_or_else(|| Error::Io("no object".into()))?;
+        let bytes = if header.is_symlink() { Vec::new() } else { std::fs::read(path).expect("readable") };
+        Ok((header.clone(), bytes))
+    }
 }

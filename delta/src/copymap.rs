@@ -50,7 +50,7 @@ impl Copy {
         u64::from(self.length)
     }
 
-    pub(crate) fn from_end(self) -> u64 {
+    pub(crate) fn old_end(self) -> u64 {
         self.from().saturating_add(self.length())
     }
 
@@ -125,7 +125,7 @@ impl CopyMap {
         if let Some(copy) = before.filter(|copy| copy.holds(offset)) {
             return Some(copy.moved(offset));
         }
-        let back = before.map(|copy| (offset.saturating_sub(copy.from_end()), copy));
+        let back = before.map(|copy| (offset.saturating_sub(copy.old_end()), copy));
         let ahead = self.intervals.get(after).map(|copy| (copy.from().saturating_sub(offset), *copy));
         let (distance, copy) = match (back, ahead) {
             (Some(back), Some(ahead)) => if ahead.0 < back.0 { ahead } else { back },
@@ -160,11 +160,11 @@ fn longest(copies: &[Copy]) -> Vec<Copy> {
         let top = open.peek().map(|(length, new, old)| Copy { new: new.0, old: *old, length: *length });
         let next = starts.peek().map(|copy| copy.from());
         match (top, next) {
-            (Some(top), _) if top.from_end() <= at => {
+            (Some(top), _) if top.old_end() <= at => {
                 open.pop();
             }
             (Some(top), next) => {
-                let end = next.map_or(top.from_end(), |next| next.min(top.from_end()));
+                let end = next.map_or(top.old_end(), |next| next.min(top.old_end()));
                 push(&mut intervals, Copy::new(top.moved(at), at, end.saturating_sub(at)));
                 at = end;
             }
@@ -176,7 +176,7 @@ fn longest(copies: &[Copy]) -> Vec<Copy> {
 
 fn push(intervals: &mut Vec<Copy>, piece: Copy) {
     match intervals.last_mut() {
-        Some(last) if last.from_end() == piece.from() && last.end() == piece.at() => {
+        Some(last) if last.old_end() == piece.from() && last.end() == piece.at() => {
             last.length = last.length.saturating_add(piece.length);
         }
         _ => intervals.push(piece),

@@ -101,7 +101,7 @@ pub struct Header {
     pub detached: Option<Vec<u8>>,
     /// New dirmeta objects.
     pub dirmetas: Vec<Vec<u8>>,
-    /// Headers of new content objects, in the form that is hashed, each once.
+    /// Headers of new content objects, in the form that is hashed but without its 8-byte prefix, each once.
     pub file_headers: Vec<Vec<u8>>,
     /// Changed directories, each before those inside it; the first is the root.
     pub dirs: Vec<Dir>,

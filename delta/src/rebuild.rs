@@ -40,12 +40,12 @@ pub(crate) fn rebuild(
     for copy in &copies.copies {
         insert(copy.at().saturating_sub(at), &mut buffers.new, corrector, sink)?;
         let mut from = copy.from();
-        while from < copy.from_end() {
+        while from < copy.old_end() {
             let (section, end) = match &model {
                 Some(model) => model.context.image.run_at(from),
                 None => (None, u64::MAX),
             };
-            let end = end.min(copy.from_end());
+            let end = end.min(copy.old_end());
             let length = end.saturating_sub(from).min(WINDOW);
             buffers.old.resize(index(length), 0);
             old.read_at(from, &mut buffers.old)?;

@@ -37,7 +37,7 @@ pub const MIN_DICTIONARY: u64 = 4 << 10;
 
 /// Dictionary of a stream of `raw` bytes: the next power of two, within the bounds.
 pub fn dictionary(raw: u64) -> u64 {
-    raw.min(MAX_DICTIONARY).max(MIN_DICTIONARY).next_power_of_two()
+    raw.clamp(MIN_DICTIONARY, MAX_DICTIONARY).next_power_of_two()
 }
 
 /// Bytes of memory that decoding a stream of `raw` bytes takes.

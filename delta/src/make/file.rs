@@ -28,9 +28,9 @@ pub struct Coded {
 }
 
 impl Coded {
-    /// Bytes of all tokens.
-    pub fn tokens(&self) -> usize {
-        self.control.len() + self.gaps.len() + self.values.len() + self.inserts.len()
+    /// Bytes of control, gap, value and insert tokens.
+    pub fn lengths(&self) -> [usize; 4] {
+        [&self.control, &self.gaps, &self.values, &self.inserts].map(Vec::len)
     }
 
     /// A rough guess of the bytes that the tokens take once packed.
@@ -107,7 +107,7 @@ fn finish(
         number(&mut control, copy.length());
     }
     for (copy, before) in copies.iter().zip(ends()) {
-        let expected = before.from_end() + (copy.at() - before.end());
+        let expected = before.old_end() + (copy.at() - before.end());
         signed(&mut control, copy.from().wrapping_sub(expected));
     }
     let copies = CopyMap::new(copies);

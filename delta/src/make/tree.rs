@@ -6,6 +6,7 @@ use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::header::{Header, PROFILE};
 use crate::tree::{Base, Change, Dir, Edit, Meta, Object};
+use rootling_object::content::PREFIX_SIZE;
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -51,6 +52,19 @@ pub struct Made {
     pub head: Vec<u8>,
     /// The groups.
     pub groups: Vec<Vec<u8>>,
+    /// What each file took, in the order of the groups.
+    pub files: Vec<FileCost>,
+}
+
+/// Where the bytes of a delta went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCost {
+    /// The first path of the file in the new tree.
+    pub path: String,
+    /// Its length.
+    pub size: u64,
+    /// Bytes of control, gap, value and insert tokens before they are packed.
+    pub tokens: [usize; 4],
 }
 
 /// Makes the delta from `from` (or from nothing) to `to`.
@@ -77,7 +91,7 @@ pub fn make(objects: &dyn Objects, from: Option<Checksum>, to: Checksum, options
     }
     let mut file_headers: Vec<Vec<u8>> = Vec::new();
     let list = order.iter().map(|object| {
-        let encoded = object.header.encode_hashed();
+        let encoded = object.header.encode_hashed().split_off(PREFIX_SIZE);
         let known = file_headers.iter().position(|header| *header == encoded);
         let header = known.unwrap_or_else(|| {
             file_headers.push(encoded);
@@ -100,7 +114,12 @@ pub fn make(objects: &dyn Objects, from: Option<Checksum>, to: Checksum, options
         groups: groups.iter().map(|group| group.header).collect(),
     };
     let head = header.encode(options.backend);
-    Ok(Made { header, head, groups: groups.into_iter().map(|group| group.bytes).collect() })
+    let files = order.iter().filter_map(|object| {
+        let coded = object.coded.as_ref()?;
+        Some(FileCost { path: object.path.clone(), size: coded.size, tokens: coded.lengths() })
+    });
+    let files = files.collect();
+    Ok(Made { header, head, files, groups: groups.into_iter().map(|group| group.bytes).collect() })
 }
 
 fn foreign(err: &rootling_object::Error) -> Error {
@@ -275,7 +294,7 @@ fn arrange(mut coded: Vec<Ordered>, options: &Options) -> (Vec<Ordered>, Vec<sup
     let mut size = 0;
     for coded in coded.iter().filter_map(|object| object.coded.as_ref()) {
         open.push(coded);
-        size += coded.tokens();
+        size += coded.lengths().iter().sum::<usize>();
         if size >= options.group_tokens {
             groups.push(pack(options.backend, open.drain(..)));
             size = 0;

@@ -33,7 +33,7 @@ pub fn delta(backend: Backend, scratch: bool) -> (Repo, Option<Checksum>, Checks
     let mut host = device.clone();
     let to = host.commit_files(&new);
     let from = (!scratch).then_some(from);
-    let options = Options { backend, group_tokens: 2000, threads: 2 };
+    let options = Options { backend, group_tokens: 300, threads: 2 };
     let made = make(&host, from, to, &options).unwrap();
     if scratch {
         device = Repo::default();
