@@ -21,6 +21,14 @@ pub(crate) enum Form {
     Adrp,
     /// AArch64 low 12 bits of an address at bit 10, divided by 1 << shift.
     Low12(u8),
+    /// Thumb-2 BL and B.W: 24 bits in five pieces, in halfwords.
+    Thumb,
+    /// Thumb-2 BLX: likewise, from the base without its low two bits.
+    ThumbExchange,
+    /// Arm exception index: the low 31 bits, signed.
+    Rel31,
+    /// 24 bits at bit 8: (target - base) / 16, the symbol of a 32-bit relocation.
+    Symbol24,
 }
 
 /// What the value of a reference is counted from, on the new side.
@@ -125,6 +133,9 @@ impl Form {
             Form::Imm19 => (word64 >> 5) & 0x7_ffff,
             Form::Adrp => ((word64 >> 29) & 3) | ((word64 >> 3) & 0x1f_fffc),
             Form::Low12(_) => (word64 >> 10) & 0xfff,
+            Form::Thumb | Form::ThumbExchange => u64::from(thumb_bits(word)),
+            Form::Rel31 => word64 & 0x7fff_ffff,
+            Form::Symbol24 => word64 >> 8,
         })
     }
 
@@ -145,6 +156,9 @@ impl Form {
             Form::Imm19 => (old & !(0x7_ffff << 5)) | ((low & 0x7_ffff) << 5),
             Form::Adrp => (old & 0x9f00_001f) | ((low & 3) << 29) | ((low & 0x1f_fffc) << 3),
             Form::Low12(_) => (old & !(0xfff << 10)) | ((low & 0xfff) << 10),
+            Form::Thumb | Form::ThumbExchange => thumb_word(old, low),
+            Form::Rel31 => (old & 0x8000_0000) | (low & 0x7fff_ffff),
+            Form::Symbol24 => (old & 0xff) | (low << 8),
         };
         *place = word.to_le_bytes();
     }
@@ -161,6 +175,24 @@ impl Form {
             Form::Imm19 => (distance >> 2) & 0x7_ffff,
             Form::Adrp => (target >> 12).wrapping_sub(base >> 12) & 0x1f_ffff,
             Form::Low12(shift) => (target & 0xfff).wrapping_shr(u32::from(shift)),
+            Form::Thumb => (distance >> 1) & 0xff_ffff,
+            Form::ThumbExchange => (target.wrapping_sub(base & !3) >> 1) & 0xff_ffff,
+            Form::Rel31 => distance & 0x7fff_ffff,
+            Form::Symbol24 => (distance >> 4) & 0xff_ffff,
+        }
+    }
+
+    /// The bits that the form has.
+    pub(crate) fn mask(self) -> u64 {
+        match self {
+            Form::U64 => u64::MAX,
+            Form::Rel32 | Form::Neg32 | Form::U32(_) => 0xffff_ffff,
+            Form::Imm26 => 0x3ff_ffff,
+            Form::Imm19 => 0x7_ffff,
+            Form::Adrp => 0x1f_ffff,
+            Form::Low12(_) => 0xfff,
+            Form::Thumb | Form::ThumbExchange | Form::Symbol24 => 0xff_ffff,
+            Form::Rel31 => 0x7fff_ffff,
         }
     }
 
@@ -174,12 +206,32 @@ impl Form {
             Form::Imm26 => extend(bits.wrapping_shl(2), 28),
             Form::Imm19 => extend(bits.wrapping_shl(2), 21),
             Form::Adrp => extend(bits.wrapping_shl(12), 33),
+            Form::Thumb | Form::ThumbExchange => extend(bits.wrapping_shl(1), 25),
+            Form::Rel31 => extend(bits, 31),
+            Form::Symbol24 => bits.wrapping_shl(4),
         };
         match self {
+            Form::ThumbExchange => (base & !3).wrapping_add(distance),
             Form::Adrp => (base & !0xfff).wrapping_add(distance),
             _ => base.wrapping_add(distance),
         }
     }
+}
+
+/// The 24 bits of a Thumb-2 branch, S:I1:I2:imm10:imm11, from its two halfwords (the first in the low bits).
+fn thumb_bits(word: u32) -> u32 {
+    let (sign, j1, j2) = ((word >> 10) & 1, (word >> 29) & 1, (word >> 27) & 1);
+    let (i1, i2) = (j1 ^ sign ^ 1, j2 ^ sign ^ 1);
+    let (imm10, imm11) = (word & 0x3ff, (word >> 16) & 0x7ff);
+    (sign << 23) | (i1 << 22) | (i2 << 21) | (imm10 << 11) | imm11
+}
+
+/// The halfwords of a Thumb-2 branch with other bits.
+fn thumb_word(old: u32, bits: u32) -> u32 {
+    let (sign, i1, i2) = ((bits >> 23) & 1, (bits >> 22) & 1, (bits >> 21) & 1);
+    let (j1, j2) = (i1 ^ sign ^ 1, i2 ^ sign ^ 1);
+    let (imm10, imm11) = ((bits >> 11) & 0x3ff, bits & 0x7ff);
+    (old & 0xd000_f800) | (sign << 10) | imm10 | (j1 << 29) | (j2 << 27) | (imm11 << 16)
 }
 
 #[cfg(test)]
@@ -195,6 +247,10 @@ mod tests {
             (Form::Imm19, 0x7_1234),
             (Form::Adrp, 0x1f_1235),
             (Form::Low12(3), 0xabc),
+            (Form::Thumb, 0xa5_1234),
+            (Form::ThumbExchange, 0x5a_1234),
+            (Form::Rel31, 0x7000_1234),
+            (Form::Symbol24, 0xab_cdef),
         ] {
             for fill in [0, 0xff] {
                 let mut bytes = [fill; 8];
@@ -217,6 +273,10 @@ mod tests {
             (Form::Imm26, 0x1000, 0x2004),
             (Form::Imm19, 0x1000, 0x2004),
             (Form::Adrp, 0x5000, 0x12_2004),
+            (Form::Thumb, 0x5002, 0x12_2004),
+            (Form::ThumbExchange, 0x5004, 0x12_2006),
+            (Form::Rel31, 0x5002, 0x12_2004),
+            (Form::Symbol24, 0x1000 + 16 * 9, 0x1000),
         ] {
             assert_eq!(form.target(form.bits(target, base), base), target, "{form:?}");
         }

@@ -9,7 +9,7 @@
 //! The one that was right most often lately in the same slot (kind, section, column) is taken. All state is per file.
 
 use crate::copymap::{Copy, CopyMap};
-use crate::field::{Base, Field, Form, Kind, Target};
+use crate::field::{Base, Field, Kind, Target};
 use crate::image::layout::Layout;
 use crate::image::Image;
 use crate::num::{index, wide};
@@ -76,7 +76,7 @@ impl<'a> Predictor<'a> {
         let slot = slot(field.kind.number(), section, column);
         let state = self.slots.get(slot)?;
         let mapped = self.mapped(field, own);
-        let changed = old.wrapping_add(state.change) & mask(field.form);
+        let changed = old.wrapping_add(state.change) & field.form.mask();
         let candidates = [mapped.map_or(old, |(bits, _)| bits), changed, old];
         let mut best = 0usize;
         for (number, score) in state.scores.iter().enumerate() {
@@ -167,16 +167,4 @@ fn slot(kind: usize, section: usize, column: u64) -> usize {
 fn place(target: u64) -> usize {
     let mixed = target.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     index(mixed) % LEARNED
-}
-
-/// The bits that a form has.
-fn mask(form: Form) -> u64 {
-    match form {
-        Form::U64 => u64::MAX,
-        Form::Rel32 | Form::Neg32 | Form::U32(_) => 0xffff_ffff,
-        Form::Imm26 => 0x3ff_ffff,
-        Form::Imm19 => 0x7_ffff,
-        Form::Adrp => 0x1f_ffff,
-        Form::Low12(_) => 0xfff,
-    }
 }

@@ -26,7 +26,7 @@ impl NewContent for Discard {
 #[derive(Default)]
 pub struct Trees {
     pub only: String,
-    metadata: HashMap<Checksum, Vec<u8>>,
+    pub metadata: HashMap<Checksum, Vec<u8>>,
     pub files: HashMap<Checksum, (FileHeader, PathBuf)>,
 }
 

@@ -47,5 +47,5 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
         rule: Rule::KernelAarch64,
         ..Section::default()
     };
-    Some(Image::new(Machine::Aarch64, false, vec![section], 1))
+    Some(Image::new(&elf::BITS_64, Machine::Aarch64, false, vec![section], 1))
 }

@@ -27,6 +27,7 @@ pub(crate) const NO_BYTES: u64 = 1 << 53;
 pub(crate) enum Machine {
     X86_64,
     Aarch64,
+    Arm,
 }
 
 /// One section of an ELF file.
@@ -78,6 +79,7 @@ struct Range {
 /// An old file taken apart.
 #[derive(Debug)]
 pub(crate) struct Image {
+    pub(crate) class: &'static elf::Class,
     pub(crate) machine: Machine,
     pub(crate) relocatable: bool,
     /// In the order of the section table; two more at the end stand for the ELF header and the section table.
@@ -94,7 +96,13 @@ pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
 }
 
 impl Image {
-    fn new(machine: Machine, relocatable: bool, sections: Vec<Section>, listed: usize) -> Image {
+    fn new(
+        class: &'static elf::Class,
+        machine: Machine,
+        relocatable: bool,
+        sections: Vec<Section>,
+        listed: usize,
+    ) -> Image {
         let (mut by_addr, mut by_offset) = (Vec::new(), Vec::new());
         for (number, section) in sections.iter().enumerate() {
             let range = |start: u64, size: u64| Range {
@@ -112,7 +120,7 @@ impl Image {
         }
         by_addr.sort_by_key(|range| (range.start, range.section));
         by_offset.sort_by_key(|range| (range.start, range.section));
-        Image { machine, relocatable, sections, listed, by_addr, by_offset }
+        Image { class, machine, relocatable, sections, listed, by_addr, by_offset }
     }
 
     /// The section that has `addr`.

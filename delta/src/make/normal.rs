@@ -67,24 +67,24 @@ fn mask(field: &Field, masked: &mut [u8], notes: &mut Vec<Note>) {
 }
 
 fn hash_at(file: &[u8], masked: &[u8], image: &Image, form: Form, target: u64) -> u64 {
-    let Some((number, section)) = image.section_at(target) else { return 0 };
+    let Some((_, section)) = image.section_at(target) else { return 0 };
     if section.file_size == 0 {
         return fnv(&section.name, 1);
     }
     let offset = (section.offset + (target - section.addr)) as usize;
-    if matches!(form, Form::U32(_)) && matches!(section.kind, SHT_SYMTAB | SHT_DYNSYM) {
+    if matches!(form, Form::U32(_) | Form::Symbol24) && matches!(section.kind, SHT_SYMTAB | SHT_DYNSYM) {
         return symbol_hash(file, image, section.link, offset);
     }
-    let _ = number;
     let end = (offset + REACH).min(masked.len());
     fnv(masked.get(offset..end).unwrap_or(&[]), 2)
 }
 
 fn symbol_hash(file: &[u8], image: &Image, names: usize, at: usize) -> u64 {
-    let record = file.get(at..at + 24).unwrap_or(&[]);
+    let number_at = image.class.symbol_fields[2] as usize;
+    let record = file.get(at..at + image.class.symbol as usize).unwrap_or(&[]);
     let name = u32_at(record, 0).unwrap_or(0) as usize;
     if name == 0 {
-        let section = image.sections.get(usize::from(u16_at(record, 6).unwrap_or(0)));
+        let section = image.sections.get(usize::from(u16_at(record, number_at).unwrap_or(0)));
         return section.map_or(3, |section| fnv(&section.name, 3));
     }
     let start = image.sections.get(names).map_or(0, |names| names.offset as usize) + name;

@@ -9,12 +9,22 @@ mod aarch64;
 #[cfg(not(feature = "aarch64"))]
 #[path = "disabled.rs"]
 mod aarch64;
+#[cfg(feature = "arm")]
+mod arm;
+#[cfg(not(feature = "arm"))]
+#[path = "disabled.rs"]
+mod arm;
 mod checkpoints;
 mod frames;
 mod headers;
 mod relocations;
 mod symbols;
 pub(crate) mod tables;
+#[cfg(feature = "arm")]
+mod thumb;
+#[cfg(not(feature = "arm"))]
+#[path = "disabled.rs"]
+mod thumb;
 mod types;
 mod words;
 #[cfg(feature = "x86")]
@@ -38,6 +48,9 @@ pub(crate) enum Rule {
     CodeX86,
     CodeAarch64,
     KernelAarch64,
+    CodeThumb,
+    Rel,
+    Exceptions,
     Rela,
     Symbols,
     Frames,
@@ -85,6 +98,9 @@ impl<'a> Context<'a> {
             Rule::CodeX86 => return x86::scan(image, section, window, found),
             Rule::CodeAarch64 => return aarch64::scan(image, section, window, found),
             Rule::KernelAarch64 => return aarch64::scan_kernel(image, section, window, found),
+            Rule::CodeThumb => return thumb::scan(image, section, window, found),
+            Rule::Rel => arm::scan_rel,
+            Rule::Exceptions => arm::scan_index,
             Rule::Rela => relocations::scan,
             Rule::Symbols => symbols::scan,
             Rule::Frames => return frames::scan(self, section, window, found),

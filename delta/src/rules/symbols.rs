@@ -1,18 +1,17 @@
-//! Symbol tables: records of 24 bytes.
+//! Symbol tables: records of 24 bytes, in 32-bit files 16.
 //!
-//! | at | field | target |
-//! |---|---|---|
-//! | 0 | st_name u32 | position in the string table that sh_link names |
-//! | 6 | st_shndx u16 | - |
-//! | 8 | st_value u64 | address; in relocatable files offset in section st_shndx |
-//! | 16 | st_size u64 | the end of the symbol, from its start |
+//! | at | in 32-bit files | field | target |
+//! |---|---|---|---|
+//! | 0 | 0 | st_name u32 | position in the string table that sh_link names |
+//! | 6 | 14 | st_shndx u16 | - |
+//! | 8 | 4 | st_value | address; in relocatable files offset in section st_shndx |
+//! | 16 | 8 | st_size | the end of the symbol, from its start |
 
 use super::{Context, Window};
 use crate::field::{Base, Field, Form, Kind, Target};
 use crate::image::Section;
-use crate::num::{index, u16_at, u32_at, u64_at};
+use crate::num::{index, u16_at, u32_at};
 
-const RECORD: u64 = 24;
 /// `SHN_LORESERVE`.
 const RESERVED: u16 = 0xff00;
 
@@ -24,7 +23,7 @@ pub(super) fn scan(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> usize {
-    let (records, dealt) = window.records(section, 0, RECORD);
+    let (records, dealt) = window.records(section, 0, context.image.class.symbol);
     for at in records {
         record(context, section, at, window, found);
     }
@@ -38,9 +37,11 @@ fn record(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> Option<()> {
-    let bytes = context.peek.bytes(at, index(RECORD));
-    let (name, number) = (u64::from(u32_at(bytes, 0)?), u16_at(bytes, 6)?);
-    let (value, size) = (u64_at(bytes, 8)?, u64_at(bytes, 16)?);
+    let class = context.image.class;
+    let [value_at, size_at, number_at] = class.symbol_fields;
+    let bytes = context.peek.bytes(at, index(class.symbol));
+    let (name, number) = (u64::from(u32_at(bytes, 0)?), u16_at(bytes, index(number_at))?);
+    let (value, size) = (class.word_at(bytes, index(value_at))?, class.word_at(bytes, index(size_at))?);
     let mut keep = |skip: u64, form: Form, base: Base, target: Target| {
         window.keep(Field { at: at.saturating_add(skip), form, kind: Kind::Symbol, base, target }, found);
     };
@@ -58,9 +59,9 @@ fn record(
         true => (context.base_of(number)?, context.image.sections.get(number)?.addr.wrapping_add(value)),
         false => (0, value),
     };
-    keep(8, Form::U64, Base::At(base), Target::Address(start));
+    keep(value_at, class.form(), Base::At(base), Target::Address(start));
     if size != 0 {
-        keep(16, Form::U64, Base::Mapped(start), Target::End(start.wrapping_add(size)));
+        keep(size_at, class.form(), Base::Mapped(start), Target::End(start.wrapping_add(size)));
     }
     Some(())
 }

@@ -5,7 +5,7 @@ use crate::field::{Base, Field, Form, Kind, Target};
 use crate::image::Section;
 use crate::num::{align_up, extend32, index, u32_at, u64_at, wide};
 
-/// Finds aligned 64-bit words that hold the address of something loaded.
+/// Finds aligned words of the length of an address that hold the address of something loaded.
 pub(super) fn scan(
     context: &mut Context<'_>,
     _: usize,
@@ -13,13 +13,14 @@ pub(super) fn scan(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> usize {
+    let class = context.image.class;
     let start = section.address_of(window.start);
-    let mut at = index(align_up(start, 8).wrapping_sub(start));
-    while let Some(value) = u64_at(window.bytes, at) {
+    let mut at = index(align_up(start, class.word).wrapping_sub(start));
+    while let Some(value) = class.word_at(window.bytes, at) {
         if let Some(field) = word(context, window.start.saturating_add(wide(at)), value) {
             found.push(field);
         }
-        at = at.saturating_add(8);
+        at = at.saturating_add(index(class.word));
     }
     if window.last { window.bytes.len() } else { at.min(window.bytes.len()) }
 }
@@ -27,7 +28,7 @@ pub(super) fn scan(
 fn word(context: &Context<'_>, at: u64, value: u64) -> Option<Field> {
     context.image.loaded_at(value)?;
     let target = Target::Address(value);
-    Some(Field { at, form: Form::U64, kind: Kind::Word, base: Base::At(0), target })
+    Some(Field { at, form: context.image.class.form(), kind: Kind::Word, base: Base::At(0), target })
 }
 
 /// Finds the entries of jump tables, and between them addresses like [`scan`].
