@@ -65,14 +65,23 @@ pub(crate) struct Peek<'a> {
     source: &'a dyn ReadAt,
     window: Vec<u8>,
     start: u64,
+    reach: u64,
 }
 
-/// Size of the window of [`Peek`] in bytes.
-const PEEK_WINDOW: u64 = 16 << 10;
+/// Size of the window for reading on, in bytes.
+const NEAR: u64 = 16 << 10;
+/// Size of the window for reading here and there, in bytes.
+const FAR: u64 = 1 << 10;
 
 impl<'a> Peek<'a> {
-    pub(crate) fn new(source: &'a dyn ReadAt) -> Peek<'a> {
-        Peek { source, window: Vec::new(), start: 0 }
+    /// For reads that mostly follow each other.
+    pub(crate) fn near(source: &'a dyn ReadAt) -> Peek<'a> {
+        Peek { source, window: Vec::new(), start: 0, reach: NEAR }
+    }
+
+    /// For reads here and there.
+    pub(crate) fn far(source: &'a dyn ReadAt) -> Peek<'a> {
+        Peek { reach: FAR, ..Peek::near(source) }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -84,7 +93,7 @@ impl<'a> Peek<'a> {
         let end = offset.saturating_add(wide(count)).min(self.size());
         let have = self.start.saturating_add(wide(self.window.len()));
         if offset < self.start || end > have {
-            let length = self.size().saturating_sub(offset).min(PEEK_WINDOW.max(wide(count)));
+            let length = self.size().saturating_sub(offset).min(self.reach.max(wide(count)));
             self.window.resize(index(length), 0);
             self.start = offset;
             if self.source.read_at(offset, &mut self.window).is_err() {
@@ -121,7 +130,7 @@ mod tests {
     #[test]
     fn peek_serves_short_reads_at_the_end() {
         let bytes: Vec<u8> = (0..40_000u32).map(|n| (n % 251) as u8).collect();
-        let mut peek = Peek::new(&bytes);
+        let mut peek = Peek::near(&bytes);
         assert_eq!(peek.bytes(39_998, 4), &bytes[39_998..]);
         assert_eq!(peek.bytes(10, 4), &bytes[10..14]);
         assert_eq!(peek.bytes(16_390, 4), &bytes[16_390..16_394]);

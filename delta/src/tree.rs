@@ -96,6 +96,13 @@ pub struct Plan {
     pub objects: Vec<PlannedObject>,
 }
 
+impl Plan {
+    /// Bytes of all files that the groups make: what must be free before any is fetched.
+    pub fn size(&self) -> u64 {
+        self.objects.iter().filter_map(|object| object.size).fold(0, u64::saturating_add)
+    }
+}
+
 /// A content object to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedObject {

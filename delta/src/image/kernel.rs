@@ -20,7 +20,7 @@ const BLOCK: usize = 4 << 10;
 /// Takes a kernel Image apart; `None` is any other file.
 pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
     let size = file.size();
-    let mut peek = Peek::new(file);
+    let mut peek = Peek::near(file);
     if peek.bytes(56, 4) != b"ARM\x64" {
         return None;
     }

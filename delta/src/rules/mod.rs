@@ -69,18 +69,19 @@ pub(crate) struct Context<'a> {
     pub(crate) tables: tables::Tables,
     checkpoints: checkpoints::Checkpoints,
     pub(crate) peek: Peek<'a>,
+    pub(crate) far: Peek<'a>,
 }
 
 impl<'a> Context<'a> {
     /// Looks once through the whole old file for what cannot be seen in a window.
     pub(crate) fn new(file: &'a dyn ReadAt, image: &'a Image, layout: &'a Layout) -> Context<'a> {
-        let mut peek = Peek::new(file);
+        let mut peek = Peek::near(file);
         let tables = match image.machine {
             Machine::X86_64 if !image.relocatable => tables::find(file, image, &mut peek),
             _ => tables::Tables::default(),
         };
         let checkpoints = checkpoints::Checkpoints::new(image, &mut peek);
-        Context { image, layout, tables, checkpoints, peek }
+        Context { image, layout, tables, checkpoints, peek, far: Peek::far(file) }
     }
 
     /// The new address that stands for the start of the old section `number` and for nothing else.

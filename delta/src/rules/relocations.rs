@@ -69,7 +69,7 @@ fn record(
         }
         return Some(());
     }
-    let bytes = context.peek.bytes(table.offset.saturating_add(symbol_at), index(SYMBOL));
+    let bytes = context.far.bytes(table.offset.saturating_add(symbol_at), index(SYMBOL));
     if symbol_type(bytes) == SECTION_SYMBOL {
         let number = usize::from(u16_at(bytes, 6)?);
         let pointed = context.image.sections.get(number)?;

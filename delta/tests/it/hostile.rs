@@ -20,7 +20,7 @@ fn decode(backend: Backend, header: &rootling_delta::GroupHeader, bytes: &[u8], 
 #[test]
 fn flipped_bits_in_a_group_end_in_an_error_or_in_other_bytes() {
     let mut random = Random(3);
-    for machine in [Machine::X86, Machine::Aarch64] {
+    for machine in [Machine::X86, Machine::Aarch64, Machine::Thumb] {
         let (old, new) = (library(machine, 60, &[]), library(machine, 60, &[5, 6, 30]));
         let coded = code(&old, &new).unwrap();
         for backend in [Backend::Lzma, Backend::Deflate] {

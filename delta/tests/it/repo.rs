@@ -166,6 +166,7 @@ pub fn two_trees() -> (Files, Files) {
     old.insert("usr/lib/libthing.so.1.2".into(), library(Machine::Aarch64, 60, &[]));
     old.insert("usr/lib/modules/6.1.0-53/kernel/a.ko".into(), random.bytes(3000));
     old.insert("usr/lib/modules/6.1.0-53/kernel/private/b.ko".into(), random.bytes(2000));
+    old.insert("usr/lib/libother.so".into(), library(Machine::Thumb, 60, &[]));
     old.insert("usr/share/same".into(), text(10));
     old.insert("usr/share/x.link".into(), b"same".to_vec());
     old.insert("var/old/file".into(), text(5));
@@ -176,6 +177,7 @@ pub fn two_trees() -> (Files, Files) {
     new.insert("etc/private/fresh".into(), random.bytes(500));
     new.insert("usr/bin/tool".into(), library(Machine::X86, 60, &[5]));
     new.insert("usr/lib/libthing.so.1.3".into(), library(Machine::Aarch64, 60, &[9]));
+    new.insert("usr/lib/libother.so".into(), library(Machine::Thumb, 60, &[7]));
     for (path, bytes) in old.iter().filter(|(path, _)| path.contains("6.1.0-53")) {
         let mut bytes = bytes.clone();
         bytes[100] ^= 1;
