@@ -1,11 +1,11 @@
 //! The uncompressed arm64 kernel Image (Linux, Documentation/arch/arm64/booting.rst): magic `ARM\x64` at 56.
 //!
-//! It has no sections; all of it is taken as one, at the address it was linked for. That address is not in the file:
-//! of the few that kernels use, it is the one that most aligned words point into.
+//! It has no sections; it is taken as one at the address it was linked for, or as three if it holds BTF, which stands
+//! apart. That address is not in the file: of the few that kernels use, it is the one that most aligned words point into.
 
 use super::{Image, Machine, Section, elf};
 use crate::io::{Peek, ReadAt};
-use crate::num::u64_at;
+use crate::num::{u32_at, u64_at, wide};
 use crate::rules::Rule;
 
 /// `KIMAGE_VADDR` for 48 and 39 bits of virtual addresses, before and after Linux 6.5. Changing the list breaks the
@@ -37,15 +37,44 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
     }
     let best = counts.iter().zip(ADDRESSES).max_by_key(|(count, address)| (**count, !*address));
     let addr = best.map_or(0, |(_, address)| address);
-    let section = Section {
+    let (types, types_end) = types(&mut peek, size).unwrap_or((size, size));
+    let executable = elf::SHF_ALLOC | elf::SHF_EXECINSTR;
+    let piece = |name: &[u8], start: u64, end: u64, flags: u64, rule: Rule| Section {
+        name: name.to_vec(),
         kind: 1,
-        flags: elf::SHF_ALLOC | elf::SHF_EXECINSTR,
-        vaddr: addr,
-        addr,
-        size,
-        file_size: size,
-        rule: Rule::KernelAarch64,
+        flags,
+        vaddr: addr.wrapping_add(start),
+        addr: addr.wrapping_add(start),
+        offset: start,
+        size: end.saturating_sub(start),
+        file_size: end.saturating_sub(start),
+        rule,
         ..Section::default()
     };
-    Some(Image::new(&elf::BITS_64, Machine::Aarch64, false, vec![section], 1))
+    let sections = vec![
+        piece(b"head", 0, types, executable, Rule::KernelAarch64),
+        piece(b".BTF", types, types_end, elf::SHF_ALLOC, Rule::Types),
+        piece(b"tail", types_end, size, executable, Rule::KernelAarch64),
+    ];
+    let listed = sections.len();
+    Some(Image::new(&elf::BITS_64, Machine::Aarch64, false, sections, listed))
+}
+
+/// Start and end of the kernel's own BTF: the first header of version 1 whose strings follow its types inside the file.
+fn types(peek: &mut Peek<'_>, size: u64) -> Option<(u64, u64)> {
+    let mut at = 0u64;
+    while at < size {
+        let found = peek.bytes(at, BLOCK).chunks_exact(8).position(|word| word == b"\x9f\xeb\x01\x00\x18\x00\x00\x00");
+        if let Some(found) = found {
+            let start = at.saturating_add(wide(found).saturating_mul(8));
+            let header = peek.bytes(start, 24);
+            let [types, length, strings, strings_length] = [8, 12, 16, 20].map(|at| u32_at(header, at).unwrap_or(0));
+            let end = start.saturating_add(24).saturating_add(u64::from(strings)).saturating_add(u64::from(strings_length));
+            if types == 0 && length == strings && end <= size {
+                return Some((start, end));
+            }
+        }
+        at = at.saturating_add(wide(BLOCK));
+    }
+    None
 }

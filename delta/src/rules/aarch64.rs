@@ -7,7 +7,7 @@
 use super::Window;
 use crate::field::{Base, Field, Form, Kind, Target};
 use crate::image::{Image, Section};
-use crate::num::{align_up, index, low32, u32_at, u64_at, wide};
+use crate::num::{align_up, extend32, index, low32, u32_at, u64_at, wide};
 
 /// What an ADRP left in a register.
 #[derive(Clone, Copy)]
@@ -94,10 +94,50 @@ pub(super) fn scan_kernel(
             dealt = dealt.saturating_add(8);
             continue;
         }
-        step(image, &mut registers, at, place, word);
+        match kernel_word(image, window, dealt, at, place, word) {
+            Some(field) => registers.found.push(field),
+            None => step(image, &mut registers, at, place, word),
+        }
         dealt = dealt.saturating_add(4);
     }
     if window.last { window.bytes.len() } else { dealt.min(window.bytes.len()) }
+}
+
+/// Least distance of a relative word of a kernel table, in bytes.
+const FAR: u64 = 4096;
+/// Widest step over two neighbours in a table of ascending offsets, in bytes.
+const STEP: u32 = 64 << 10;
+
+/// A word of the kernel's tables: an offset from the start of the Image among ascending ones (kallsyms), or the
+/// distance to something in the Image (exported symbols, exceptions, bugs, alternatives).
+fn kernel_word(
+    image: &Image,
+    window: &Window<'_>,
+    into: usize,
+    at: u64,
+    place: u64,
+    word: u32,
+) -> Option<Field> {
+    let start = image.sections.first()?.addr;
+    let neighbour = |skip: usize| u32_at(window.bytes, skip);
+    let before = into.checked_sub(4).and_then(neighbour);
+    let after = into.checked_add(4).and_then(neighbour);
+    let ascending = before.zip(after).is_some_and(|(before, after)| {
+        before < word && word < after && after.wrapping_sub(before) < STEP
+    });
+    let offset = start.wrapping_add(u64::from(word));
+    if ascending && image.loaded_at(offset).is_some() {
+        let (base, target) = (Base::At(start), Target::Address(offset));
+        return Some(Field { at, form: Form::U32(1), kind: Kind::Table, base, target });
+    }
+    let distance = extend32(word);
+    let target = place.wrapping_add(distance);
+    let is_far = distance.wrapping_add(FAR) > FAR.wrapping_mul(2);
+    if !is_far || image.loaded_at(target).is_none() {
+        return None;
+    }
+    let (base, target) = (Base::Place(0), Target::Address(target));
+    Some(Field { at, form: Form::Rel32, kind: Kind::Frame, base, target })
 }
 
 /// One instruction.
