@@ -1,0 +1,250 @@
+//! The entropy coders below the token streams, and how a stream is pulled from a group.
+//!
+//! A group holds four streams one after the other, each compressed by itself with the back end that the header
+//! names. All four are open at once while a group is decoded, so the memory of a group is the sum of their
+//! dictionaries; [`memory`] computes it from the header before anything is read.
+
+mod deflate;
+mod lzma;
+
+use crate::error::{Error, Result};
+use crate::io::ReadAt;
+use crate::num::{index, unzigzag, wide};
+use std::io::Read;
+
+/// Which coder a delta uses; the numbers are wire format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Backend {
+    /// 0: raw LZMA, lc 3, lp 0, pb 0, no header, no end marker: the smallest.
+    Lzma,
+    /// 1: raw deflate: the fastest.
+    Deflate,
+}
+
+/// Where a stream lies in its group and how it is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct StreamHeader {
+    /// Compressed length in bytes.
+    pub packed: u64,
+    /// Length in bytes once decoded.
+    pub raw: u64,
+}
+
+/// Largest dictionary of one stream in bytes. Changing it breaks the format.
+pub const MAX_DICTIONARY: u64 = 1 << 20;
+/// Smallest dictionary of one stream in bytes. Changing it breaks the format.
+pub const MIN_DICTIONARY: u64 = 4 << 10;
+
+/// Dictionary of a stream of `raw` bytes: the next power of two, within the bounds.
+pub fn dictionary(raw: u64) -> u64 {
+    raw.clamp(MIN_DICTIONARY, MAX_DICTIONARY).next_power_of_two()
+}
+
+/// Bytes of memory that decoding a stream of `raw` bytes takes.
+pub fn memory(backend: Backend, raw: u64) -> u64 {
+    match (raw, backend) {
+        (0, _) => 0,
+        (_, Backend::Lzma) => dictionary(raw).saturating_add(lzma::FIXED),
+        (_, Backend::Deflate) => deflate::FIXED,
+    }
+}
+
+/// A part of a group as a reader, without holding the group in memory.
+struct Section<'a> {
+    source: &'a dyn ReadAt,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.left.min(wide(into.len()));
+        let Some(into) = into.get_mut(..index(count)) else { return Ok(0) };
+        self.source.read_at(self.at, into).map_err(std::io::Error::other)?;
+        self.at = self.at.saturating_add(count);
+        self.left = self.left.saturating_sub(count);
+        Ok(into.len())
+    }
+}
+
+/// One token stream being decoded.
+pub(crate) struct Stream<'a> {
+    name: &'static str,
+    reader: Box<dyn Read + 'a>,
+    buffer: Vec<u8>,
+    at: usize,
+    left: u64,
+}
+
+/// Bytes that are taken from the back end at a time.
+const BUFFER: u64 = 4 << 10;
+
+impl<'a> Stream<'a> {
+    /// Opens the stream that `header` describes, `offset` bytes into `group`.
+    pub(crate) fn open(
+        backend: Backend,
+        name: &'static str,
+        group: &'a dyn ReadAt,
+        offset: u64,
+        header: StreamHeader,
+    ) -> Result<Stream<'a>> {
+        let section = Section { source: group, at: offset, left: header.packed };
+        let reader: Box<dyn Read + 'a> = match (header.raw, backend) {
+            (0, _) => Box::new(std::io::empty()),
+            (raw, Backend::Lzma) => Box::new(lzma::open(name, section, raw)?),
+            (_, Backend::Deflate) => Box::new(deflate::Inflate::new(section)),
+        };
+        Ok(Stream { name, reader, buffer: Vec::new(), at: 0, left: header.raw })
+    }
+
+    fn fill(&mut self, field: &'static str) -> Result<()> {
+        let count = self.left.min(BUFFER);
+        if count == 0 {
+            return Err(Error::malformed(self.name, field, "more bytes", "the end of the stream"));
+        }
+        self.buffer.resize(index(count), 0);
+        self.reader.read_exact(&mut self.buffer).map_err(|err| self.broken(field, &err))?;
+        self.left = self.left.saturating_sub(count);
+        self.at = 0;
+        Ok(())
+    }
+
+    fn broken(&self, field: &'static str, err: &std::io::Error) -> Error {
+        Error::malformed(self.name, field, "a valid compressed stream", err)
+    }
+
+    /// The next byte.
+    pub(crate) fn byte(&mut self, field: &'static str) -> Result<u8> {
+        if self.at >= self.buffer.len() {
+            self.fill(field)?;
+        }
+        let byte = self.buffer.get(self.at).copied().unwrap_or(0);
+        self.at = self.at.saturating_add(1);
+        Ok(byte)
+    }
+
+    /// Fills `into`.
+    pub(crate) fn exact(&mut self, field: &'static str, mut into: &mut [u8]) -> Result<()> {
+        while !into.is_empty() {
+            if self.at >= self.buffer.len() {
+                self.fill(field)?;
+            }
+            let have = self.buffer.get(self.at..).unwrap_or(&[]);
+            let count = have.len().min(into.len());
+            let (Some(have), Some((head, rest))) = (have.get(..count), into.split_at_mut_checked(count)) else {
+                break;
+            };
+            head.copy_from_slice(have);
+            self.at = self.at.saturating_add(count);
+            into = rest;
+        }
+        Ok(())
+    }
+
+    /// A number in LEB128, shortest form, at most 64 bits.
+    pub(crate) fn number(&mut self, field: &'static str) -> Result<u64> {
+        let mut value = 0u64;
+        for shift in (0u32..64).step_by(7) {
+            let byte = self.byte(field)?;
+            let bits = u64::from(byte & 0x7f);
+            let placed = bits.wrapping_shl(shift);
+            if placed.wrapping_shr(shift) != bits || (byte == 0 && shift > 0) {
+                return Err(Error::malformed(self.name, field, "a number in shortest form", byte));
+            }
+            value |= placed;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Error::malformed(self.name, field, "a number of 64 bits", "a longer one"))
+    }
+
+    /// A signed number: zigzag in LEB128.
+    pub(crate) fn signed(&mut self, field: &'static str) -> Result<u64> {
+        self.number(field).map(unzigzag)
+    }
+
+    /// All must have been read.
+    pub(crate) fn end(mut self) -> Result<()> {
+        let rest = self.left.saturating_add(wide(self.buffer.len().saturating_sub(self.at)));
+        if rest != 0 {
+            return Err(Error::malformed(self.name, "end", "no further bytes", format!("{rest} bytes")));
+        }
+        let mut one = [0];
+        match self.reader.read(&mut one) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(Error::malformed(self.name, "end", "no further bytes", "more than the header says")),
+            Err(err) => Err(self.broken("end", &err)),
+        }
+    }
+}
+
+/// The compressed form of `raw`.
+#[cfg(feature = "make")]
+pub fn pack(backend: Backend, raw: &[u8]) -> Vec<u8> {
+    match backend {
+        _ if raw.is_empty() => Vec::new(),
+        Backend::Lzma => lzma::pack(raw),
+        Backend::Deflate => deflate::pack(raw),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(backend: Backend, raw: &[u8], packed: &[u8], check: impl Fn(Stream<'_>)) {
+        let packed = packed.to_vec();
+        let header = StreamHeader { packed: wide(packed.len()), raw: wide(raw.len()) };
+        check(Stream::open(backend, "test", &packed, 0, header).unwrap());
+    }
+
+    #[test]
+    fn both_back_ends_go_there_and_back() {
+        for length in [0u32, 1, 100, 70_000] {
+            let raw: Vec<u8> = (0..length).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+            for backend in [Backend::Lzma, Backend::Deflate] {
+                open(backend, &raw, &pack(backend, &raw), |mut stream| {
+                    let mut back = vec![0; raw.len()];
+                    stream.exact("bytes", &mut back).unwrap();
+                    assert_eq!(back, raw);
+                    assert!(stream.byte("more").unwrap_err().to_string().contains("the end of the stream"));
+                    stream.end().unwrap();
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_a_stream_that_goes_on_or_stops_short() {
+        let raw = vec![7u8; 5000];
+        for backend in [Backend::Lzma, Backend::Deflate] {
+            let packed = pack(backend, &raw);
+            open(backend, &raw[..4000], &packed, |mut stream| {
+                let read = stream.exact("bytes", &mut [0; 4000]);
+                assert!(read.and_then(|()| stream.end()).is_err());
+            });
+            open(backend, &raw, &packed[..packed.len() / 2], |mut stream| {
+                let err = stream.exact("bytes", &mut [0; 5000]).unwrap_err().to_string();
+                assert!(err.contains("test: bytes: expected a valid compressed stream"), "{err}");
+            });
+        }
+    }
+
+    #[test]
+    fn numbers_must_be_short() {
+        let cases: [(&[u8], Option<u64>); 6] = [
+            (&[0], Some(0)),
+            (&[0x80, 1], Some(128)),
+            (&[0x80, 0], None),
+            (&[0xff; 10], None),
+            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], Some(u64::MAX)),
+            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], None),
+        ];
+        for (bytes, expected) in cases {
+            open(Backend::Deflate, bytes, &pack(Backend::Deflate, bytes), |mut stream| {
+                assert_eq!(stream.number("n").ok(), expected, "{bytes:?}");
+            });
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! One new file inside a group.
+//!
+//! Control stream of a file:
+//! ```text
+//! method     0 inserted whole · 1 copies, differences of bytes · 2 copies, references predicted
+//! layout     method 2 only, see image/layout.rs
+//! copies     methods 1 and 2, see copymap.rs
+//! ```
+//! Differences: for each byte that is not as predicted, the number of right bytes before it (gap stream, LEB128) and
+//! new - predicted modulo 256 (value stream). Gaps run over all copied bytes of the file; after the last difference
+//! one gap covers the rest, unless nothing is left.
+
+use crate::backend::Stream;
+use crate::copymap::CopyMap;
+use crate::error::{Error, Result};
+use crate::image::layout::Layout;
+use crate::image;
+use crate::io::{ReadAt, Sink};
+use crate::num::{index, wide};
+use crate::predict::Predictor;
+use crate::rebuild::{Corrector, Model, rebuild};
+use crate::rules::Context;
+
+/// How a file is coded; wire format.
+pub(crate) const INSERTED: u64 = 0;
+pub(crate) const COPIED: u64 = 1;
+pub(crate) const PREDICTED: u64 = 2;
+
+/// The four token streams of a group.
+pub(crate) struct Tokens<'a> {
+    pub(crate) control: Stream<'a>,
+    pub(crate) gaps: Stream<'a>,
+    pub(crate) values: Stream<'a>,
+    pub(crate) inserts: Stream<'a>,
+}
+
+/// Decodes the next file of a group: `size` bytes from `old` into `sink`, within `budget` bytes of memory.
+pub(crate) fn decode(
+    tokens: &mut Tokens<'_>,
+    old: &dyn ReadAt,
+    size: u64,
+    budget: u64,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    let method = tokens.control.number("method")?;
+    let image = if method == PREDICTED { image::parse(old) } else { None };
+    let (mut layout, mut copies) = (Layout::default(), CopyMap::default());
+    match (method, &image) {
+        (INSERTED, _) => {}
+        (COPIED, _) => copies = CopyMap::decode(&mut tokens.control, size, old.size())?,
+        (PREDICTED, Some(image)) => {
+            layout = Layout::decode(&mut tokens.control, image)?;
+            copies = CopyMap::decode(&mut tokens.control, size, old.size())?;
+        }
+        (PREDICTED, None) => {
+            return Err(Error::malformed("file", "method", "an old file that a profile knows", "another"));
+        }
+        (number, _) => return Err(Error::Unsupported { what: "file method", number }),
+    }
+    let mut memory = copies.memory();
+    let model = image.as_ref().map(|image| {
+        let context = Context::new(old, image, &layout);
+        memory = memory.saturating_add(image.memory()).saturating_add(context.tables.memory());
+        memory = memory.saturating_add(Predictor::memory());
+        Model { context, predictor: Predictor::new(image, &layout, &copies) }
+    });
+    if memory > budget {
+        return Err(Error::Limit { what: "memory of a file", most: budget, got: memory });
+    }
+    let mut corrections = Corrections { tokens, clean: None };
+    rebuild(old, &copies, size, model, &mut corrections, sink)?;
+    match corrections.clean {
+        None | Some(0) => Ok(()),
+        Some(rest) => Err(Error::malformed("gaps", "last gap", "to end with the copies", format!("{rest} more"))),
+    }
+}
+
+/// Corrects from the gap and value streams.
+struct Corrections<'t, 's> {
+    tokens: &'t mut Tokens<'s>,
+    /// Right bytes until the next difference; `None` if the next gap was not read yet.
+    clean: Option<u64>,
+}
+
+impl Corrector for Corrections<'_, '_> {
+    fn correct(&mut self, predicted: &mut [u8]) -> Result<()> {
+        let mut rest = predicted;
+        while !rest.is_empty() {
+            let clean = match self.clean {
+                Some(clean) => clean,
+                None => self.tokens.gaps.number("gap")?,
+            };
+            let length = wide(rest.len());
+            if clean >= length {
+                self.clean = Some(clean.saturating_sub(length));
+                return Ok(());
+            }
+            let Some((byte, after)) = rest.get_mut(index(clean)..).and_then(<[u8]>::split_first_mut) else {
+                return Ok(());
+            };
+            let difference = self.tokens.values.byte("value")?;
+            if difference == 0 {
+                return Err(Error::malformed("values", "value", "a difference", 0));
+            }
+            *byte = byte.wrapping_add(difference);
+            self.clean = None;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, into: &mut [u8]) -> Result<()> {
+        self.tokens.inserts.exact("inserted bytes", into)
+    }
+}

@@ -1,0 +1,196 @@
+//! The header of a delta: everything that must be checked before a group is fetched.
+//!
+//! | at | bytes | field |
+//! |---|---|---|
+//! | 0 | 7 | `RLDELTA` |
+//! | 7 | 1 | version of this layout, 1 |
+//! | 8 | 1 | back end, of the header's own stream too: 0 LZMA, 1 deflate |
+//! | 9 | 3 | zero |
+//! | 12 | 4 | packed length of the header, little-endian |
+//! | 16 | 4 | its length once decoded |
+//! | 20 | | the packed [`Header`] in postcard; then the groups in order |
+
+use crate::backend::{self, Backend, Stream, StreamHeader};
+use crate::error::{Error, Result};
+use crate::group::GroupHeader;
+use crate::num::{index, u32_at, wide};
+use crate::tree::{Dir, Object};
+use serde::{Deserialize, Serialize};
+
+/// The first seven bytes of every delta.
+pub const MAGIC: &[u8; 7] = b"RLDELTA";
+/// Version of the layout of prelude and header. Raised when older readers must refuse.
+pub const VERSION: u8 = 1;
+/// Version of the prediction rules that this build has. Raised with any change to them.
+pub const PROFILE: u32 = 1;
+/// Length of the bytes before the packed header.
+pub const PRELUDE: usize = 20;
+/// Largest header once decoded, in bytes. Changing it does not break the format.
+pub const MAX_HEADER: u32 = 4 << 20;
+
+/// What stands in the first [`PRELUDE`] bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prelude {
+    /// The coder of all streams.
+    pub backend: Backend,
+    /// The header's own stream.
+    pub header: StreamHeader,
+}
+
+impl Prelude {
+    /// Reads and bounds the first bytes of a delta.
+    pub fn decode(bytes: &[u8]) -> Result<Prelude> {
+        let what = "delta prelude";
+        let Some(bytes) = bytes.get(..PRELUDE) else {
+            return Err(Error::malformed(what, "length", format!("{PRELUDE} bytes"), bytes.len()));
+        };
+        if bytes.get(..7) != Some(MAGIC) {
+            return Err(Error::malformed(what, "magic", "RLDELTA", "other bytes"));
+        }
+        let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
+        if byte(7) != VERSION {
+            return Err(Error::Unsupported { what: "delta version", number: u64::from(byte(7)) });
+        }
+        let backend = match byte(8) {
+            0 => Backend::Lzma,
+            1 => Backend::Deflate,
+            number => return Err(Error::Unsupported { what: "back end", number: u64::from(number) }),
+        };
+        if [byte(9), byte(10), byte(11)] != [0; 3] {
+            return Err(Error::malformed(what, "padding", "zero", "other bytes"));
+        }
+        let [packed, raw] = [12, 16].map(|at| u32_at(bytes, at).unwrap_or(0));
+        if raw > MAX_HEADER || packed > MAX_HEADER {
+            let got = u64::from(raw.max(packed));
+            return Err(Error::Limit { what: "delta header", most: u64::from(MAX_HEADER), got });
+        }
+        let header = StreamHeader { packed: u64::from(packed), raw: u64::from(raw) };
+        Ok(Prelude { backend, header })
+    }
+
+    /// Offset of the first group.
+    pub fn groups_at(&self) -> u64 {
+        self.header.packed.saturating_add(wide(PRELUDE))
+    }
+
+    /// The bytes that [`Prelude::decode`] reads.
+    #[cfg(feature = "make")]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let backend = if self.backend == Backend::Lzma { 0 } else { 1 };
+        bytes.extend([VERSION, backend, 0, 0, 0]);
+        for length in [self.header.packed, self.header.raw] {
+            bytes.extend(crate::num::low32(length).to_le_bytes());
+        }
+        bytes
+    }
+}
+
+/// What a delta changes, and where its groups are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of the prediction rules.
+    pub profile: u32,
+    /// The commit that the delta starts from; `None` if from nothing.
+    pub from: Option<[u8; 32]>,
+    /// The commit that it leads to.
+    pub to: [u8; 32],
+    /// The new commit object.
+    pub commit: Vec<u8>,
+    /// Its detached metadata, an encoded `a{sv}`.
+    pub detached: Option<Vec<u8>>,
+    /// New dirmeta objects.
+    pub dirmetas: Vec<Vec<u8>>,
+    /// Headers of new content objects, in the form that is hashed but without its 8-byte prefix, each once.
+    pub file_headers: Vec<Vec<u8>>,
+    /// Changed directories, each before those inside it; the first is the root.
+    pub dirs: Vec<Dir>,
+    /// New content objects: symlinks first, then those of the groups in order.
+    pub objects: Vec<Object>,
+    /// The groups in the order in which they follow the header.
+    pub groups: Vec<GroupHeader>,
+}
+
+impl Header {
+    /// Unpacks and reads the header whose packed form is `bytes`.
+    pub fn decode(prelude: &Prelude, bytes: &[u8]) -> Result<Header> {
+        if wide(bytes.len()) != prelude.header.packed {
+            let expected = format!("{} bytes", prelude.header.packed);
+            return Err(Error::malformed("delta header", "length", expected, bytes.len()));
+        }
+        let packed = bytes.to_vec();
+        let mut stream = Stream::open(prelude.backend, "delta header", &packed, 0, prelude.header)?;
+        let mut raw = vec![0; index(prelude.header.raw)];
+        stream.exact("header", &mut raw)?;
+        stream.end()?;
+        let header: Header = postcard::from_bytes(&raw)
+            .map_err(|err| Error::malformed("delta header", "fields", "postcard", err))?;
+        let again = postcard::to_allocvec(&header)
+            .map_err(|err| Error::malformed("delta header", "fields", "postcard", err))?;
+        if again != raw {
+            return Err(Error::malformed("delta header", "fields", "the shortest encoding", "another"));
+        }
+        header.check()?;
+        Ok(header)
+    }
+
+    /// Checks what can be checked without any old object.
+    fn check(&self) -> Result<()> {
+        if self.profile > PROFILE || self.profile == 0 {
+            return Err(Error::Unsupported { what: "profile", number: u64::from(self.profile) });
+        }
+        if rootling_object::Checksum::of(&self.commit).0 != self.to {
+            return Err(Error::malformed("delta header", "commit", "the commit it names", "another"));
+        }
+        let files: u64 = self.groups.iter().map(|group| u64::from(group.files)).sum();
+        let with_content = self.objects.iter().filter(|object| object.size.is_some()).count();
+        if files != wide(with_content) {
+            return Err(Error::malformed("delta header", "groups", format!("{with_content} files"), files));
+        }
+        let headers = wide(self.file_headers.len());
+        match self.objects.iter().find(|object| u64::from(object.header) >= headers) {
+            Some(object) => {
+                let expected = format!("one of {headers} file headers");
+                Err(Error::malformed("delta header", "object", expected, object.header))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Most memory in bytes that opening any group takes.
+    pub fn memory(&self, backend: Backend) -> u64 {
+        self.groups.iter().map(|group| group.memory(backend)).max().unwrap_or(0)
+    }
+
+    /// Numbers of the objects that group `number` holds.
+    pub fn objects_of(&self, number: usize) -> std::ops::Range<usize> {
+        let files = |group: &GroupHeader| index(u64::from(group.files));
+        let symlinks = self.objects.iter().filter(|object| object.size.is_none()).count();
+        let before = self.groups.iter().take(number).map(files).fold(symlinks, usize::saturating_add);
+        let own = self.groups.get(number).map(files).unwrap_or(0);
+        before..before.saturating_add(own)
+    }
+
+    /// Offset and length of group `number` in the delta.
+    pub fn range_of(&self, prelude: &Prelude, number: usize) -> (u64, u64) {
+        let before = self.groups.iter().take(number).map(GroupHeader::size);
+        let start = before.fold(prelude.groups_at(), u64::saturating_add);
+        (start, self.groups.get(number).map_or(0, GroupHeader::size))
+    }
+
+    /// The prelude and packed header.
+    #[cfg(feature = "make")]
+    pub fn encode(&self, backend: Backend) -> Vec<u8> {
+        let raw = postcard::to_allocvec(self).expect("a Vec takes all bytes");
+        let packed = backend::pack(backend, &raw);
+        let header = StreamHeader { packed: wide(packed.len()), raw: wide(raw.len()) };
+        let mut bytes = Prelude { backend, header }.encode();
+        bytes.extend(packed);
+        bytes
+    }
+}
+
+/// Memory in bytes that reading the header takes, beside the header itself.
+pub fn memory(prelude: &Prelude) -> u64 {
+    backend::memory(prelude.backend, prelude.header.raw).saturating_add(prelude.header.raw.saturating_mul(3))
+}

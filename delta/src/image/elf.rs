@@ -1,0 +1,236 @@
+//! ELF headers and section tables, little-endian, 32 and 64 bits (System V gABI, chapters 4 and 5).
+
+use super::{Image, Machine, NO_BYTES, Section, UNALLOCATED};
+use crate::field::Form;
+use crate::io::ReadAt;
+use crate::num::{index, u8_at, u16_at, u32_at, u64_at, wide};
+use crate::rules::Rule;
+
+pub(crate) const SHT_RELA: u32 = 4;
+pub(crate) const SHT_NOBITS: u32 = 8;
+const SHT_REL: u32 = 9;
+const SHT_ARM_EXIDX: u32 = 0x7000_0001;
+pub(crate) const SHT_DYNSYM: u32 = 11;
+pub(crate) const SHT_SYMTAB: u32 = 2;
+const SHT_PROGBITS: u32 = 1;
+const SHT_DYNAMIC: u32 = 6;
+const SHT_INIT_ARRAY: u32 = 14;
+const SHT_PREINIT_ARRAY: u32 = 16;
+const SHT_X86_64_UNWIND: u32 = 0x7000_0001;
+pub(crate) const SHF_ALLOC: u64 = 2;
+pub(crate) const SHF_WRITE: u64 = 1;
+pub(crate) const SHF_EXECINSTR: u64 = 4;
+pub(crate) const SHF_TLS: u64 = 0x400;
+
+/// Where the fields of ELF structures are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Class {
+    /// Length of an address in bytes.
+    pub(crate) word: u64,
+    /// Length of the ELF header, then offsets of `e_phoff`, `e_shoff`, `e_phnum`, `e_shentsize`.
+    pub(crate) header: u64,
+    pub(crate) programs_at: usize,
+    pub(crate) table_at: usize,
+    pub(crate) program_count: usize,
+    pub(crate) section_length: usize,
+    /// Length of a program header, then offsets of `p_offset`, `p_vaddr`, `p_paddr`, `p_filesz`, `p_memsz`.
+    pub(crate) program: u64,
+    pub(crate) program_fields: [u64; 5],
+    /// Length of a section header, then offsets of `sh_addr`, `sh_offset`, `sh_size`, `sh_link`, `sh_addralign`.
+    pub(crate) section: u64,
+    pub(crate) section_fields: [u64; 5],
+    /// Length of a symbol, then offsets of `st_value`, `st_size`, `st_shndx`.
+    pub(crate) symbol: u64,
+    pub(crate) symbol_fields: [u64; 3],
+}
+
+/// ELFCLASS32.
+pub(crate) const BITS_32: Class = Class {
+    word: 4,
+    header: 52,
+    programs_at: 28,
+    table_at: 32,
+    program_count: 44,
+    section_length: 46,
+    program: 32,
+    program_fields: [4, 8, 12, 16, 20],
+    section: 40,
+    section_fields: [12, 16, 20, 24, 32],
+    symbol: 16,
+    symbol_fields: [4, 8, 14],
+};
+
+/// ELFCLASS64.
+pub(crate) const BITS_64: Class = Class {
+    word: 8,
+    header: 64,
+    programs_at: 32,
+    table_at: 40,
+    program_count: 56,
+    section_length: 58,
+    program: 56,
+    program_fields: [8, 16, 24, 32, 40],
+    section: 64,
+    section_fields: [16, 24, 32, 40, 48],
+    symbol: 24,
+    symbol_fields: [8, 16, 6],
+};
+
+impl Class {
+    /// An address or length at `at`.
+    pub(crate) fn word_at(&self, bytes: &[u8], at: usize) -> Option<u64> {
+        if self.word == 8 { u64_at(bytes, at) } else { u32_at(bytes, at).map(u64::from) }
+    }
+
+    /// How an address is written.
+    pub(crate) fn form(&self) -> Form {
+        if self.word == 8 { Form::U64 } else { Form::U32(1) }
+    }
+}
+
+/// Most sections of a file that is predicted; more and the file is treated as bytes.
+pub(crate) const MAX_SECTIONS: u64 = 2048;
+/// Longest section name that is looked at.
+const MAX_NAME: usize = 24;
+
+/// Takes an ELF file apart; `None` is any other file.
+pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
+    let head = read(file, 0, BITS_32.header)?;
+    let class = match head.get(..7)? {
+        b"\x7fELF\x01\x01\x01" => &BITS_32,
+        b"\x7fELF\x02\x01\x01" => &BITS_64,
+        _ => return None,
+    };
+    let head = read(file, 0, class.header)?;
+    let relocatable = match u16_at(&head, 16)? {
+        1 => true,
+        2 | 3 => false,
+        _ => return None,
+    };
+    let machine = match (u16_at(&head, 18)?, class.word) {
+        (40, 4) => Machine::Arm,
+        (62, 8) => Machine::X86_64,
+        (183, 8) => Machine::Aarch64,
+        _ => return None,
+    };
+    let table_at = class.word_at(&head, class.table_at)?;
+    let programs = u64::from(u16_at(&head, class.program_count)?);
+    let length = u16_at(&head, class.section_length)?;
+    let after = class.section_length.checked_add(2)?;
+    let (count, names) = (u64::from(u16_at(&head, after)?), u16_at(&head, after.checked_add(2)?)?);
+    if count > MAX_SECTIONS || u64::from(length) != class.section {
+        return None;
+    }
+    if class.word_at(&head, class.programs_at)? > class.header {
+        return None;
+    }
+    let table = read(file, table_at, count.checked_mul(class.section)?)?;
+    let records = || table.chunks_exact(index(class.section));
+    let mut sections = Vec::with_capacity(index(count).saturating_add(2));
+    for (number, record) in records().enumerate() {
+        sections.push(section(class, record, number, relocatable)?);
+    }
+    let names = sections.get(usize::from(names)).map_or(0, |names| names.offset);
+    for (section, record) in sections.iter_mut().zip(records()) {
+        if section.offset.checked_add(section.file_size)? > file.size() {
+            return None;
+        }
+        section.name = name(file, names.checked_add(u64::from(u32_at(record, 0)?))?);
+        section.rule = rule(section, machine, relocatable);
+    }
+    let listed = sections.len();
+    let header_size = class.header.checked_add(programs.checked_mul(class.program)?)?;
+    for (rule, offset, size) in
+        [(Rule::ElfHeader, 0, header_size), (Rule::SectionTable, table_at, wide(table.len()))]
+    {
+        let addr = UNALLOCATED.wrapping_add(offset);
+        sections.push(Section { addr, offset, size, file_size: size, rule, ..Section::default() });
+    }
+    Some(Image::new(class, machine, relocatable, sections, listed))
+}
+
+fn read(file: &dyn ReadAt, offset: u64, count: u64) -> Option<Vec<u8>> {
+    if offset.checked_add(count)? > file.size() {
+        return None;
+    }
+    let mut bytes = vec![0; index(count)];
+    file.read_at(offset, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn section(class: &Class, record: &[u8], number: usize, relocatable: bool) -> Option<Section> {
+    let [vaddr, offset, size, link, align] = class.section_fields.map(index);
+    let kind = u32_at(record, 4)?;
+    let flags = class.word_at(record, 8)?;
+    let (vaddr, offset, size) =
+        (class.word_at(record, vaddr)?, class.word_at(record, offset)?, class.word_at(record, size)?);
+    let file_size = if kind == SHT_NOBITS || kind == 0 { 0 } else { size };
+    let addr = address(relocatable, flags, vaddr, offset, file_size, number);
+    Some(Section {
+        name: Vec::new(),
+        kind,
+        flags,
+        vaddr,
+        addr,
+        offset,
+        size: if kind == 0 { 0 } else { size },
+        file_size,
+        link: index(u64::from(u32_at(record, link)?)),
+        info: index(u64::from(u32_at(record, link.checked_add(4)?)?)),
+        align: class.word_at(record, align)?,
+        rule: Rule::Bytes,
+    })
+}
+
+/// The address of a section, by the table in the module above.
+pub(crate) fn address(
+    relocatable: bool,
+    flags: u64,
+    vaddr: u64,
+    offset: u64,
+    file_size: u64,
+    number: usize,
+) -> u64 {
+    match (relocatable, file_size, flags & SHF_ALLOC) {
+        (true, 0, _) => NO_BYTES.wrapping_add(wide(number).wrapping_shl(32)),
+        (true, ..) => offset,
+        (false, _, 0) => UNALLOCATED.wrapping_add(offset),
+        (false, ..) => vaddr,
+    }
+}
+
+fn name(file: &dyn ReadAt, offset: u64) -> Vec<u8> {
+    let count = file.size().saturating_sub(offset).min(wide(MAX_NAME));
+    let mut name = read(file, offset, count).unwrap_or_default();
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    name.truncate(end);
+    name
+}
+
+fn rule(section: &Section, machine: Machine, relocatable: bool) -> Rule {
+    if section.file_size == 0 {
+        return Rule::Bytes;
+    }
+    match (section.kind, section.name.as_slice()) {
+        (SHT_RELA, _) if machine != Machine::Arm => Rule::Rela,
+        (SHT_REL, _) if machine == Machine::Arm => Rule::Rel,
+        (SHT_ARM_EXIDX, _) if !relocatable => Rule::Exceptions,
+        (SHT_SYMTAB | SHT_DYNSYM, _) => Rule::Symbols,
+        (SHT_PROGBITS | SHT_X86_64_UNWIND, b".eh_frame") if machine != Machine::Arm => Rule::Frames,
+        (SHT_PROGBITS, b".BTF") => Rule::Types,
+        (SHT_PROGBITS, b".eh_frame_hdr") if machine != Machine::Arm => Rule::FrameIndex,
+        _ if relocatable || !section.is_alloc() => Rule::Bytes,
+        (SHT_PROGBITS, _) if section.is_code() && machine == Machine::X86_64 => Rule::CodeX86,
+        (SHT_PROGBITS, _) if section.is_code() && machine == Machine::Arm => Rule::CodeThumb,
+        (SHT_PROGBITS, _) if section.is_code() => Rule::CodeAarch64,
+        (SHT_PROGBITS, _) if section.flags & SHF_WRITE == 0 && machine == Machine::Arm => Rule::Bytes,
+        (SHT_PROGBITS, _) if section.flags & SHF_WRITE == 0 => Rule::ReadOnly,
+        (SHT_PROGBITS | SHT_DYNAMIC | SHT_INIT_ARRAY..=SHT_PREINIT_ARRAY, _) => Rule::Words,
+        _ => Rule::Bytes,
+    }
+}
+
+/// Reads a byte of `st_info`-like fields by name of the place.
+pub(crate) fn symbol_type(record: &[u8]) -> u8 {
+    u8_at(record, 4).unwrap_or(0) & 0xf
+}

@@ -1,0 +1,161 @@
+//! What is known of an executable file: its sections, and the addresses that references use.
+//!
+//! Every byte of a section has an address, also where the file has none:
+//!
+//! | file | section | address |
+//! |---|---|---|
+//! | linked | allocated | as the section header says |
+//! | linked | not allocated | [`UNALLOCATED`] + offset in the file |
+//! | relocatable | with bytes | offset in the file |
+//! | relocatable | without bytes (.bss) | [`NO_BYTES`] + section number << 32 |
+
+pub(crate) mod elf;
+mod kernel;
+pub(crate) mod layout;
+
+use crate::io::ReadAt;
+use crate::num::wide;
+use crate::rules::Rule;
+
+/// Where sections that are not loaded are put. Changing it does not break the format.
+pub(crate) const UNALLOCATED: u64 = 1 << 52;
+/// Where sections without bytes of relocatable files are put. Changing it does not break the format.
+pub(crate) const NO_BYTES: u64 = 1 << 53;
+
+/// Architectures with a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Machine {
+    X86_64,
+    Aarch64,
+    Arm,
+}
+
+/// One section of an ELF file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Section {
+    pub(crate) name: Vec<u8>,
+    /// `sh_type`.
+    pub(crate) kind: u32,
+    /// `sh_flags`.
+    pub(crate) flags: u64,
+    /// `sh_addr`.
+    pub(crate) vaddr: u64,
+    /// The address as in the table above.
+    pub(crate) addr: u64,
+    pub(crate) offset: u64,
+    /// Length in memory.
+    pub(crate) size: u64,
+    /// Length in the file.
+    pub(crate) file_size: u64,
+    pub(crate) link: usize,
+    pub(crate) info: usize,
+    pub(crate) align: u64,
+    pub(crate) rule: Rule,
+}
+
+impl Section {
+    pub(crate) fn is_alloc(&self) -> bool {
+        self.flags & elf::SHF_ALLOC != 0
+    }
+
+    pub(crate) fn is_code(&self) -> bool {
+        self.is_alloc() && self.flags & elf::SHF_EXECINSTR != 0 && self.file_size > 0
+    }
+
+    /// The address of the byte at `offset` of the file.
+    pub(crate) fn address_of(&self, offset: u64) -> u64 {
+        self.addr.wrapping_add(offset.wrapping_sub(self.offset))
+    }
+}
+
+/// A range of addresses or offsets and the section it belongs to.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    start: u64,
+    end: u64,
+    section: usize,
+}
+
+/// An old file taken apart.
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) class: &'static elf::Class,
+    pub(crate) machine: Machine,
+    pub(crate) relocatable: bool,
+    /// In the order of the section table; two more at the end stand for the ELF header and the section table.
+    pub(crate) sections: Vec<Section>,
+    /// Number of sections that the file itself lists.
+    pub(crate) listed: usize,
+    by_addr: Vec<Range>,
+    by_offset: Vec<Range>,
+}
+
+/// Takes a file apart; `None` is any file that no profile knows.
+pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
+    elf::parse(file).or_else(|| kernel::parse(file))
+}
+
+impl Image {
+    fn new(
+        class: &'static elf::Class,
+        machine: Machine,
+        relocatable: bool,
+        sections: Vec<Section>,
+        listed: usize,
+    ) -> Image {
+        let (mut by_addr, mut by_offset) = (Vec::new(), Vec::new());
+        for (number, section) in sections.iter().enumerate() {
+            let range = |start: u64, size: u64| Range {
+                start,
+                end: start.saturating_add(size),
+                section: number,
+            };
+            let thread_bss = section.flags & elf::SHF_TLS != 0 && section.file_size == 0;
+            if section.size > 0 && number < listed && !thread_bss {
+                by_addr.push(range(section.addr, section.size));
+            }
+            if section.file_size > 0 {
+                by_offset.push(range(section.offset, section.file_size));
+            }
+        }
+        by_addr.sort_by_key(|range| (range.start, range.section));
+        by_offset.sort_by_key(|range| (range.start, range.section));
+        Image { class, machine, relocatable, sections, listed, by_addr, by_offset }
+    }
+
+    /// The section that has `addr`.
+    pub(crate) fn section_at(&self, addr: u64) -> Option<(usize, &Section)> {
+        let after = self.by_addr.partition_point(|range| range.start <= addr);
+        let range = self.by_addr.get(after.checked_sub(1)?)?;
+        if addr >= range.end {
+            return None;
+        }
+        Some((range.section, self.sections.get(range.section)?))
+    }
+
+    /// The loaded section that has `addr`.
+    pub(crate) fn loaded_at(&self, addr: u64) -> Option<&Section> {
+        self.section_at(addr).map(|(_, section)| section).filter(|section| section.is_alloc())
+    }
+
+    /// Whether `addr` is code.
+    pub(crate) fn is_code(&self, addr: u64) -> bool {
+        self.loaded_at(addr).is_some_and(Section::is_code)
+    }
+
+    /// The section whose bytes hold `offset`, if one does, and where its bytes or the hole end.
+    pub(crate) fn run_at(&self, offset: u64) -> (Option<usize>, u64) {
+        let after = self.by_offset.partition_point(|range| range.start <= offset);
+        let next = self.by_offset.get(after).map_or(u64::MAX, |range| range.start);
+        let here = after.checked_sub(1).and_then(|before| self.by_offset.get(before));
+        match here.filter(|range| offset < range.end) {
+            Some(range) => (Some(range.section), range.end.min(next)),
+            None => (None, next),
+        }
+    }
+
+    /// Bytes of memory that the tables take.
+    pub(crate) fn memory(&self) -> u64 {
+        wide(self.sections.len()).saturating_mul(256)
+    }
+}

@@ -1,0 +1,54 @@
+//! Static deltas of whole trees: decode and apply on the device, make on the host.
+//!
+//! Nothing here touches a disk, a socket or a clock: old objects and groups come through [`ReadAt`], new objects go
+//! to a [`Sink`]. The format is specified in `docs/formats/static-delta.md`.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`header`] | what is checked before any group is fetched |
+//! | [`tree`] | changed directories, and the plan of new objects |
+//! | [`apply`] | from a group to verified objects |
+//! | [`group`] | the unit that is fetched, verified and decoded by itself |
+//! | [`backend`] | LZMA and deflate below the token streams |
+//! | `file`, `copymap`, `rebuild` | one file: copies, corrections, inserts |
+//! | `image`, `rules`, `field`, `predict`, `shift` | where references are and what becomes of them |
+//! | [`make`] | the encoder |
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(any(test, feature = "make")),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
+pub mod apply;
+pub mod backend;
+mod copymap;
+mod error;
+mod field;
+mod file;
+pub mod group;
+pub mod header;
+mod image;
+mod io;
+#[cfg(feature = "make")]
+pub mod make;
+mod num;
+mod predict;
+mod rebuild;
+mod rules;
+mod shift;
+pub mod tree;
+
+pub use apply::{NewContent, OldContent, apply_group, apply_symlinks};
+pub use backend::Backend;
+pub use error::{Error, Result};
+pub use group::{Group, GroupHeader};
+pub use header::{Header, Prelude};
+pub use io::{ReadAt, Sink};
+pub use tree::{OldTree, Plan, PlannedObject, plan};

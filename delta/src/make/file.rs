@@ -1,0 +1,169 @@
+//! Codes one new file against one old file.
+
+use super::tokens::{number, signed};
+use super::{align, layout, normal};
+use crate::copymap::{Copy, CopyMap, MAX_COPIES, MAX_FILE};
+use crate::error::Result;
+use crate::file::{COPIED, INSERTED, PREDICTED};
+use crate::image::layout::Layout;
+use crate::image::{self, Image};
+use crate::io::Sink;
+use crate::predict::Predictor;
+use crate::rebuild::{Corrector, Model, rebuild};
+use crate::rules::Context;
+
+/// The token streams of one file: the same pair always gives the same tokens, so they can be cached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coded {
+    /// Length of the new file.
+    pub size: u64,
+    /// Method, layout, copies.
+    pub control: Vec<u8>,
+    /// Lengths of right runs.
+    pub gaps: Vec<u8>,
+    /// Differences.
+    pub values: Vec<u8>,
+    /// Bytes that are not copied.
+    pub inserts: Vec<u8>,
+}
+
+impl Coded {
+    /// Bytes of control, gap, value and insert tokens.
+    pub fn lengths(&self) -> [usize; 4] {
+        [&self.control, &self.gaps, &self.values, &self.inserts].map(Vec::len)
+    }
+
+    /// A rough guess of the bytes that the tokens take once packed.
+    fn cost(&self) -> usize {
+        self.control.len() + self.gaps.len() + self.values.len() + self.inserts.len() / 2
+    }
+}
+
+/// Codes `new` in the cheapest of the known ways. `old` may be empty.
+pub fn code(old: &[u8], new: &[u8]) -> Result<Coded> {
+    if old.is_empty() || old.len() as u64 > MAX_FILE || new.len() as u64 > MAX_FILE {
+        return Ok(inserted(new));
+    }
+    let images = image::parse(&old).zip(image::parse(&new)).filter(|(old, new)| old.machine == new.machine);
+    let mut best = match &images {
+        Some((old_image, new_image)) => {
+            let copies = align::align(&normal::normalise(old, old_image), &normal::normalise(new, new_image));
+            predicted(old, old_image, new, new_image, copies)?
+        }
+        None => plain(old, new)?,
+    };
+    if images.is_some() && best.cost() > new.len() / 16 {
+        let plain = plain(old, new)?;
+        if plain.cost() < best.cost() {
+            best = plain;
+        }
+    }
+    Ok(if best.cost() > new.len() { inserted(new) } else { best })
+}
+
+fn inserted(new: &[u8]) -> Coded {
+    Coded {
+        size: new.len() as u64,
+        control: vec![INSERTED as u8],
+        inserts: new.to_vec(),
+        ..Coded::default()
+    }
+}
+
+fn plain(old: &[u8], new: &[u8]) -> Result<Coded> {
+    let mut control = Vec::new();
+    number(&mut control, COPIED);
+    let copies = align::align(old, new);
+    finish(old, new, control, copies, None)
+}
+
+fn predicted(
+    old: &[u8],
+    old_image: &Image,
+    new: &[u8],
+    new_image: &Image,
+    copies: Vec<Copy>,
+) -> Result<Coded> {
+    let mut control = Vec::new();
+    number(&mut control, PREDICTED);
+    let layout = layout::encode(new_image, old_image, &mut control)?;
+    finish(old, new, control, copies, Some((old_image, &layout)))
+}
+
+fn finish(
+    old: &[u8],
+    new: &[u8],
+    mut control: Vec<u8>,
+    mut copies: Vec<Copy>,
+    predicted: Option<(&Image, &Layout)>,
+) -> Result<Coded> {
+    copies.truncate(MAX_COPIES as usize);
+    number(&mut control, copies.len() as u64);
+    let ends = || std::iter::once(Copy::default()).chain(copies.iter().copied());
+    for (copy, before) in copies.iter().zip(ends()) {
+        number(&mut control, copy.at() - before.end());
+    }
+    for copy in &copies {
+        number(&mut control, copy.length());
+    }
+    for (copy, before) in copies.iter().zip(ends()) {
+        let expected = before.old_end() + (copy.at() - before.end());
+        signed(&mut control, copy.from().wrapping_sub(expected));
+    }
+    let copies = CopyMap::new(copies);
+    let coded = Coded { size: new.len() as u64, control, ..Coded::default() };
+    let mut recorder = Recorder { new, at: 0, clean: 0, coded };
+    let model = predicted.map(|(image, layout)| Model {
+        context: Context::new(&old, image, layout),
+        predictor: Predictor::new(image, layout, &copies),
+    });
+    rebuild(&old, &copies, new.len() as u64, model, &mut recorder, &mut Nowhere)?;
+    let mut coded = recorder.coded;
+    if recorder.clean > 0 {
+        number(&mut coded.gaps, recorder.clean);
+    }
+    Ok(coded)
+}
+
+/// Records what the decoder would get wrong.
+struct Recorder<'a> {
+    new: &'a [u8],
+    at: usize,
+    clean: u64,
+    coded: Coded,
+}
+
+impl Corrector for Recorder<'_> {
+    fn correct(&mut self, predicted: &mut [u8]) -> Result<()> {
+        let truth = &self.new[self.at..self.at + predicted.len()];
+        for (predicted, truth) in predicted.iter_mut().zip(truth) {
+            if predicted == truth {
+                self.clean += 1;
+                continue;
+            }
+            number(&mut self.coded.gaps, self.clean);
+            self.coded.values.push(truth.wrapping_sub(*predicted));
+            self.clean = 0;
+            *predicted = *truth;
+        }
+        self.at += predicted.len();
+        Ok(())
+    }
+
+    fn insert(&mut self, into: &mut [u8]) -> Result<()> {
+        let truth = &self.new[self.at..self.at + into.len()];
+        into.copy_from_slice(truth);
+        self.coded.inserts.extend_from_slice(truth);
+        self.at += into.len();
+        Ok(())
+    }
+}
+
+/// Takes what nobody needs.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}

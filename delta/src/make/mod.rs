@@ -1,0 +1,17 @@
+//! The encoder, for the host: everything here may use the memory and time of a build machine.
+//!
+//! old and new file -> references replaced by what they point at ([`normal`]) -> copies ([`align`]) ->
+//! corrections, by running the decoder's own walk ([`mod@file`]) -> token streams -> groups ([`group`]).
+
+mod align;
+pub mod file;
+pub mod group;
+mod layout;
+mod normal;
+mod sources;
+pub(crate) mod tokens;
+pub mod tree;
+
+pub use file::{Coded, code};
+pub use group::{Packed, pack};
+pub use tree::{FileCost, Made, Objects, Options, make};

@@ -1,0 +1,102 @@
+//! A file with its references replaced by a hash of what they point at, so that equal code aligns wherever it lies.
+
+use super::layout;
+use crate::field::{Field, Form, Target};
+use crate::image::Image;
+use crate::image::elf::{SHT_DYNSYM, SHT_SYMTAB};
+use crate::num::{u16_at, u32_at};
+use crate::rules::{Context, Rule, Window};
+
+/// Bytes at the target that the hash covers.
+const REACH: usize = 24;
+/// Bytes scanned at a time.
+const WINDOW: usize = 16 << 10;
+
+/// A reference to be overwritten.
+struct Note {
+    at: u32,
+    form: Form,
+    target: u64,
+}
+
+/// `file` made independent of where things are.
+pub(super) fn normalise(file: &[u8], image: &Image) -> Vec<u8> {
+    let layout = layout::identity(image);
+    let mut context = Context::new(&file, image, &layout);
+    let mut masked = file.to_vec();
+    let mut notes = Vec::new();
+    let mut at = 0;
+    let mut found = Vec::new();
+    while at < file.len() {
+        let (section, end) = image.run_at(at as u64);
+        let end = end.min(file.len() as u64) as usize;
+        let Some(section) = section.filter(|section| image.sections[*section].rule != Rule::Bytes) else {
+            at = end;
+            continue;
+        };
+        let to = end.min(at + WINDOW);
+        let window = Window { bytes: &file[at..to], start: at as u64, last: to == end };
+        let dealt = context.scan(section, &window, &mut found);
+        let mut done = at as u64;
+        for field in &found {
+            if field.at >= done {
+                done = field.at + field.form.width() as u64;
+                mask(field, &mut masked, &mut notes);
+            }
+        }
+        at += dealt.max(1);
+    }
+    let mut normal = masked.clone();
+    for note in notes {
+        let hash = hash_at(file, &masked, image, note.form, note.target);
+        note.form.put(&mut normal[note.at as usize..], hash);
+    }
+    normal
+}
+
+fn mask(field: &Field, masked: &mut [u8], notes: &mut Vec<Note>) {
+    let bytes = &mut masked[field.at as usize..];
+    match field.target {
+        Target::Address(target) => {
+            field.form.put(bytes, 0);
+            notes.push(Note { at: field.at as u32, form: field.form, target });
+        }
+        Target::Known(_) | Target::Offset(_) | Target::Shifted(_) => field.form.put(bytes, 0),
+        Target::End(_) => {}
+    }
+}
+
+fn hash_at(file: &[u8], masked: &[u8], image: &Image, form: Form, target: u64) -> u64 {
+    let Some((_, section)) = image.section_at(target) else { return 0 };
+    if section.file_size == 0 {
+        return fnv(&section.name, 1);
+    }
+    let offset = (section.offset + (target - section.addr)) as usize;
+    if matches!(form, Form::U32(_) | Form::Symbol24) && matches!(section.kind, SHT_SYMTAB | SHT_DYNSYM) {
+        return symbol_hash(file, image, section.link, offset);
+    }
+    let end = (offset + REACH).min(masked.len());
+    fnv(masked.get(offset..end).unwrap_or(&[]), 2)
+}
+
+fn symbol_hash(file: &[u8], image: &Image, names: usize, at: usize) -> u64 {
+    let number_at = image.class.symbol_fields[2] as usize;
+    let record = file.get(at..at + image.class.symbol as usize).unwrap_or(&[]);
+    let name = u32_at(record, 0).unwrap_or(0) as usize;
+    if name == 0 {
+        let section = image.sections.get(usize::from(u16_at(record, number_at).unwrap_or(0)));
+        return section.map_or(3, |section| fnv(&section.name, 3));
+    }
+    let start = image.sections.get(names).map_or(0, |names| names.offset as usize) + name;
+    let name = file.get(start..).unwrap_or(&[]);
+    let length = name.iter().position(|byte| *byte == 0).unwrap_or(0);
+    fnv(&name[..length], 4)
+}
+
+fn fnv(bytes: &[u8], salt: u64) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ salt;
+    for byte in bytes {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    }
+    hash ^ (hash >> 29) ^ (hash >> 41)
+}

@@ -1,0 +1,83 @@
+//! Jump tables of x86-64: words in read-only data that, added to the address of the table, lead to code.
+//!
+//! A table starts at an aligned address that an LEA takes and whose first three words lead to code; it ends at the
+//! next table or the first word that does not.
+
+use super::{Rule, Window, x86};
+use crate::image::Image;
+use crate::io::{Peek, ReadAt};
+use crate::num::{extend32, index, wide};
+
+/// Most tables of one file; those found after are not predicted. Changing it breaks the format.
+const MAX_TABLES: usize = 1 << 14;
+/// Bytes of code looked at a time.
+const WINDOW: u64 = 16 << 10;
+
+/// All jump tables of a file as (first address, end), ascending and disjoint.
+#[derive(Debug, Default)]
+pub(crate) struct Tables(Vec<(u64, u64)>);
+
+impl Tables {
+    /// The table that `address` is in.
+    pub(crate) fn at(&self, address: u64) -> Option<u64> {
+        let after = self.0.partition_point(|(start, _)| *start <= address);
+        let (start, end) = self.0.get(after.checked_sub(1)?)?;
+        (address < *end).then_some(*start)
+    }
+
+    /// Bytes of memory taken.
+    pub(crate) fn memory(&self) -> u64 {
+        wide(self.0.len()).saturating_mul(16)
+    }
+}
+
+/// Looks through all code of `file`.
+pub(crate) fn find(file: &dyn ReadAt, image: &Image, peek: &mut Peek<'_>) -> Tables {
+    let mut starts = std::collections::BTreeSet::new();
+    let mut bytes = Vec::new();
+    for section in image.sections.iter().filter(|section| section.rule == Rule::CodeX86) {
+        let mut at = section.offset;
+        let end = section.offset.saturating_add(section.file_size);
+        while at < end {
+            let length = WINDOW.min(end.saturating_sub(at));
+            bytes.resize(index(length), 0);
+            if file.read_at(at, &mut bytes).is_err() {
+                return Tables::default();
+            }
+            let window = Window { bytes: &bytes, start: at, last: at.saturating_add(length) >= end };
+            let dealt = x86::addresses_taken(image, section, &window, &mut |address| {
+                if starts.len() < MAX_TABLES && !starts.contains(&address) && starts_table(image, peek, address) {
+                    starts.insert(address);
+                }
+            });
+            at = at.saturating_add(wide(dealt.max(1)));
+        }
+    }
+    let mut tables = Vec::with_capacity(starts.len());
+    let mut starts = starts.into_iter().peekable();
+    while let Some(start) = starts.next() {
+        let limit = starts.peek().copied().unwrap_or(u64::MAX);
+        let mut end = start;
+        while end < limit && leads_to_code(image, peek, start, end) {
+            end = end.saturating_add(4);
+        }
+        tables.push((start, end));
+    }
+    Tables(tables)
+}
+
+fn starts_table(image: &Image, peek: &mut Peek<'_>, start: u64) -> bool {
+    let read_only = image.loaded_at(start).is_some_and(|section| section.rule == Rule::ReadOnly);
+    read_only
+        && start & 3 == 0
+        && [0, 4, 8].iter().all(|skip| leads_to_code(image, peek, start, start.wrapping_add(*skip)))
+}
+
+fn leads_to_code(image: &Image, peek: &mut Peek<'_>, table: u64, address: u64) -> bool {
+    let Some(section) = image.loaded_at(address).filter(|section| section.rule == Rule::ReadOnly) else {
+        return false;
+    };
+    let offset = section.offset.wrapping_add(address.wrapping_sub(section.addr));
+    let word = peek.u32_at(offset);
+    word.is_some_and(|word| image.is_code(table.wrapping_add(extend32(word))))
+}

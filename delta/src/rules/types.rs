@@ -1,0 +1,121 @@
+//! `.BTF` of kernel modules (Linux, Documentation/bpf/btf.rst): type numbers and name offsets.
+//!
+//! Both count on from those of the kernel itself, which the module does not hold; so they are not looked up but
+//! shifted as their neighbours were, see `shift.rs`.
+//!
+//! | record | at | field |
+//! |---|---|---|
+//! | all | 0 | name u32 |
+//! | all | 4 | info u32: kind in bits 24 to 28, count in 0 to 15 |
+//! | 2, 8 to 14, 17, 18 | 8 | type u32 |
+//! | array 3 | 12 | type u32, index type u32, length u32 |
+//! | struct 4, union 5 | 12 + 12 n | name u32, type u32, offset u32 |
+//! | enum 6 | 12 + 8 n | name u32, value u32 |
+//! | function prototype 13 | 12 + 8 n | name u32, type u32 |
+//! | section 15 | 12 + 12 n | type u32, offset u32, size u32 |
+//! | enum 19 | 12 + 12 n | name u32, low u32, high u32 |
+
+use super::{Context, Window};
+use crate::field::{Base, Field, Form, Kind, Target};
+use crate::image::Section;
+use crate::io::Peek;
+use crate::num::{index, u32_at};
+
+/// Length of the header that is known.
+const HEADER: u64 = 24;
+
+/// What the members of a record are: their length, whether they start with a name, where a type stands.
+struct Members {
+    length: u64,
+    name: bool,
+    types: &'static [u64],
+}
+
+const NO_MEMBERS: Members = Members { length: 0, name: false, types: &[] };
+
+/// Kind, members and their number, from the info word.
+fn shape(info: u32) -> (u32, Members, u64) {
+    let (kind, count) = ((info >> 24) & 31, u64::from(info & 0xffff));
+    let many = |length: u64, name: bool, types: &'static [u64]| (kind, Members { length, name, types }, count);
+    let one = |length: u64, types: &'static [u64]| (kind, Members { length, name: false, types }, 1);
+    match kind {
+        1 | 14 | 17 => one(4, &[]),
+        3 => one(12, &[0, 4]),
+        4 | 5 => many(12, true, &[4]),
+        6 => many(8, true, &[]),
+        13 => many(8, true, &[4]),
+        15 => many(12, false, &[0]),
+        19 => many(12, true, &[]),
+        _ => (kind, NO_MEMBERS, 0),
+    }
+}
+
+/// Where the records start and end, if the header is one that is known.
+pub(super) fn bounds(section: &Section, peek: &mut Peek<'_>) -> Option<(u64, u64)> {
+    let bytes = peek.bytes(section.offset, index(HEADER));
+    if bytes.get(..4)? != b"\x9f\xeb\x01\x00" || u32_at(bytes, 4)? != 24 {
+        return None;
+    }
+    let start = section.offset.saturating_add(HEADER).saturating_add(u64::from(u32_at(bytes, 8)?));
+    let end = start.saturating_add(u64::from(u32_at(bytes, 12)?));
+    Some((start, end.min(section.offset.saturating_add(section.file_size))))
+}
+
+/// Length of the record at `at`.
+pub(super) fn record_length(peek: &mut Peek<'_>, at: u64) -> Option<u64> {
+    let (_, members, count) = shape(peek.u32_at(at.saturating_add(4))?);
+    Some(members.length.saturating_mul(count).saturating_add(12))
+}
+
+/// Finds the references of a window of type records.
+pub(super) fn scan(
+    context: &mut Context<'_>,
+    section: &Section,
+    window: &Window<'_>,
+    found: &mut Vec<Field>,
+) -> usize {
+    let Some((start, end)) = bounds(section, &mut context.peek) else { return window.bytes.len() };
+    let mut at = context.checkpoints.before(start, window.start);
+    while at < window.end().min(end) {
+        let Some(length) = record_length(&mut context.peek, at) else { return window.bytes.len() };
+        let next = at.saturating_add(length);
+        if next > window.end() && !window.last && at > window.start {
+            return index(at.saturating_sub(window.start));
+        }
+        if next > window.start {
+            record(context, at, window, found);
+        }
+        at = next;
+    }
+    window.bytes.len()
+}
+
+fn record(context: &mut Context<'_>, at: u64, window: &Window<'_>, found: &mut Vec<Field>) -> Option<()> {
+    let mut keep = |at: u64, kind: Kind| {
+        let into = index(at.wrapping_sub(window.start));
+        if let Some(value) = u32_at(window.bytes, into).filter(|value| *value != 0 && at >= window.start) {
+            let target = Target::Shifted(u64::from(value));
+            window.keep(Field { at, form: Form::U32(1), kind, base: Base::At(0), target }, found);
+        }
+    };
+    let info = context.peek.u32_at(at.saturating_add(4))?;
+    let (kind, members, count) = shape(info);
+    keep(at, Kind::Name);
+    if matches!(kind, 2 | 8..=14 | 17 | 18) {
+        keep(at.saturating_add(8), Kind::Type);
+    }
+    let first = at.saturating_add(12);
+    for number in 0..count {
+        let member = first.saturating_add(number.saturating_mul(members.length));
+        if member >= window.end() {
+            break;
+        }
+        if members.name {
+            keep(member, Kind::Name);
+        }
+        for skip in members.types {
+            keep(member.saturating_add(*skip), Kind::Type);
+        }
+    }
+    Some(())
+}

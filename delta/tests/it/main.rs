@@ -1,0 +1,8 @@
+//! The delta crate from outside: whole trees, hostile bytes, predictions that help.
+
+mod elf;
+mod golden;
+mod hostile;
+mod predict;
+mod repo;
+mod tree;

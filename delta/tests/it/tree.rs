@@ -1,0 +1,75 @@
+//! A delta of whole trees, made, planned and applied.
+
+use crate::repo::{At, Repo, two_trees};
+use rootling_delta::header::PRELUDE;
+use rootling_delta::make::{Made, Options, make};
+use rootling_delta::tree::Base;
+use rootling_delta::{Backend, Header, Prelude, Result, apply_group, apply_symlinks, plan};
+use rootling_object::Checksum;
+
+/// Fetches, checks and applies a delta as a device does; `None` if it starts from nothing.
+pub fn apply(repo: &Repo, from: Option<Checksum>, head: &[u8], groups: &[Vec<u8>]) -> Result<(Repo, Checksum)> {
+    let prelude = Prelude::decode(head)?;
+    let header = Header::decode(&prelude, head.get(PRELUDE..).unwrap_or(&[]))?;
+    let plan = plan(&header, &At(repo, from))?;
+    let mut new = repo.clone();
+    apply_symlinks(&plan, &mut new)?;
+    for number in 0..header.groups.len() {
+        let none = Vec::new();
+        let bytes = groups.get(number).unwrap_or(&none);
+        apply_group(&header, prelude.backend, &plan, number, bytes, 8 << 20, repo, &mut new)?;
+    }
+    for (checksum, bytes) in plan.dirtrees.iter().chain(&plan.dirmetas) {
+        assert_eq!(new.metadata(bytes.clone()), *checksum);
+    }
+    Ok((new.clone(), { new.metadata.insert(Checksum(header.to), header.commit); Checksum(header.to) }))
+}
+
+/// A repo with the old tree only, and the delta to the new one.
+pub fn delta(backend: Backend, scratch: bool) -> (Repo, Option<Checksum>, Checksum, Made) {
+    let (old, new) = two_trees();
+    let mut device = Repo::default();
+    let from = device.commit_files(&old);
+    let mut host = device.clone();
+    let to = host.commit_files(&new);
+    let from = (!scratch).then_some(from);
+    let options = Options { backend, group_tokens: 300, threads: 2 };
+    let made = make(&host, from, to, &options).unwrap();
+    if scratch {
+        device = Repo::default();
+    }
+    (device, from, to, made)
+}
+
+#[test]
+fn a_device_with_the_old_tree_makes_the_new_one() {
+    for backend in [Backend::Lzma, Backend::Deflate] {
+        for scratch in [false, true] {
+            let (device, from, to, made) = delta(backend, scratch);
+            let (mut new, got) = apply(&device, from, &made.head, &made.groups).unwrap();
+            assert_eq!(got, to);
+            new.metadata.insert(to, made.header.commit.clone());
+            assert!(new.is_complete(&to), "{backend:?} {scratch}");
+        }
+    }
+}
+
+#[test]
+fn the_same_trees_give_the_same_delta() {
+    let (.., one) = delta(Backend::Lzma, false);
+    let (.., other) = delta(Backend::Lzma, false);
+    assert_eq!((one.head, one.groups), (other.head, other.groups));
+}
+
+#[test]
+fn sources_follow_renamed_directories_and_versions() {
+    let (.., made) = delta(Backend::Lzma, false);
+    assert!(made.groups.len() > 1, "several groups");
+    let paths: Vec<&Base> = made.header.objects.iter().map(|object| &object.source).collect();
+    assert!(paths.contains(&&Base::Path("usr/lib/libthing.so.1.2".into())), "{paths:?}");
+    assert_eq!(paths.iter().filter(|base| ***base == Base::Same).count(), 5, "{paths:?}");
+    let dirs: Vec<&Base> = made.header.dirs.iter().map(|dir| &dir.base).collect();
+    assert!(dirs.contains(&&Base::Path("usr/lib/modules/6.1.0-53".into())), "{dirs:?}");
+    let sum: usize = made.head.len() + made.groups.iter().map(Vec::len).sum::<usize>();
+    assert!(sum < 4000, "{sum} bytes");
+}
