@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::source::{Source, code, rust_files, without_tests};
 
 /// Folders of the pure crates.
-const PURE: &[&str] = &["boot", "object", "trust"];
+const PURE: &[&str] = &["boot", "delta", "object", "trust"];
 
 const BANNED: &[&str] = &[
     "std::fs",
@@ -59,8 +59,13 @@ fn read(path: &Path) -> Result<String> {
 
 fn impure((path, text): &Source) -> Vec<String> {
     let lines = without_tests(text).map(code).enumerate();
+    // the encoder of deltas runs on build hosts, on all their cores
+    let banned: Vec<_> = BANNED
+        .iter()
+        .filter(|name| !(path.starts_with("delta/src/make/") && **name == "std::thread"))
+        .collect();
     let hits = lines
-        .filter_map(|(index, line)| Some((index + 1, BANNED.iter().find(|name| line.contains(**name))?)));
+        .filter_map(|(index, line)| Some((index + 1, banned.iter().find(|name| line.contains(***name))?)));
     hits.map(|(line, name)| format!("{path}:{line}: {name} in a pure crate")).collect()
 }
 
