@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! kernel_image=  ramdisk_image=  fdt_file=  fdtdir=  bootargs=     the first deployment
+//! the first deployment's own usr/lib/ostree-boot/uEnv.txt, and an empty line
 //! kernel_image2= ...                                               the second, and so on
 //! ```
-//! then the deployment's own `usr/lib/ostree-boot/uEnv.txt`. Source: what `ostree admin deploy` 2022.7 writes.
+//! Paths begin with `/boot`, also where those of the entries do not: `boot/boot -> .` makes both right. Source and
+//! proof: what `ostree admin deploy` 2022.7 writes.
 
 use crate::Result;
 use crate::entry::Entry;
@@ -30,12 +32,15 @@ pub fn uenv(entries: &[Entry], on_trial: bool, own: &str) -> Result<String> {
             ("fdtdir", "fdtdir"),
             ("bootargs", "options"),
         ] {
-            if let Some(value) = entry.get(key) {
-                text.push_str(&format!("{name}{suffix}={value}\n"));
-            }
+            let Some(value) = entry.get(key) else { continue };
+            let prefix = if key == "options" || value.starts_with("/boot/") { "" } else { "/boot" };
+            text.push_str(&format!("{name}{suffix}={prefix}{value}\n"));
+        }
+        if place == 0 && !own.is_empty() {
+            text.push_str(own);
+            text.push('\n');
         }
     }
-    text.push_str(own);
     Ok(text)
 }
 
@@ -43,15 +48,30 @@ pub fn uenv(entries: &[Entry], on_trial: bool, own: &str) -> Result<String> {
 mod tests {
     use super::*;
 
+    /// The entries and the file of `ostree admin deploy` 2022.7 with `sysroot.bootloader=uboot`, checksums shortened.
+    const ENTRIES: [&str; 2] = [
+        "title T 1 (ostree:0)\nversion 2\noptions quiet ostree=/ostree/boot.0/t/b6/0\ndevicetree /ostree/t-b6/devicetree-6.1\n\
+         linux /ostree/t-b6/vmlinuz-6.1\ninitrd /ostree/t-b6/initramfs-6.1.img\n",
+        "title T 1 (ostree:1)\nversion 1\noptions quiet ostree=/ostree/boot.0/t/b6/1\n\
+         linux /ostree/t-b6/vmlinuz-6.1\ninitrd /ostree/t-b6/initramfs-6.1.img\n",
+    ];
+    const REAL: &str = "kernel_image=/boot/ostree/t-b6/vmlinuz-6.1\nramdisk_image=/boot/ostree/t-b6/initramfs-6.1.img\n\
+        fdt_file=/boot/ostree/t-b6/devicetree-6.1\nbootargs=quiet ostree=/ostree/boot.0/t/b6/0\nown=1\n\n\
+        kernel_image2=/boot/ostree/t-b6/vmlinuz-6.1\nramdisk_image2=/boot/ostree/t-b6/initramfs-6.1.img\n\
+        bootargs2=quiet ostree=/ostree/boot.0/t/b6/1\n";
+
     #[test]
-    fn numbers_from_the_second_on() {
-        let entries = ["options quiet\nlinux /k\ninitrd /i\ndevicetree /d\n", "linux /k2\nfdtdir /dtb\n"];
-        let entries = entries.map(Entry::parse);
-        assert_eq!(
-            uenv(&entries, false, "own=1\n").unwrap(),
-            "kernel_image=/k\nramdisk_image=/i\nfdt_file=/d\nbootargs=quiet\nkernel_image2=/k2\nfdtdir2=/dtb\nown=1\n"
-        );
+    fn writes_the_bytes_of_ostree() {
+        let entries = ENTRIES.map(Entry::parse);
+        assert_eq!(uenv(&entries, false, "own=1\n").unwrap(), REAL);
+        let tried = uenv(&entries, true, "").unwrap();
+        assert!(tried.contains("/t/b6/0 panic=10\nkernel_image2") && tried.contains("/t/b6/1\n"), "{tried}");
+    }
+
+    #[test]
+    fn takes_a_prefix_once_and_a_kernel_always() {
+        let entry = Entry::parse("linux /boot/k\nfdtdir /dtb\n");
+        assert_eq!(uenv(&[entry], false, "").unwrap(), "kernel_image=/boot/k\nfdtdir=/boot/dtb\n");
         assert!(uenv(&[Entry::default()], false, "").is_err());
-        assert!(uenv(&entries, true, "").unwrap().contains("bootargs=quiet panic=10\nkernel_image2"));
     }
 }
