@@ -12,7 +12,7 @@
 
 use rootling_object::{Checksum, Commit, Refspec};
 use rootling_store::Repo;
-use rootling_store::sysroot::{DeployOptions, Deployed, Locked, Origin};
+use rootling_store::sysroot::{DeployOptions, Deployed, Locked, Origin, Sysroot};
 use rootling_trust::Verified;
 
 use crate::cli::meant::Until;
@@ -21,7 +21,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::packages;
-use crate::pull::admit::Rules;
+use crate::pull::admit::{Admitted, Rules};
 use crate::pull::{Pull, Pulled, open};
 use crate::text::{moment, printable, size};
 
@@ -41,24 +41,18 @@ pub struct Wanted<'a> {
 /// Fetches what the origin's ref names now and deploys it.
 pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     let path = &scene.global.sysroot;
-    if wanted.until == Until::Reboot {
-        device::check_reboot(path)?;
+    match wanted.until {
+        Until::Check => return check(scene, wanted),
+        Until::Reboot => device::check_reboot(path)?,
+        Until::Download | Until::Deploy => {}
     }
     let mut sysroot = device::lock(path)?;
     let here = look(&sysroot, wanted)?;
     let repo = Repo::open(sysroot.repo().path())?;
     let pull = connect(scene, &repo, &here, wanted)?;
-    scene.screen.phase(&format!("looking for {}", here.follows));
-    let found = pull.admit(&here.follows.name)?;
-    let commit = *found.checksum();
-    let complete = pull.is_complete(&commit);
-    let step = decide(&Situation { found: commit, complete, default: here.default, until: wanted.until });
-    announce(scene, &repo, &here, &found, step)?;
-    if let Step::Nothing = step {
+    let (found, step) = find(scene, &pull, &here, wanted)?;
+    if step == Step::Nothing {
         return Ok(Exit::Unchanged);
-    }
-    if wanted.until == Until::Check {
-        return Ok(Exit::Ok);
     }
     let pulled = fetch(scene, &pull, &here, found)?;
     if wanted.until == Until::Download {
@@ -70,6 +64,17 @@ pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
         device::reboot(path)?;
     }
     Ok(Exit::Ok)
+}
+
+/// Says whether there is something new; takes no lock and writes nothing.
+fn check(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
+    let sysroot = device::look(&scene.global.sysroot)?;
+    let here = look(&sysroot, wanted)?;
+    let pull = connect(scene, sysroot.repo(), &here, wanted)?;
+    match find(scene, &pull, &here, wanted)? {
+        (_, Step::Nothing) => Ok(Exit::Unchanged),
+        _ => Ok(Exit::Ok),
+    }
 }
 
 /// What an upgrade finds.
@@ -117,7 +122,7 @@ struct Here {
     deployed: Option<Checksum>,
 }
 
-fn look(sysroot: &Locked, wanted: &Wanted<'_>) -> Result<Here> {
+fn look(sysroot: &Sysroot, wanted: &Wanted<'_>) -> Result<Here> {
     let stateroot = device::stateroot(sysroot, wanted.os)?;
     let default = sysroot.deployments().iter().find(|deployment| deployment.stateroot == stateroot);
     let default = default.map(|deployment| deployment.checksum);
@@ -154,6 +159,16 @@ fn connect<'a>(scene: &'a Scene<'_>, repo: &'a Repo, here: &Here, wanted: &Wante
     Ok(pull)
 }
 
+fn find(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, wanted: &Wanted<'_>) -> Result<(Admitted, Step)> {
+    scene.screen.phase(&format!("looking for {}", here.follows));
+    let found = pull.admit(&here.follows.name)?;
+    let commit = *found.commit.checksum();
+    let complete = pull.is_complete(&commit);
+    let step = decide(&Situation { found: commit, complete, default: here.default, until: wanted.until });
+    announce(scene, pull.repo, here, &found.commit, step)?;
+    Ok((found, step))
+}
+
 fn announce(scene: &Scene<'_>, repo: &Repo, here: &Here, found: &Verified<Commit>, step: Step) -> Result<()> {
     let name = label(found.get(), found.checksum());
     if step == Step::Nothing {
@@ -170,7 +185,7 @@ fn announce(scene: &Scene<'_>, repo: &Repo, here: &Here, found: &Verified<Commit
     Ok(())
 }
 
-fn fetch(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, found: Verified<Commit>) -> Result<Pulled> {
+fn fetch(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, found: Admitted) -> Result<Pulled> {
     scene.screen.phase("fetching");
     let pulled = pull.fetch_admitted(&here.follows.name, found)?;
     scene.screen.say(&format!("{} objects, {} fetched", pulled.fetched, size(pulled.bytes)));

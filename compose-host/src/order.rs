@@ -1,9 +1,9 @@
 //! The transaction order: what a package needs comes before it.
 //!
 //! Edges, strongest first: a package that owns a symlink goes before those with files below it (`/lib` -> `usr/lib`);
-//! what %pre needs; what %post, %posttrans and unmarked prerequisites need; all other requirements and
-//! `OrderWithRequires`. Packages that need each other in a circle are put in order by their stronger edges alone, a
-//! strength at a time, and at last by name. Same packages, same order, however they were listed.
+//! what %pre needs; what %post and unmarked prerequisites need; all other requirements and `OrderWithRequires`; what
+//! only %posttrans needs. Where packages need each other in a circle, its weakest edges give way, those of the package
+//! that most others need first. Same packages, same order, however they were listed.
 
 use crate::rpmfile::deps::{self, Dependency};
 use crate::rpmfile::files::{FileType, Files};
@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 /// How much an edge matters; only used to break circles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Strength {
+    Late,
     Plain,
     Post,
     Pre,
@@ -74,10 +75,10 @@ fn strength(dependency: &Dependency) -> Option<Strength> {
     let removal = deps::SCRIPT_PREUN | deps::SCRIPT_POSTUN | deps::SCRIPT_VERIFY;
     Some(if flags & (deps::SCRIPT_PRE | deps::PRETRANS) != 0 {
         Strength::Pre
-    } else if flags & (deps::SCRIPT_POST | deps::POSTTRANS) != 0
-        || (flags & deps::PREREQ != 0 && flags & removal == 0)
-    {
+    } else if flags & deps::SCRIPT_POST != 0 || (flags & deps::PREREQ != 0 && flags & removal == 0) {
         Strength::Post
+    } else if flags & deps::POSTTRANS != 0 {
+        Strength::Late
     } else {
         Strength::Plain
     })
@@ -210,32 +211,48 @@ fn compare_evr(a: &str, b: &str) -> Ordering {
 /// Sorts topologically; nodes are in name order already.
 fn sort(edges: &Edges) -> Vec<usize> {
     let mut sorted = Vec::with_capacity(edges.len());
-    sort_part((0..edges.len()).collect(), edges, Strength::Plain, &mut sorted);
+    sort_part(&(0..edges.len()).collect::<Vec<_>>(), &mut edges.clone(), &mut sorted);
     sorted
 }
 
-fn sort_part(nodes: Vec<usize>, edges: &Edges, least: Strength, sorted: &mut Vec<usize>) {
+fn sort_part(nodes: &[usize], edges: &mut Edges, sorted: &mut Vec<usize>) {
     let members: BTreeSet<usize> = nodes.iter().copied().collect();
-    let circles = circles(&nodes, |node| {
-        let mut next: Vec<usize> = edges[node]
-            .iter()
-            .filter(|(to, strength)| members.contains(to) && **strength >= least)
-            .map(|(to, _)| *to)
-            .collect();
+    let next = |node: usize| {
+        let mut next: Vec<usize> = edges[node].keys().copied().filter(|to| members.contains(to)).collect();
         next.sort_unstable();
         next
-    });
-    for circle in circles {
-        let stronger = match least {
-            Strength::Plain => Some(Strength::Post),
-            Strength::Post => Some(Strength::Pre),
-            Strength::Pre => Some(Strength::Link),
-            Strength::Link => None,
-        };
-        match stronger {
-            Some(stronger) if circle.len() > 1 => sort_part(circle, edges, stronger, sorted),
-            _ => sorted.extend(circle),
+    };
+    for circle in circles(nodes, next) {
+        match circle.as_slice() {
+            [single] => sorted.push(*single),
+            _ => {
+                break_circle(&circle, edges);
+                sort_part(&circle, edges, sorted);
+            }
         }
+    }
+}
+
+/// Drops the weakest edges of a circle from the package that most packages need, so that it comes first.
+fn break_circle(circle: &[usize], edges: &mut Edges) {
+    let mut weakest = Strength::Link;
+    let mut needed: HashMap<usize, usize> = HashMap::new();
+    let inside = |edges: &Edges, from: usize| -> Vec<(usize, Strength)> {
+        let list = edges[from].iter().map(|(to, strength)| (*to, *strength));
+        list.filter(|(to, _)| *to != from && circle.binary_search(to).is_ok()).collect()
+    };
+    for from in circle {
+        weakest = inside(edges, *from).iter().fold(weakest, |weakest, (_, strength)| weakest.min(*strength));
+    }
+    for to in edges.iter().flat_map(|edges| edges.keys()) {
+        *needed.entry(*to).or_default() += 1;
+    }
+    let weak = |from: &&usize| inside(edges, **from).iter().any(|(_, strength)| *strength == weakest);
+    // the first of equals, which are in name order
+    let most =
+        circle.iter().filter(weak).rev().max_by_key(|node| needed.get(node).copied().unwrap_or(0)).copied();
+    if let Some(most) = most {
+        edges[most].retain(|to, strength| *strength != weakest || circle.binary_search(to).is_err());
     }
 }
 
@@ -319,7 +336,9 @@ mod tests {
         assert_eq!(sort(&graph(2, &[(0, 1, Plain), (1, 0, Post)])), [0, 1]);
         assert_eq!(sort(&graph(2, &[(0, 1, Pre), (1, 0, Post)])), [1, 0]);
         assert_eq!(sort(&graph(2, &[(0, 1, Link), (1, 0, Pre)])), [1, 0]);
-        assert_eq!(sort(&graph(3, &[(0, 1, Plain), (1, 2, Plain), (2, 0, Plain)])), [0, 1, 2]);
+        assert_eq!(sort(&graph(3, &[(0, 1, Plain), (1, 2, Plain), (2, 0, Plain)])), [0, 2, 1]);
+        // glibc: what most of the circle needs comes first
+        assert_eq!(sort(&graph(3, &[(0, 2, Plain), (1, 2, Plain), (2, 0, Plain)])), [2, 0, 1]);
         // the circle as a whole still comes before what needs it, and after what it needs
         let edges = graph(4, &[(0, 1, Plain), (1, 2, Pre), (2, 1, Plain), (2, 3, Plain)]);
         assert_eq!(sort(&edges), [3, 2, 1, 0]);

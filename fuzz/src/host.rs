@@ -2,7 +2,7 @@
 
 use rootling_compose::fetch::Cache;
 use rootling_compose::manifest::Manifest;
-use rootling_compose::repo::{RepoConfig, Rich, Strings, load};
+use rootling_compose::repo::{RepoVars, Rich, Strings, load, read_dir};
 use rootling_compose::rpmfile::header::Header;
 use rootling_compose::unpack::cpio::Cpio;
 
@@ -20,6 +20,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "manifest", run: manifest, seeds: || vec![MANIFEST.to_vec()] },
     Target { name: "repodata", run: repodata, seeds: seeds_repodata },
+    Target { name: "repo_file", run: repo_file, seeds: || vec![REPO_FILE.to_vec()] },
 ];
 
 const MANIFEST: &[u8] = b"ref: os/${basearch}/main\nreleasever: \"12\"\npackages:\n  - bash\n  - 'a b'\nadd-files:\n  - [x, /etc/x]\nrecommends: false\n";
@@ -62,6 +63,16 @@ fn manifest(data: &[u8]) {
     let _ = Manifest::load(&path, "x86_64");
 }
 
+const REPO_FILE: &[u8] =
+    b"[a]\nname=A $basearch\nbaseurl=http://h/$releasever/${basearch}\n  http://other/\nenabled=1\ngpgcheck=0\npriority=5\n";
+
+fn repo_file(data: &[u8]) {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    std::fs::write(dir.path().join("fuzz.repo"), data).expect("write");
+    let vars = RepoVars { basearch: "x86_64".into(), arch: "x86_64".into(), releasever: Some("12".into()) };
+    let _ = read_dir(dir.path(), &vars);
+}
+
 /// A whole repository: the first byte says whether the rest is its repomd.xml or its primary.xml.
 fn repodata(data: &[u8]) {
     let Some((which, data)) = data.split_first() else { return };
@@ -76,14 +87,12 @@ fn repodata(data: &[u8]) {
         write("repomd.xml", repomd(data).as_bytes());
         write("primary.xml", data);
     }
-    let config = RepoConfig {
-        id: "fuzz".into(),
-        origin: "fuzz".into(),
-        baseurl: vec![format!("file://{}", dir.path().display())],
-        ..RepoConfig::default()
-    };
+    let text = format!("[fuzz]\nname=fuzz\nbaseurl=file://{}\ngpgcheck=0\n", dir.path().display());
+    std::fs::write(dir.path().join("fuzz.repo"), text).expect("write");
+    let vars = RepoVars { basearch: "x86_64".into(), arch: "x86_64".into(), releasever: None };
+    let configs = read_dir(dir.path(), &vars).expect("a good .repo file");
     let cache = Cache::new(&dir.path().join("cache")).expect("cache");
-    let _ = load(vec![config], &["x86_64", "noarch"], &cache);
+    let _ = load(configs, &["x86_64", "noarch"], &cache);
 }
 
 fn repomd(primary: &[u8]) -> String {

@@ -55,33 +55,23 @@ impl FileHeader {
 
     /// The prefix and header that are hashed before the file's bytes.
     pub fn encode_hashed(&self) -> Vec<u8> {
-        let [uid, gid, mode] = [self.uid, self.gid, self.mode].map(u32::to_be_bytes);
-        let target = frame::string_bytes(self.target.as_deref().unwrap_or(""));
-        let xattrs = self.xattrs.encode();
-        prefixed(frame::join_tuple(&[
-            (U32, &uid),
-            (U32, &gid),
-            (U32, &mode),
-            (U32, &[0; 4]),
-            (BYTES, &target),
-            (BYTES, &xattrs),
-        ]))
+        self.encode(None)
     }
 
     /// The prefix and header of a `.filez` whose file has `size` bytes.
     pub fn encode_archive(&self, size: u64) -> Vec<u8> {
+        self.encode(Some(size.to_be_bytes()))
+    }
+
+    /// Both forms: with the size they are one member longer.
+    fn encode(&self, size: Option<[u8; 8]>) -> Vec<u8> {
         let [uid, gid, mode] = [self.uid, self.gid, self.mode].map(u32::to_be_bytes);
         let target = frame::string_bytes(self.target.as_deref().unwrap_or(""));
         let xattrs = self.xattrs.encode();
-        prefixed(frame::join_tuple(&[
-            (U64, &size.to_be_bytes()),
-            (U32, &uid),
-            (U32, &gid),
-            (U32, &mode),
-            (U32, &[0; 4]),
-            (BYTES, &target),
-            (BYTES, &xattrs),
-        ]))
+        let fields: [(frame::Member, &[u8]); 6] =
+            [(U32, &uid), (U32, &gid), (U32, &mode), (U32, &[0; 4]), (BYTES, &target), (BYTES, &xattrs)];
+        let size = size.as_ref().map(|size| (U64, size.as_slice()));
+        prefixed(frame::join_tuple(&size.into_iter().chain(fields).collect::<Vec<_>>()))
     }
 
     /// Reads the 8 bytes before a header and returns its length in bytes.

@@ -6,11 +6,15 @@
 use crate::error::{Error, Result};
 use crate::repo::{Repo, RepoMode};
 use crate::sys;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{SFlag, fstatat};
 use rootling_object::{Checksum, DirMeta, FileHeader, ObjectKind, ObjectName, Xattrs};
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, lchown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 /// How files get into the directory.
@@ -20,6 +24,8 @@ pub struct CheckoutOptions {
     pub copy: bool,
     /// Leaves owners and xattrs as the file system makes them, as a user without root must.
     pub user: bool,
+    /// Threads that link and copy; 0 and 1 are the same.
+    pub threads: usize,
 }
 
 /// What a checkout did.
@@ -33,6 +39,15 @@ pub struct CheckoutStats {
     pub dirs: u64,
 }
 
+/// Directories whose files wait for a thread; bounds the memory, not the work.
+const QUEUE: usize = 16;
+
+/// The files of one directory.
+struct Job {
+    dir: PathBuf,
+    files: Vec<(String, Checksum)>,
+}
+
 /// Makes the directory `to` from a tree; `to` must not be there.
 pub fn checkout(
     repo: &Repo,
@@ -40,28 +55,131 @@ pub fn checkout(
     to: &Path,
     options: CheckoutOptions,
 ) -> Result<CheckoutStats> {
-    let mut stats = CheckoutStats::default();
-    checkout_dir(repo, root, to, options, &mut stats)?;
+    let place = Place::open(repo, options)?;
+    let (sender, receiver) = sync_channel::<Job>(QUEUE);
+    let receiver = Mutex::new(Some(receiver));
+    let mut dirs = Vec::new();
+    let mut stats = std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..options.threads.max(1)).map(|_| scope.spawn(|| work(&place, &receiver))).collect();
+        let walked = make_dirs(repo, root, to, &mut dirs, &mut |job| sender.send(job).is_ok());
+        drop(sender);
+        let mut result = Ok(CheckoutStats::default());
+        for worker in workers {
+            let done = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            result = result.and_then(|mut sum| {
+                let one = done?;
+                sum.linked += one.linked;
+                sum.copied += one.copied;
+                Ok(sum)
+            });
+        }
+        // The workers' errors first: the walk may only have stopped because of them.
+        result.and_then(|sum| walked.map(|()| sum))
+    })?;
+    // The deepest first, and after all files: both change the times of the directories above them.
+    for (dir, meta) in dirs.iter().rev() {
+        finish_dir(&repo.load_dirmeta(meta)?, dir, options)?;
+    }
+    stats.dirs = dirs.len() as u64;
     Ok(stats)
 }
 
-fn checkout_dir(
+/// Links and copies until there is nothing left; the first error closes the queue for all.
+fn work(place: &Place<'_>, receiver: &Mutex<Option<Receiver<Job>>>) -> Result<CheckoutStats> {
+    let mut stats = CheckoutStats::default();
+    loop {
+        let next = match &*receiver.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(receiver) => receiver.recv().ok(),
+            None => None,
+        };
+        let Some(Job { dir, files }) = next else { return Ok(stats) };
+        if let Err(error) = place.fill(&dir, &files, &mut stats) {
+            *receiver.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            return Err(error);
+        }
+    }
+}
+
+/// Makes all directories, for the owner alone as yet, and hands out their files.
+fn make_dirs(
     repo: &Repo,
     (tree, meta): (&Checksum, &Checksum),
     to: &Path,
-    options: CheckoutOptions,
-    stats: &mut CheckoutStats,
+    dirs: &mut Vec<(PathBuf, Checksum)>,
+    hand_out: &mut dyn FnMut(Job) -> bool,
 ) -> Result<()> {
     fs::DirBuilder::new().mode(0o700).create(to).map_err(Error::io("make directory", to))?;
-    stats.dirs += 1;
+    dirs.push((to.to_owned(), *meta));
     let tree = repo.load_dirtree(tree)?;
-    for (name, checksum) in &tree.files {
-        checkout_file(repo, checksum, &to.join(name), options, stats)?;
+    if !tree.files.is_empty() && !hand_out(Job { dir: to.to_owned(), files: tree.files }) {
+        return Ok(());
     }
-    for (name, tree, meta) in &tree.dirs {
-        checkout_dir(repo, (tree, meta), &to.join(name), options, stats)?;
+    tree.dirs
+        .iter()
+        .try_for_each(|(name, tree, meta)| make_dirs(repo, (tree, meta), &to.join(name), dirs, hand_out))
+}
+
+/// Where objects come from and how they may leave.
+struct Place<'a> {
+    repo: &'a Repo,
+    options: CheckoutOptions,
+    objects: File,
+    may_link: bool,
+}
+
+impl<'a> Place<'a> {
+    fn open(repo: &'a Repo, options: CheckoutOptions) -> Result<Place<'a>> {
+        let objects = repo.path().join("objects");
+        let may_link = !options.copy
+            && match repo.mode() {
+                RepoMode::Bare => !options.user,
+                RepoMode::BareUser | RepoMode::BareUserOnly => options.user,
+                RepoMode::Archive => false,
+            };
+        let objects = File::open(&objects).map_err(Error::io("open", &objects))?;
+        Ok(Place { repo, options, objects, may_link })
     }
-    finish_dir(&repo.load_dirmeta(meta)?, to, options)
+
+    fn fill(&self, dir: &Path, files: &[(String, Checksum)], stats: &mut CheckoutStats) -> Result<()> {
+        let open = File::open(dir).map_err(Error::io("open", dir))?;
+        for (name, checksum) in files {
+            if self.may_link && self.link(checksum, &open, name, dir)? {
+                stats.linked += 1;
+                continue;
+            }
+            let mut content = self.repo.open_content(checksum)?;
+            write_file(&content.header, &mut *content.reader, &dir.join(name), self.options)?;
+            stats.copied += 1;
+        }
+        Ok(())
+    }
+
+    /// Links an object, unless it has to be copied.
+    ///
+    /// Empty files are, as libostree does: many share one object, and file systems bound the names of an inode. So
+    /// are the symlinks of a bare-user repo, which are stored as files.
+    fn link(&self, checksum: &Checksum, dir: &File, name: &str, place: &Path) -> Result<bool> {
+        let object = ObjectName::new(ObjectKind::File, *checksum);
+        let path = object.path(self.repo.mode().content_extension());
+        let failed = |doing, errno: nix::errno::Errno| Error::io(doing, place.join(name))(errno.into());
+        let stat = match fstatat(&self.objects, path.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(nix::errno::Errno::ENOENT) => return Err(Error::no_object(&object, self.repo.path())),
+            stat => stat.map_err(|errno| failed("find the object of", errno))?,
+        };
+        let is_symlink = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFLNK;
+        if stat.st_size == 0 && !is_symlink {
+            return Ok(false);
+        }
+        if self.repo.mode() == RepoMode::BareUser && self.repo.open_content(checksum)?.header.is_symlink() {
+            return Ok(false);
+        }
+        match nix::unistd::linkat(&self.objects, path.as_str(), dir, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(nix::errno::Errno::EMLINK | nix::errno::Errno::EXDEV | nix::errno::Errno::EPERM) => Ok(false),
+            Err(errno) => Err(failed("link", errno)),
+        }
+    }
 }
 
 /// Owner before mode, since changing the owner drops setgid; both after the last entry was made.
@@ -85,46 +203,6 @@ fn set_xattrs(path: &Path, xattrs: &Xattrs) -> Result<()> {
         sys::set_xattr(path, name, value).map_err(Error::io("set xattrs of", path))?;
     }
     Ok(())
-}
-
-/// Puts one content object at `to`.
-///
-/// Empty files are copied, as libostree does: many share one object, and file systems bound the names of an inode.
-pub fn checkout_file(
-    repo: &Repo,
-    checksum: &Checksum,
-    to: &Path,
-    options: CheckoutOptions,
-    stats: &mut CheckoutStats,
-) -> Result<()> {
-    let linkable = match repo.mode() {
-        RepoMode::Bare => !options.user,
-        RepoMode::BareUser | RepoMode::BareUserOnly => options.user,
-        RepoMode::Archive => false,
-    };
-    if linkable && !options.copy {
-        let object = repo.object_path(&ObjectName::new(ObjectKind::File, *checksum));
-        let metadata = object.symlink_metadata().map_err(Error::io("find", &object))?;
-        let stored_as_file = repo.mode() == RepoMode::BareUser && is_stored_symlink(repo, checksum)?;
-        if (metadata.is_symlink() || metadata.len() > 0) && !stored_as_file {
-            match fs::hard_link(&object, to) {
-                Ok(()) => {
-                    stats.linked += 1;
-                    return Ok(());
-                }
-                Err(error)
-                    if matches!(error.raw_os_error(), Some(libc::EMLINK | libc::EXDEV | libc::EPERM)) => {}
-                Err(error) => return Err(Error::io("link", to)(error)),
-            }
-        }
-    }
-    let mut content = repo.open_content(checksum)?;
-    stats.copied += 1;
-    write_file(&content.header, &mut *content.reader, to, options)
-}
-
-fn is_stored_symlink(repo: &Repo, checksum: &Checksum) -> Result<bool> {
-    Ok(repo.open_content(checksum)?.header.is_symlink())
 }
 
 fn write_file(header: &FileHeader, source: &mut dyn Read, to: &Path, options: CheckoutOptions) -> Result<()> {

@@ -1,7 +1,11 @@
 //! Whole-system tests: our programs and crates against the real tools.
 
+#[path = "../../store/tests/sysroot/bootcheck.rs"]
+mod bootcheck;
 mod common;
+mod crash_kill;
 mod oracle_commit;
+mod oracle_composed;
 mod oracle_fsck;
 mod oracle_read;
 

@@ -1,4 +1,6 @@
 //! Signatures in both directions against `openssl pkeyutl -rawin` over the bytes of a commit object.
+// the crate does no I/O; this test runs a program
+#![allow(clippy::disallowed_types)]
 
 use rootling_object::commit::key::SIGNATURES;
 use rootling_object::{Checksum, Commit, Dict, Value};

@@ -17,14 +17,19 @@ pub fn check() -> Result<()> {
 /// What needs no test to run: format, tidy, lints, documentation.
 pub fn lint() -> Result<()> {
     step("format", || run(&mut cargo("fmt --all --check")))?;
+    step("format of fuzz", || run(&mut cargo("fmt --manifest-path fuzz/Cargo.toml --check")))?;
     step("tidy", tidy::tidy)?;
     for set in feature_sets()? {
         step(&format!("clippy, {set}"), || {
             run(cargo(&format!("clippy -q --all-targets {set}")).args(["--", "-D", "warnings"]))
         })?;
     }
+    step("clippy, fuzz", || {
+        run(cargo("clippy -q --manifest-path fuzz/Cargo.toml --tests").args(["--", "-D", "warnings"]))
+    })?;
     step("documentation", || {
-        run(cargo("doc -q --workspace --no-deps --document-private-items").env("RUSTDOCFLAGS", "-D warnings"))
+        run(cargo("doc -q --workspace --no-deps --document-private-items")
+            .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"))
     })
 }
 

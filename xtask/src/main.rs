@@ -2,26 +2,46 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`check`], [`test`] | the checks, quick and whole |
+//! | [`demo`] | the main job, on real packages |
+//! | [`check`], [`mod@test`] | the checks, quick and whole |
+//! | [`mod@bench`] | side by side with ostree |
+//! | [`size`], [`ship`], [`deps`] | bytes of the device program |
+//! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
-//! | [`run`], [`place`], [`tools`] | child processes, where things lie, what must be installed |
+//! | [`run`], [`measure`], [`place`], [`tools`] | child processes, where things lie, what must be installed |
 
+mod bench;
 mod check;
+mod demo;
+mod deps;
+mod fuzz;
+mod golden;
+mod measure;
 mod place;
 mod run;
+mod ship;
+mod size;
+mod sys;
 mod test;
 mod tidy;
 mod tools;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 const USAGE: &str = "\
 cargo xtask demo                 the main job on real packages, a few minutes
 cargo xtask test                 everything CI runs
 cargo xtask check                its quick part: format, lints, unit tests, tidy, documentation
 cargo xtask tidy                 rules about the tree alone
+cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
+cargo xtask size                 how large the device program is, against its budget
+cargo xtask deps                 what each crate costs the device program
+cargo xtask fuzz [TARGET|all] [SECONDS]
+                                 libFuzzer on one decoder or all, 60 seconds each
+cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
+cargo xtask testbed              RPMs made from Debian's packages, in two states
 ";
 
 fn main() -> ExitCode {
@@ -39,9 +59,25 @@ fn work() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["demo"] => demo::demo(),
         ["check"] => check::check(),
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(),
+        ["bench"] => bench::bench(5),
+        ["bench", rounds] => {
+            bench::bench(rounds.parse().with_context(|| format!("rounds: {rounds:?} is not a number"))?)
+        }
+        ["size"] => size::size(),
+        ["deps"] => deps::deps(),
+        ["golden"] => golden::golden(false),
+        ["golden", "--save"] => golden::golden(true),
+        ["testbed"] => test::prepare_testbed(),
+        ["fuzz"] => fuzz::fuzz(None, 60),
+        ["fuzz", target] => fuzz::fuzz(Some(target), 60),
+        ["fuzz", target, seconds] => {
+            let seconds = seconds.parse().with_context(|| format!("seconds: {seconds:?} is not a number"))?;
+            fuzz::fuzz((*target != "all").then_some(*target), seconds)
+        }
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

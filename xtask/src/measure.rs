@@ -1,7 +1,7 @@
 //! A child process together with its wall time, processor time and peak memory.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,13 +22,6 @@ pub struct Cost {
     pub stderr: String,
 }
 
-impl Cost {
-    /// `1.23 s, 8.4 MiB peak`.
-    pub fn short(&self) -> String {
-        format!("{:.2} s, {} peak", self.wall.as_secs_f64(), mebibytes(self.used.peak_rss))
-    }
-}
-
 /// `8.4 MiB`.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{}.{} MiB", bytes >> 20, (bytes % (1 << 20)) * 10 / (1 << 20))
@@ -36,6 +29,11 @@ pub fn mebibytes(bytes: u64) -> String {
 
 /// Runs a command to its end, whatever its exit code.
 pub fn measure(command: &mut Command) -> Result<Cost> {
+    measure_with(command, &|_| ())
+}
+
+/// As [`measure`]; `see` gets each line as it comes.
+pub fn measure_with(command: &mut Command, see: &(dyn Fn(&str) + Sync)) -> Result<Cost> {
     let line = run::line(command);
     let start = Instant::now();
     let mut child = command
@@ -46,8 +44,8 @@ pub fn measure(command: &mut Command) -> Result<Cost> {
         .with_context(|| format!("start {line}"))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (stdout, stderr) = std::thread::scope(|scope| {
-        let out = scope.spawn(move || out.map(text).unwrap_or_default());
-        let err = scope.spawn(move || err.map(text).unwrap_or_default());
+        let out = scope.spawn(move || out.map(|out| text(out, see)).unwrap_or_default());
+        let err = scope.spawn(move || err.map(|err| text(err, see)).unwrap_or_default());
         (out.join().unwrap_or_default(), err.join().unwrap_or_default())
     });
     let used = sys::wait(child).with_context(|| format!("wait for {line}"))?;
@@ -57,18 +55,28 @@ pub fn measure(command: &mut Command) -> Result<Cost> {
 /// As [`measure`]; an exit code other than 0 is an error that quotes what the program said.
 pub fn successful(command: &mut Command) -> Result<Cost> {
     let cost = measure(command)?;
+    check(command, &cost)?;
+    Ok(cost)
+}
+
+/// Makes an exit code other than 0 an error.
+pub fn check(command: &Command, cost: &Cost) -> Result<()> {
     if cost.used.code != 0 {
         let (line, code) = (run::line(command), cost.used.code);
         bail!("{line}: exit code {code}\n{}{}", cost.stdout, cost.stderr.trim_end());
     }
-    Ok(cost)
+    Ok(())
 }
 
-fn text(mut stream: impl Read) -> String {
-    let mut bytes = Vec::new();
-    // what came before an error is shown all the same
-    let _ = stream.read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
+fn text(stream: impl Read, see: &(dyn Fn(&str) + Sync)) -> String {
+    let mut text = String::new();
+    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        see(&line);
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
 }
 
 /// The bytes that files below a folder hold, hard links counted once.

@@ -1,6 +1,6 @@
 //! Child processes, each shown before it runs and named in the error when it fails.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -12,8 +12,12 @@ use crate::place;
 
 /// Cargo, in the checkout.
 pub fn cargo(args: &str) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut command = Command::new(cargo);
+    cargo_at(&std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")), args)
+}
+
+/// Another cargo, in the checkout.
+pub fn cargo_at(program: &OsStr, args: &str) -> Command {
+    let mut command = Command::new(program);
     command.args(args.split_whitespace()).current_dir(place::root());
     // set by the cargo that runs xtask; a nested one must not believe that it builds xtask
     for (key, _) in std::env::vars_os() {

@@ -3,11 +3,11 @@
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, run, step, watched};
-use crate::{check, place, tools};
+use crate::{check, demo, place, ship, size, tools};
 
 /// Tools, lints, test bed, all tests; ends with the test runners' own closing lines.
 pub fn test() -> Result<()> {
-    step("tools", || tools::ensure(&[tools::BUILD, tools::COMPOSE, tools::ORACLES]))?;
+    step("tools", || tools::ensure(&[tools::BUILD, tools::COMPOSE, tools::ORACLES, ship::TOOLS]))?;
     check::lint()?;
     step("programs", || run(&mut cargo("build --workspace --bins")))?;
     step("RPM test bed", testbed)?;
@@ -16,13 +16,25 @@ pub fn test() -> Result<()> {
         command.env("ROOTLING_TEST_BED", place::testbed());
         watched(&mut command, closing)
     })?;
+    let (fuzzed, more) = step("fuzz targets over their seeds", || {
+        watched(&mut cargo("test --manifest-path fuzz/Cargo.toml"), closing)
+    })?;
+    step("size of the device program", size::shipping)?;
+    step("the main job, with the memory of the device program", || demo::memory_gate(ship::build(true)?))?;
     eprintln!("\n== what the test runners said");
-    lines.iter().for_each(|line| eprintln!("{line}"));
-    if !passed {
+    lines.iter().chain(&more).for_each(|line| eprintln!("{line}"));
+    if !(passed && fuzzed) {
         bail!("some tests failed; see above");
     }
     eprintln!("\nall checks passed");
     Ok(())
+}
+
+/// Builds the maker of the test bed and runs it.
+pub fn prepare_testbed() -> Result<()> {
+    tools::ensure(&[tools::BUILD])?;
+    run(&mut cargo("build -q -p rootling-tests --bins"))?;
+    testbed()
 }
 
 /// Makes both states of the test bed.

@@ -22,30 +22,44 @@ pub struct Rules {
     pub not_before: u64,
 }
 
+/// A commit that may come in, with what was found beside it.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The commit.
+    pub commit: Verified<Commit>,
+    /// Its detached metadata, signatures among it.
+    pub detached: Option<Dict>,
+    /// Both are in the repo already, and good enough for the policy of today.
+    pub is_local: bool,
+}
+
 /// Fetches commit and signatures, and verifies both against `checksum`, the policy and the rules.
-pub fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Verified<Commit>> {
-    let verified = match local(pull, &checksum)? {
-        Some(verified) => verified,
+pub fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Admitted> {
+    let admitted = match local(pull, &checksum)? {
+        Some(admitted) => admitted,
         None => {
             let bytes = pull.source.metadata(ObjectKind::Commit, &checksum)?;
             let detached = pull.source.detached(&checksum)?;
-            verify_commit(&bytes, checksum, detached.as_ref(), &pull.policy)?
+            let commit = verify_commit(&bytes, checksum, detached.as_ref(), &pull.policy)?;
+            Admitted { commit, detached, is_local: false }
         }
     };
-    check_binding(verified.get(), name, pull.rules.collection.as_deref())
-        .and_then(|()| check_age(pull, name, verified.get()))
+    let commit = admitted.commit.get();
+    check_binding(commit, name, pull.rules.collection.as_deref())
+        .and_then(|()| check_age(pull, name, commit))
         .map_err(|error| error.at(&format!("commit {checksum}")))?;
-    Ok(verified)
+    Ok(admitted)
 }
 
-/// The commit as the repo has it, if its signatures are good enough for the policy of today.
-fn local(pull: &Pull<'_>, checksum: &Checksum) -> Result<Option<Verified<Commit>>> {
+/// The commit as the repo has it.
+fn local(pull: &Pull<'_>, checksum: &Checksum) -> Result<Option<Admitted>> {
     if !pull.repo.has(&ObjectName::new(ObjectKind::Commit, *checksum)) {
         return Ok(None);
     }
     let Ok(bytes) = pull.repo.load_metadata(ObjectKind::Commit, checksum) else { return Ok(None) };
-    let detached: Option<Dict> = pull.repo.load_detached(checksum)?;
-    Ok(verify_commit(&bytes, *checksum, detached.as_ref(), &pull.policy).ok())
+    let detached = pull.repo.load_detached(checksum)?;
+    let verified = verify_commit(&bytes, *checksum, detached.as_ref(), &pull.policy).ok();
+    Ok(verified.map(|commit| Admitted { commit, detached, is_local: true }))
 }
 
 /// As libostree: without a collection, a commit that binds no ref is accepted for any.

@@ -6,9 +6,10 @@
 use rootling_object::{Checksum, Dict, RefName, Summary};
 use rootling_trust::{Policy, verify_summary};
 
+use super::cache::Kept;
 use super::source::Server;
 use crate::error::{Error, Result};
-use crate::transport::{Answer, Request};
+use crate::transport::{Answer, Body, Request};
 
 /// The longest file of a ref: 64 digits and a newline, with room for `\r`.
 const REF_LIMIT: u64 = 128;
@@ -56,35 +57,87 @@ fn in_summary(server: &Server, name: &RefName) -> Result<Option<Checksum>> {
 /// is asked for once more, past caches.
 pub fn summary(server: &Server) -> Result<Option<Summary>> {
     match try_summary(server, false) {
-        Err(Error::Untrusted(_)) => try_summary(server, true),
+        Err(Error::Untrusted(_) | Error::Corrupt(_)) => try_summary(server, true),
         other => other,
     }
 }
 
 fn try_summary(server: &Server, fresh: bool) -> Result<Option<Summary>> {
-    let signatures = match server.summary_policy {
-        Policy::Keys(_) => {
-            let bytes =
-                server.retry.run(|again| read(server, "summary.sig", SUMMARY_LIMIT, fresh || again))?;
-            let dict = bytes.map(|bytes| Dict::decode("summary.sig", &bytes)).transpose();
-            dict.map_err(|error| Error::Corrupt(format!("{}: {error}", server.place("summary.sig"))))?
+    match server.summary_policy {
+        Policy::Keys(_) => signed(server, fresh),
+        Policy::Unsigned { .. } => {
+            let bytes = server.retry.run(|again| read(server, "summary", SUMMARY_LIMIT, fresh || again))?;
+            bytes.map(|bytes| verify(server, &bytes, None)).transpose()
         }
-        Policy::Unsigned { .. } => None,
+    }
+}
+
+/// One conditional request if nothing has changed since the last time.
+fn signed(server: &Server, fresh: bool) -> Result<Option<Summary>> {
+    let kept = server.cache.load().filter(|_| !fresh);
+    let etag = kept.as_ref().map(|kept| kept.etag.as_str()).filter(|etag| !etag.is_empty());
+    let answer = server.retry.run(|again| signatures(server, etag.filter(|_| !again), fresh || again))?;
+    let (signatures, etag) = match (answer, kept) {
+        (Signatures::Absent, _) => {
+            return match read(server, "summary", SUMMARY_LIMIT, fresh)? {
+                Some(bytes) => verify(server, &bytes, None).map(Some),
+                None => Ok(None),
+            };
+        }
+        (Signatures::Unchanged, Some(kept)) => {
+            return verify(server, &kept.summary, Some(&kept.signatures)).map(Some);
+        }
+        (Signatures::Unchanged, None) => {
+            return Err(Error::Retry(format!("{}: unchanged since never", server.place("summary.sig"))));
+        }
+        (Signatures::Found(bytes, _), Some(kept)) if bytes == kept.signatures => {
+            return verify(server, &kept.summary, Some(&kept.signatures)).map(Some);
+        }
+        (Signatures::Found(bytes, etag), _) => (bytes, etag),
     };
-    let Some(bytes) = server.retry.run(|again| read(server, "summary", SUMMARY_LIMIT, fresh || again))?
+    let Some(summary) = server.retry.run(|again| read(server, "summary", SUMMARY_LIMIT, fresh || again))?
     else {
         return Ok(None);
     };
-    let verified = verify_summary(&bytes, signatures.as_ref(), &server.summary_policy)
-        .map_err(|error| Error::from(error).at(&server.place("summary")))?;
-    Ok(Some(verified.get().clone()))
+    let verified = verify(server, &summary, Some(&signatures))?;
+    server.cache.save(&Kept { summary, signatures, etag });
+    Ok(Some(verified))
+}
+
+enum Signatures {
+    Found(Vec<u8>, String),
+    Absent,
+    Unchanged,
+}
+
+fn signatures(server: &Server, etag: Option<&str>, fresh: bool) -> Result<Signatures> {
+    let request = Request { etag, fresh, ..Request::new("summary.sig", SUMMARY_LIMIT) };
+    match server.transport.get(&request)? {
+        Answer::Found(body) if body.html => Err(page(&body)),
+        Answer::Found(body) => {
+            let etag = body.etag.clone().unwrap_or_default();
+            Ok(Signatures::Found(body.bytes()?, etag))
+        }
+        Answer::Absent => Ok(Signatures::Absent),
+        Answer::Unchanged => Ok(Signatures::Unchanged),
+    }
+}
+
+fn verify(server: &Server, summary: &[u8], signatures: Option<&[u8]>) -> Result<Summary> {
+    let dict = signatures.map(|bytes| Dict::decode("summary.sig", bytes)).transpose();
+    let dict = dict.map_err(|error| Error::Corrupt(format!("{}: {error}", server.place("summary.sig"))))?;
+    let verified = verify_summary(summary, dict.as_ref(), &server.summary_policy);
+    let verified = verified.map_err(|error| Error::from(error).at(&server.place("summary")))?;
+    Ok(verified.get().clone())
+}
+
+fn page(body: &Body) -> Error {
+    Error::Corrupt(format!("{}: expected a file of a repo, got a page of HTML", body.place()))
 }
 
 fn read(server: &Server, path: &str, limit: u64, fresh: bool) -> Result<Option<Vec<u8>>> {
     match server.transport.get(&Request { fresh, ..Request::new(path, limit) })? {
-        Answer::Found(body) if body.html => {
-            Err(Error::Corrupt(format!("{}: expected a file of a repo, got a page of HTML", body.place())))
-        }
+        Answer::Found(body) if body.html => Err(page(&body)),
         Answer::Found(body) => body.bytes().map(Some),
         Answer::Absent | Answer::Unchanged => Ok(None),
     }

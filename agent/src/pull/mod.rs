@@ -11,6 +11,7 @@
 //! is there; the ref is bound last. A run after a kill or an error skips what is there.
 
 pub mod admit;
+pub mod cache;
 pub mod lookup;
 pub mod open;
 mod queue;
@@ -25,7 +26,7 @@ use rootling_trust::{Policy, Verified};
 
 use crate::error::Result;
 use crate::progress::Screen;
-use admit::Rules;
+use admit::{Admitted, Rules};
 use source::Source;
 
 /// All that a pull needs to know.
@@ -66,40 +67,32 @@ pub struct Pulled {
 impl Pull<'_> {
     /// Fetches one ref, whole.
     pub fn fetch(&self, name: &RefName) -> Result<Pulled> {
-        let commit = self.admit(name)?;
-        self.fetch_admitted(name, commit)
+        let admitted = self.admit(name)?;
+        self.fetch_admitted(name, admitted)
     }
 
     /// Finds what the ref names and verifies its commit; nothing is written.
-    pub fn admit(&self, name: &RefName) -> Result<Verified<Commit>> {
+    pub fn admit(&self, name: &RefName) -> Result<Admitted> {
         let checksum = self.source.lookup(name)?;
         admit::commit(self, name, checksum)
     }
 
     /// Fetches all of an admitted commit and binds the ref to it.
-    pub fn fetch_admitted(&self, name: &RefName, commit: Verified<Commit>) -> Result<Pulled> {
+    pub fn fetch_admitted(&self, name: &RefName, admitted: Admitted) -> Result<Pulled> {
         let refspec = self.refspec(name);
-        let checksum = *commit.checksum();
-        let before = self.repo.read_ref(&refspec)?;
-        let mut pulled = Pulled {
-            refspec,
-            changed: before != Some(checksum),
-            commit,
-            fetched: 0,
-            bytes: 0,
-            hashed: Vec::new(),
-        };
-        if self.is_complete(&checksum) && !pulled.changed {
-            return Ok(pulled);
+        let checksum = *admitted.commit.checksum();
+        let changed = self.repo.read_ref(&refspec)? != Some(checksum);
+        let (mut fetched, mut bytes, mut hashed) = (0, 0, Vec::new());
+        if changed || !admitted.is_local || !self.is_complete(&checksum) {
+            self.repo.mark_partial(&checksum)?;
+            let transaction = self.repo.transaction()?;
+            let (count, known) = walk::walk(self, &transaction, &admitted)?;
+            transaction.set_ref(&refspec, Some(checksum));
+            transaction.mark_complete(&checksum);
+            transaction.commit()?;
+            (fetched, bytes, hashed) = (count.done, count.bytes, known);
         }
-        self.repo.mark_partial(&checksum)?;
-        let transaction = self.repo.transaction()?;
-        let (count, hashed) = walk::walk(self, &transaction, &pulled.commit)?;
-        transaction.set_ref(&pulled.refspec, Some(checksum));
-        transaction.mark_complete(&checksum);
-        transaction.commit()?;
-        (pulled.fetched, pulled.bytes, pulled.hashed) = (count.done, count.bytes, hashed);
-        Ok(pulled)
+        Ok(Pulled { refspec, commit: admitted.commit, changed, fetched, bytes, hashed })
     }
 
     /// Whether the commit and all it needs are in the repo.

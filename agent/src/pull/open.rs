@@ -10,6 +10,7 @@ use rootling_trust::Policy;
 
 use super::Pull;
 use super::admit::Rules;
+use super::cache::Cache;
 use super::source::{Server, Source};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -52,6 +53,7 @@ pub fn remote<'a>(
                 transport: transport::open(&remote, &patience.limits, &clock)?,
                 retry: patience.retry.clone(),
                 summary_policy: keys::summary_policy(&remote, sysroot)?,
+                cache: Cache::new(repo.path(), &remote.name),
                 meter: Arc::new(AtomicU64::new(0)),
             };
             (Source::Server(server), patience.limits.connections)

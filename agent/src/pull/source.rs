@@ -9,6 +9,7 @@ use rootling_object::{Checksum, Dict, MAX_METADATA_SIZE, ObjectKind, ObjectName,
 use rootling_store::{Repo, RepoMode, Transaction};
 use rootling_trust::Policy;
 
+use super::cache::Cache;
 use super::lookup;
 use crate::error::{Error, Result};
 use crate::transport::retry::Retry;
@@ -33,6 +34,8 @@ pub struct Server {
     pub retry: Retry,
     /// What its summary needs.
     pub summary_policy: Policy,
+    /// The last summary that was verified.
+    pub cache: Cache,
     /// Counts the bytes of bodies.
     pub meter: Arc<AtomicU64>,
 }

@@ -6,10 +6,10 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rootling_object::{Checksum, Commit, DirTree, ObjectKind, ObjectName};
+use rootling_object::{Checksum, DirTree, ObjectKind, ObjectName};
 use rootling_store::Transaction;
-use rootling_trust::Verified;
 
+use super::admit::Admitted;
 use super::queue::{Job, Queue};
 use super::source::Source;
 use super::{Meters, Pull};
@@ -26,9 +26,10 @@ const CHECKPOINT: u64 = 64 << 20;
 pub fn walk(
     pull: &Pull<'_>,
     transaction: &Transaction<'_>,
-    commit: &Verified<Commit>,
+    admitted: &Admitted,
 ) -> Result<(Count, Vec<Checksum>)> {
-    bring_commit(pull, transaction, commit)?;
+    bring_commit(pull, transaction, admitted)?;
+    let commit = admitted.commit.get();
     let work = Work {
         pull,
         transaction,
@@ -37,8 +38,8 @@ pub fn walk(
         saved: AtomicU64::new(0),
         hashed: Mutex::default(),
     };
-    let tree = Job { kind: ObjectKind::DirTree, checksum: commit.get().root_tree };
-    let meta = Job { kind: ObjectKind::DirMeta, checksum: commit.get().root_meta };
+    let tree = Job { kind: ObjectKind::DirTree, checksum: commit.root_tree };
+    let meta = Job { kind: ObjectKind::DirMeta, checksum: commit.root_meta };
     work.meters.known.store(2, Ordering::Relaxed);
     work.queue.add([tree, meta], []);
     std::thread::scope(|scope| {
@@ -65,15 +66,20 @@ pub fn walk(
     }
 }
 
-/// The commit object and its signatures; they were verified before, and are fetched once more only if need be.
-fn bring_commit(pull: &Pull<'_>, transaction: &Transaction<'_>, commit: &Verified<Commit>) -> Result<()> {
-    let checksum = commit.checksum();
+/// The commit object and its signatures, which were fetched and verified before.
+fn bring_commit(pull: &Pull<'_>, transaction: &Transaction<'_>, admitted: &Admitted) -> Result<()> {
+    let checksum = admitted.commit.checksum();
     if !transaction.has(&ObjectName::new(ObjectKind::Commit, *checksum)) {
-        let bytes = pull.source.metadata(ObjectKind::Commit, checksum)?;
+        let bytes = admitted.commit.get().encode();
+        let bytes = match Checksum::of(&bytes) == *checksum {
+            true => bytes,
+            false => pull.source.metadata(ObjectKind::Commit, checksum)?,
+        };
         transaction.write_metadata(ObjectKind::Commit, &bytes, Some(checksum))?;
     }
-    if let Some(detached) = pull.source.detached(checksum)? {
-        transaction.write_detached(checksum, &detached);
+    match &admitted.detached {
+        Some(detached) if !admitted.is_local => transaction.write_detached(checksum, detached),
+        _ => {}
     }
     Ok(())
 }

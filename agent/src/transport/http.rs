@@ -3,10 +3,10 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 
 use super::body::transport_fault;
+use super::resolve::Remembering;
 use super::speed::{Speed, Timed};
 use super::{Answer, Body, Limits, Request, Transport, proxy, tls};
 use crate::clock::Clock;
@@ -61,7 +61,7 @@ impl Http {
                 .chain(ConnectProxyConnector::default())
                 .chain(TcpConnector::default())
                 .chain(tls::connector(remote, clock));
-        let agent = ureq::Agent::with_parts(config, chain, DefaultResolver::default());
+        let agent = ureq::Agent::with_parts(config, chain, Remembering::default());
         Ok(Http { agent, base, content, limits: limits.clone() })
     }
 

@@ -59,7 +59,8 @@ impl Cache {
         }
         let dir = path.parent().unwrap_or(&self.dir);
         source.open(base, location, &mut |input, url| {
-            let mut temporary = tempfile::NamedTempFile::new_in(dir).with_context(|| format!("{}", dir.display()))?;
+            let mut temporary =
+                tempfile::NamedTempFile::new_in(dir).with_context(|| format!("{}", dir.display()))?;
             let mut writer = BufWriter::new(temporary.as_file_mut());
             copy_checked(input, &mut writer, expected, url)?;
             writer.flush().with_context(|| format!("{}", dir.display()))?;

@@ -9,8 +9,12 @@ pub fn decompress(mut input: impl BufRead + 'static, name: &str) -> Result<Box<d
     let start = input.fill_buf().with_context(|| name.to_string())?;
     Ok(match start {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(input)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(input).with_context(|| name.to_string())?),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(input))
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            Box::new(zstd::Decoder::with_buffer(input).with_context(|| name.to_string())?)
+        }
         [b'B', b'Z', b'h', ..] => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
         [b'<', ..] => Box::new(input),
         [0, b'Z', b'C', b'K', b'1', ..] => bail!("{name}: zchunk is not supported"),

@@ -32,7 +32,8 @@ impl Digest {
 
     /// The checksum in the form of [`Display`](fmt::Display), `sha256:HEX`.
     pub fn parse_prefixed(text: &str) -> Result<Digest> {
-        let (kind, hex) = text.split_once(':').with_context(|| format!("checksum {text:?}: expected sha256:HEX"))?;
+        let (kind, hex) =
+            text.split_once(':').with_context(|| format!("checksum {text:?}: expected sha256:HEX"))?;
         Digest::parse(kind, hex)
     }
 

@@ -43,9 +43,10 @@ pub fn fetch_packages(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     wanted.get(index).map(|item| (index, item))
                 } {
-                    let result = cache
-                        .package(item.source, item.base, item.location, &item.expected)
-                        .with_context(|| format!("package {} of repository {:?}", item.nevra, item.source.id()));
+                    let result =
+                        cache.package(item.source, item.base, item.location, &item.expected).with_context(
+                            || format!("package {} of repository {:?}", item.nevra, item.source.id()),
+                        );
                     let failed = result.is_err();
                     results.lock().expect("no thread panics with the lock held")[index] = Some(result);
                     if failed {

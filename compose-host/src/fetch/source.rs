@@ -12,8 +12,6 @@ use crate::repo::RepoConfig;
 
 /// How often one URL is tried when the connection or the server fails.
 const TRIES: u32 = 3;
-/// How long a connection may be silent.
-const STALL: Duration = Duration::from_secs(30);
 
 /// A repository that can be read from.
 pub struct Source {
@@ -129,16 +127,18 @@ fn agent(config: &RepoConfig) -> Result<ureq::Agent> {
         (Some(cert), key) => {
             let key = key.as_ref().unwrap_or(cert);
             let bytes = std::fs::read(key).with_context(|| format!("{}", key.display()))?;
-            let key = PrivateKey::from_pem(&bytes).with_context(|| format!("{}: no private key", key.display()))?;
+            let key =
+                PrivateKey::from_pem(&bytes).with_context(|| format!("{}: no private key", key.display()))?;
             tls = tls.client_cert(Some(ClientCert::new_with_certs(&certificates(cert)?, key)));
         }
         (None, Some(_)) => bail!("sslclientkey without sslclientcert"),
     }
+    let patience = Some(Duration::from_secs(config.timeout_s));
     let mut builder = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_connect(Some(STALL))
-        .timeout_per_read(Some(STALL))
-        .timeout_per_write(Some(STALL))
+        .timeout_connect(patience)
+        .timeout_per_read(patience)
+        .timeout_per_write(patience)
         .user_agent("rootling-compose")
         .tls_config(tls.build());
     if let Some(proxy) = &config.proxy {

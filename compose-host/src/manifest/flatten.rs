@@ -19,7 +19,11 @@ pub(crate) fn flatten(layer: Layer, repo_dirs: Vec<PathBuf>, basearch: &str) -> 
         value.map(|text| vars.expand(&text)).transpose().with_context(|| format!("{key:?}"))
     };
     let list = |values: Vec<String>, key: &str| {
-        values.iter().map(|text| vars.expand(text)).collect::<Result<Vec<_>>>().with_context(|| format!("{key:?}"))
+        values
+            .iter()
+            .map(|text| vars.expand(text))
+            .collect::<Result<Vec<_>>>()
+            .with_context(|| format!("{key:?}"))
     };
     Ok(Manifest {
         reference: scalar(layer.reference, "ref")?,

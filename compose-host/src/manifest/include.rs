@@ -39,7 +39,8 @@ fn load_into(
     for include in includes {
         let name = include.path.replace("${basearch}", basearch);
         let target = dir.join(&name);
-        let real = target.canonicalize().with_context(|| format!("{}: cannot include {name:?}", include.at))?;
+        let real =
+            target.canonicalize().with_context(|| format!("{}: cannot include {name:?}", include.at))?;
         if stack.contains(&real) {
             bail!("{}: {name:?} includes itself", include.at);
         }
@@ -102,10 +103,19 @@ mod tests {
     #[test]
     fn scalars_override_and_lists_concatenate_included_first() {
         let manifest = load(&[
-            ("top.yaml", "include: [a.yaml, sub/b.json]\nref: top\nunits: [t]\npostprocess: [t]\npackages: [t]\n"),
-            ("a.yaml", "ref: a\nreleasever: 7\nunits: [a]\npostprocess: [a]\npackages: [a]\nrecommends: false\n"),
-            ("sub/b.json", r#"{"releasever": "8", "units": ["b"], "postprocess": ["b"], "include": "c.yaml",
-                "add-commit-metadata": {"k": "b", "l": 1}}"#),
+            (
+                "top.yaml",
+                "include: [a.yaml, sub/b.json]\nref: top\nunits: [t]\npostprocess: [t]\npackages: [t]\n",
+            ),
+            (
+                "a.yaml",
+                "ref: a\nreleasever: 7\nunits: [a]\npostprocess: [a]\npackages: [a]\nrecommends: false\n",
+            ),
+            (
+                "sub/b.json",
+                r#"{"releasever": "8", "units": ["b"], "postprocess": ["b"], "include": "c.yaml",
+                "add-commit-metadata": {"k": "b", "l": 1}}"#,
+            ),
             ("sub/c.yaml", "units: [c]\nadd-commit-metadata: {k: c}\nadd-files: [[f, /etc/f]]\n"),
         ])
         .unwrap();

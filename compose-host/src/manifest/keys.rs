@@ -1,5 +1,17 @@
 //! One file's keys: which exist, and what type each has.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -175,7 +187,10 @@ fn pairs(node: Node, key: &str, dir: &Path) -> Result<Vec<(PathBuf, String)>> {
     for item in list(node, key)? {
         let at = item.at.clone();
         let [source, dest] = <[Node; 2]>::try_from(list(item, key)?).map_err(|got| {
-            anyhow::anyhow!("{at}: {key:?} has an entry of {} parts, expected [source, destination]", got.len())
+            anyhow::anyhow!(
+                "{at}: {key:?} has an entry of {} parts, expected [source, destination]",
+                got.len()
+            )
         })?;
         pairs.push((dir.join(text(source, key)?), text(dest, key)?));
     }

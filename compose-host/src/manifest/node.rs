@@ -2,6 +2,18 @@
 //!
 //! Scalars keep their source text, so that `releasever: 4.10` stays "4.10" and not the number 4.1.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::fmt;
 use std::rc::Rc;
 
@@ -147,11 +159,10 @@ mod tests {
     fn keeps_lines_and_source_text() {
         let node = Node::parse("m.yaml", "ref: a\n\nreleasever: 4.10\nlist:\n  - x\n  - 7\n").unwrap();
         let Data::Map(map) = node.data else { panic!() };
-        assert_eq!(map.iter().map(|e| (e.key.as_str(), e.at.line)).collect::<Vec<_>>(), [
-            ("ref", 1),
-            ("releasever", 3),
-            ("list", 4)
-        ]);
+        assert_eq!(
+            map.iter().map(|e| (e.key.as_str(), e.at.line)).collect::<Vec<_>>(),
+            [("ref", 1), ("releasever", 3), ("list", 4)]
+        );
         assert!(matches!(&map[1].value.data, Data::Fraction(_, s) if s == "4.10"));
         let Data::List(list) = &map[2].value.data else { panic!() };
         assert_eq!(list[1].at.line, 6);
@@ -159,7 +170,8 @@ mod tests {
 
     #[test]
     fn reads_json_with_tabs() {
-        let node = Node::parse("m.json", "{\n\t\"ref\": \"a/b\",\n\t\"packages\": [\"x\",\n\t\t\"y\"]\n}\n").unwrap();
+        let node = Node::parse("m.json", "{\n\t\"ref\": \"a/b\",\n\t\"packages\": [\"x\",\n\t\t\"y\"]\n}\n")
+            .unwrap();
         assert_eq!(node.to_json(), serde_json::json!({"ref": "a/b", "packages": ["x", "y"]}));
     }
 

@@ -44,7 +44,12 @@ mod tests {
     #[test]
     fn expands_known_and_refuses_unknown() {
         let mut vars = Vars::new("x86_64");
-        assert!(vars.expand("a/${releasever}").unwrap_err().to_string().contains("unknown variable ${releasever}"));
+        assert!(
+            vars.expand("a/${releasever}")
+                .unwrap_err()
+                .to_string()
+                .contains("unknown variable ${releasever}")
+        );
         vars.set("releasever", "12");
         assert_eq!(vars.expand("a/${releasever}/${basearch}/x$y").unwrap(), "a/12/x86_64/x$y");
         assert!(vars.expand("${basearch").is_err());

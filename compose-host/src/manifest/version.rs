@@ -6,6 +6,8 @@
 
 use anyhow::{Result, bail};
 
+use crate::date::Civil;
+
 /// The version for a commit of time `timestamp` (seconds) after one of version `last`.
 pub fn next_version(prefix: &str, last: Option<&str>, timestamp: u64) -> Result<String> {
     let (prefix, dated) = match prefix.split_once("<date:") {
@@ -55,53 +57,6 @@ fn strftime(format: &str, timestamp: u64) -> Result<String> {
         }
     }
     Ok(out)
-}
-
-struct Civil {
-    year: u64,
-    month: u64,
-    day: u64,
-    day_of_year: u64,
-    hour: u64,
-    minute: u64,
-    second: u64,
-}
-
-impl Civil {
-    fn from_unix(timestamp: u64) -> Civil {
-        let (mut days, time) = (timestamp / 86_400, timestamp % 86_400);
-        let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        // whole 400-year cycles first, so that a wild timestamp does not loop for long
-        let mut year = 1970 + days / 146_097 * 400;
-        days %= 146_097;
-        loop {
-            let length = if leap(year) { 366 } else { 365 };
-            if days < length {
-                break;
-            }
-            days -= length;
-            year += 1;
-        }
-        let day_of_year = days + 1;
-        let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-        let mut month = 1;
-        for length in lengths {
-            if days < length {
-                break;
-            }
-            days -= length;
-            month += 1;
-        }
-        Civil {
-            year,
-            month,
-            day: days + 1,
-            day_of_year,
-            hour: time / 3600,
-            minute: time / 60 % 60,
-            second: time % 60,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub struct RepoConfig {
     pub sslclientkey: Option<PathBuf>,
     /// Whether the server's certificate is checked.
     pub sslverify: bool,
+    /// How long a connection may be silent, in seconds; 30 where it is not set, as in dnf.
+    pub timeout_s: u64,
     /// Whether the file says `gpgcheck=0`.
     gpgcheck_off: bool,
     /// The first thing in the section that keeps it from being used.
@@ -132,6 +134,7 @@ impl Section {
             priority: 99,
             cost: 1000,
             sslverify: true,
+            timeout_s: 30,
             ..RepoConfig::default()
         };
         Section { repo }
@@ -145,7 +148,8 @@ impl Section {
 
     fn set(&mut self, key: &str, value: &str, at: &str, vars: &RepoVars) -> Result<()> {
         let repo = &mut self.repo;
-        let number = || value.parse::<i32>().with_context(|| format!("{at}: {key}: expected a number, got {value:?}"));
+        let number =
+            || value.parse::<i32>().with_context(|| format!("{at}: {key}: expected a number, got {value:?}"));
         match key {
             "baseurl" => {
                 for url in value.split([' ', ',', '\t']).filter(|url| !url.is_empty()) {
@@ -161,6 +165,12 @@ impl Section {
             "sslcacert" => repo.sslcacert = Some(value.into()),
             "sslclientcert" => repo.sslclientcert = Some(value.into()),
             "sslclientkey" => repo.sslclientkey = Some(value.into()),
+            "timeout" => {
+                repo.timeout_s = match value.parse() {
+                    Ok(seconds) if seconds > 0 => seconds,
+                    _ => bail!("{at}: timeout: expected a number of seconds, got {value:?}"),
+                }
+            }
             "sslverify" => repo.sslverify = boolean(key, value, at)?,
             "gpgcheck" | "repo_gpgcheck" => {
                 if boolean(key, value, at)? {
@@ -183,7 +193,7 @@ impl Section {
 }
 
 /// Keys that change how dnf works but not which packages are taken.
-const TUNING: [&str; 27] = [
+const TUNING: [&str; 26] = [
     "bandwidth",
     "countme",
     "deltarpm",
@@ -206,7 +216,6 @@ const TUNING: [&str; 27] = [
     "retries",
     "skip_if_unavailable",
     "throttle",
-    "timeout",
     "type",
     "ui_repoid_vars",
     "user_agent",
@@ -231,9 +240,12 @@ impl RepoVars {
         let mut rest = url;
         while let Some((before, after)) = rest.split_once('$') {
             let (name, tail) = match after.strip_prefix('{') {
-                Some(braced) => braced.split_once('}').with_context(|| format!("variable without an end in {url:?}"))?,
+                Some(braced) => {
+                    braced.split_once('}').with_context(|| format!("variable without an end in {url:?}"))?
+                }
                 None => {
-                    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                    let end =
+                        after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
                     after.split_at(end)
                 }
             };
@@ -260,7 +272,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<RepoConfig>> {
-        let vars = RepoVars { basearch: "x86_64".into(), arch: "x86_64".into(), releasever: Some("12".into()) };
+        let vars =
+            RepoVars { basearch: "x86_64".into(), arch: "x86_64".into(), releasever: Some("12".into()) };
         parse("a.repo", text, &vars)
     }
 

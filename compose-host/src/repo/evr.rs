@@ -1,5 +1,17 @@
 //! Epoch, version, release: splitting and comparing as rpm does.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::cmp::Ordering;
 
 use rpm_version::Evr;
@@ -12,7 +24,9 @@ pub fn compare_versions(a: &str, b: &str) -> Ordering {
 /// Splits `[epoch:]version[-release]`.
 pub fn split_evr(text: &str) -> (u32, &str, Option<&str>) {
     let (epoch, rest) = match text.split_once(':') {
-        Some((epoch, rest)) if epoch.bytes().all(|b| b.is_ascii_digit()) => (epoch.parse().unwrap_or(0), rest),
+        Some((epoch, rest)) if epoch.bytes().all(|b| b.is_ascii_digit()) => {
+            (epoch.parse().unwrap_or(0), rest)
+        }
         _ => (0, text),
     };
     match rest.rsplit_once('-') {

@@ -1,5 +1,17 @@
 //! filelists.xml: all paths of every package; only those somebody asked for are kept.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::collections::HashSet;
 use std::io::BufRead;
 
@@ -9,7 +21,12 @@ use super::pool::Pool;
 use super::xml::{Document, Item};
 
 /// Adds the wanted paths to the packages of repository `repo`.
-pub(super) fn read(pool: &mut Pool, repo: usize, input: impl BufRead, wanted: &HashSet<String>) -> Result<()> {
+pub(super) fn read(
+    pool: &mut Pool,
+    repo: usize,
+    input: impl BufRead,
+    wanted: &HashSet<String>,
+) -> Result<()> {
     let mut document = Document::new(input);
     let mut packages = Vec::new();
     let mut is_filelists = false;
@@ -27,10 +44,7 @@ pub(super) fn read(pool: &mut Pool, repo: usize, input: impl BufRead, wanted: &H
                 if name == "file" && wanted.contains(&text) {
                     let path = pool.strings.intern(&text);
                     for &id in &packages {
-                        let files = &mut pool.packages[id as usize].files;
-                        if !files.contains(&path) {
-                            files.push(path);
-                        }
+                        pool.add_file(id, path);
                     }
                 }
             }

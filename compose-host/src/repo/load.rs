@@ -35,8 +35,7 @@ impl Loaded {
 /// Reads repomd.xml and primary.xml of every repository, best priority first.
 pub fn load(mut repos: Vec<RepoConfig>, arches: &[&str], cache: &Cache) -> Result<Loaded> {
     repos.sort_by_key(|repo| (repo.priority, repo.cost));
-    let mut loaded =
-        Loaded { pool: Pool::default(), sources: Vec::new(), repomds: Vec::new() };
+    let mut loaded = Loaded { pool: Pool::default(), sources: Vec::new(), repomds: Vec::new() };
     for config in repos {
         let id = config.id.clone();
         load_one(&mut loaded, config, arches, cache).with_context(|| format!("repository {id:?}"))?;
@@ -70,8 +69,11 @@ fn exclude(pool: &mut Pool, repo: usize, first: usize) {
     }
     for index in first..pool.packages.len() {
         let id = index as super::PackageId;
-        let matches = |patterns: &[String]| patterns.iter().any(|pattern| crate::solve::matches_spec(pool, id, pattern));
-        let out = matches(&config.excludepkgs) || !(config.includepkgs.is_empty() || matches(&config.includepkgs));
+        let matches = |patterns: &[String]| {
+            patterns.iter().any(|pattern| crate::solve::matches_spec(pool, id, pattern))
+        };
+        let out =
+            matches(&config.excludepkgs) || !(config.includepkgs.is_empty() || matches(&config.includepkgs));
         if out {
             pool.packages[index].excluded = Some(Excluded::Repo);
         }

@@ -157,9 +157,18 @@ impl Pool {
         &self.packages[id as usize]
     }
 
+    /// Adds a path to a package, once.
+    pub(super) fn add_file(&mut self, id: PackageId, path: Sym) {
+        let files = &mut self.packages[id as usize].files;
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+
     /// All package ids.
     pub fn ids(&self) -> std::ops::Range<PackageId> {
-        0..u32::try_from(self.packages.len()).expect("metadata of less than 4 GiB has fewer packages than 2^32")
+        0..u32::try_from(self.packages.len())
+            .expect("metadata of less than 4 GiB has fewer packages than 2^32")
     }
 
     /// `version-release`, with `epoch:` in front if it is not 0.
@@ -273,9 +282,13 @@ mod tests {
 
     #[test]
     fn primary_paths() {
-        for (path, expected) in
-            [("/etc/passwd", true), ("/usr/bin/sh", true), ("/sbin/x", true), ("/usr/lib/sendmail", true), ("/usr/lib/x", false)]
-        {
+        for (path, expected) in [
+            ("/etc/passwd", true),
+            ("/usr/bin/sh", true),
+            ("/sbin/x", true),
+            ("/usr/lib/sendmail", true),
+            ("/usr/lib/x", false),
+        ] {
             assert_eq!(in_primary(path), expected, "{path}");
         }
     }

@@ -1,11 +1,23 @@
 //! primary.xml: name, version, dependencies and place of every package.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};
 
-use super::pool::{Dependency, Evr, Package, PackageId, Pool, RelOp};
 use super::Rich;
+use super::pool::{Dependency, Evr, Package, PackageId, Pool, RelOp};
 use super::xml::{Document, Item, Tag};
 use crate::fetch::Digest;
 
@@ -19,7 +31,7 @@ pub(super) fn read(pool: &mut Pool, repo: usize, input: impl BufRead, arches: &[
             Item::Start(tag) => match (tag.name.as_str(), &mut package) {
                 ("metadata", None) => declared = Some(tag.number("packages")?),
                 ("package", slot) => {
-                    seen += 1;
+                    seen = seen.saturating_add(1);
                     *slot = Some(Partial::default());
                 }
                 (_, Some(partial)) => partial
@@ -31,7 +43,9 @@ pub(super) fn read(pool: &mut Pool, repo: usize, input: impl BufRead, arches: &[
                 if name == "package" {
                     let partial = package.take().context("a package that ends twice")?;
                     let label = partial.name.clone();
-                    partial.finish(pool, repo, arches).with_context(|| format!("package {label:?}, number {seen}"))?;
+                    partial
+                        .finish(pool, repo, arches)
+                        .with_context(|| format!("package {label:?}, number {seen}"))?;
                 } else if let Some(partial) = &mut package {
                     partial.end(pool, &name, text).with_context(|| format!("package {:?}", partial.name))?;
                 }
@@ -71,8 +85,31 @@ struct Partial {
     location: Option<Box<str>>,
     base: Option<Box<str>>,
     list: Option<List>,
-    lists: [Vec<Dependency>; 6],
+    lists: Lists,
     files: Vec<super::Sym>,
+}
+
+#[derive(Default)]
+struct Lists {
+    provides: Vec<Dependency>,
+    requires: Vec<Dependency>,
+    conflicts: Vec<Dependency>,
+    obsoletes: Vec<Dependency>,
+    recommends: Vec<Dependency>,
+    supplements: Vec<Dependency>,
+}
+
+impl Lists {
+    fn get_mut(&mut self, list: List) -> &mut Vec<Dependency> {
+        match list {
+            List::Provides => &mut self.provides,
+            List::Requires => &mut self.requires,
+            List::Conflicts => &mut self.conflicts,
+            List::Obsoletes => &mut self.obsoletes,
+            List::Recommends => &mut self.recommends,
+            List::Supplements => &mut self.supplements,
+        }
+    }
 }
 
 impl Partial {
@@ -102,7 +139,7 @@ impl Partial {
             "rpm:entry" => {
                 if let Some(list) = self.list {
                     let dependency = entry(pool, tag)?;
-                    self.lists[list as usize].push(dependency);
+                    self.lists.get_mut(list).push(dependency);
                 }
             }
             _ => {}
@@ -137,7 +174,7 @@ impl Partial {
         if !arches.contains(&self.arch.as_str()) {
             return Ok(());
         }
-        let [mut provides, requires, conflicts, obsoletes, recommends, supplements] = self.lists;
+        let Lists { mut provides, requires, conflicts, obsoletes, recommends, supplements } = self.lists;
         let name = pool.strings.intern(&self.name);
         let own = Dependency { name, version: Some((RelOp::EQ, evr)) };
         if !provides.contains(&own) {
@@ -183,7 +220,8 @@ fn entry(pool: &mut Pool, tag: &Tag) -> Result<Dependency> {
     let version = match tag.get("flags") {
         None => None,
         Some(flags) => {
-            let op = RelOp::from_flags(flags).with_context(|| format!("rpm:entry has unknown flags {flags:?}"))?;
+            let op =
+                RelOp::from_flags(flags).with_context(|| format!("rpm:entry has unknown flags {flags:?}"))?;
             // a "flags" without a version means any version
             match tag.get("ver") {
                 None | Some("") => None,
@@ -202,7 +240,11 @@ fn entry(pool: &mut Pool, tag: &Tag) -> Result<Dependency> {
 }
 
 fn checked_location(href: &str) -> Result<&str> {
-    if href.is_empty() || href.starts_with('/') || href.contains("://") || href.split('/').any(|part| part == "..") {
+    if href.is_empty()
+        || href.starts_with('/')
+        || href.contains("://")
+        || href.split('/').any(|part| part == "..")
+    {
         bail!("location {href:?}: expected a path below the repository");
     }
     Ok(href)

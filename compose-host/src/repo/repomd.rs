@@ -1,5 +1,17 @@
 //! repomd.xml: which metadata files a repository has, with their checksums and sizes.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};
@@ -41,9 +53,13 @@ impl Repomd {
                     _ => {}
                 },
                 Item::End { name, text } => match name.as_str() {
-                    "checksum" => current.checksum = Some(Digest::parse(&current.checksum_kind, text.trim())?),
+                    "checksum" => {
+                        current.checksum = Some(Digest::parse(&current.checksum_kind, text.trim())?)
+                    }
                     "size" => current.size_bytes = Some(text.trim().parse().context("element size")?),
-                    "open-size" => current.open_size_bytes = Some(text.trim().parse().context("element open-size")?),
+                    "open-size" => {
+                        current.open_size_bytes = Some(text.trim().parse().context("element open-size")?)
+                    }
                     "data" => records.push(std::mem::take(&mut current).finish()?),
                     _ => {}
                 },

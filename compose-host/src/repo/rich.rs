@@ -2,6 +2,18 @@
 //!
 //! Format: rpm's "More on Boolean Dependencies". One operator per pair of parentheses; `and`, `or` and `with` chain.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use anyhow::{Result, bail};
 
 use super::pool::{Dependency, Evr, RelOp};
@@ -44,7 +56,9 @@ impl Rich {
     pub(super) fn each_name(&self, each: &mut dyn FnMut(Sym)) {
         match self {
             Rich::One(dependency) => each(dependency.name),
-            Rich::And(all) | Rich::Or(all) | Rich::With(all) => all.iter().for_each(|rich| rich.each_name(each)),
+            Rich::And(all) | Rich::Or(all) | Rich::With(all) => {
+                all.iter().for_each(|rich| rich.each_name(each))
+            }
             Rich::If(a, b, c) | Rich::Unless(a, b, c) => {
                 [Some(a), Some(b), c.as_ref()].into_iter().flatten().for_each(|rich| rich.each_name(each))
             }
@@ -116,7 +130,7 @@ impl<'a> Parser<'a> {
 
     fn term(&mut self, depth: usize) -> Result<Rich> {
         if self.peek('(') {
-            return self.group(depth + 1);
+            return self.group(depth.saturating_add(1));
         }
         let name = self.word();
         if name.is_empty() {
@@ -145,11 +159,13 @@ impl<'a> Parser<'a> {
     }
 
     fn eat(&mut self, c: char) -> bool {
-        let found = self.peek(c);
-        if found {
-            self.rest = &self.rest[c.len_utf8()..];
+        match self.rest.trim_start().strip_prefix(c) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
         }
-        found
     }
 
     /// The next word; parentheses inside a name, as in `lib.so()(64bit)`, belong to it.
@@ -158,11 +174,11 @@ impl<'a> Parser<'a> {
         let mut open = 0usize;
         let end = self.rest.find(|c: char| match c {
             '(' => {
-                open += 1;
+                open = open.saturating_add(1);
                 false
             }
             ')' if open > 0 => {
-                open -= 1;
+                open = open.saturating_sub(1);
                 false
             }
             ')' => true,
@@ -181,7 +197,12 @@ mod tests {
     fn show(rich: &Rich, strings: &Strings) -> String {
         let list = |all: &[Rich]| all.iter().map(|r| show(r, strings)).collect::<Vec<_>>().join(",");
         let three = |a: &Rich, b: &Rich, c: &Option<Box<Rich>>| {
-            format!("{},{},{}", show(a, strings), show(b, strings), c.as_ref().map_or("-".into(), |c| show(c, strings)))
+            format!(
+                "{},{},{}",
+                show(a, strings),
+                show(b, strings),
+                c.as_ref().map_or("-".into(), |c| show(c, strings))
+            )
         };
         match rich {
             Rich::One(d) => match &d.version {
@@ -223,7 +244,9 @@ mod tests {
     #[test]
     fn refuses() {
         let deep = "(".repeat(100_000);
-        for text in ["(a or b", "(a or b) c", "(a nor b)", "(a or b and c)", "(a if b or c)", "()", "(a or )", &deep] {
+        for text in
+            ["(a or b", "(a or b) c", "(a nor b)", "(a or b and c)", "(a if b or c)", "()", "(a or )", &deep]
+        {
             assert!(Rich::parse(text, &mut Strings::default()).is_err(), "{text}");
         }
     }

@@ -1,5 +1,17 @@
 //! A thin layer over quick-xml: attributes by name, text with its entities put back.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
 use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};
@@ -38,9 +50,9 @@ impl Tag {
     pub(super) fn number(&self, name: &str) -> Result<u64> {
         match self.get(name) {
             None | Some("") => Ok(0),
-            Some(text) => text
-                .parse()
-                .with_context(|| format!("attribute {name} of {}: expected a number, got {text:?}", self.name)),
+            Some(text) => text.parse().with_context(|| {
+                format!("attribute {name} of {}: expected a number, got {text:?}", self.name)
+            }),
         }
     }
 }
@@ -60,7 +72,12 @@ const MAX_DEPTH: usize = 64;
 
 impl<R: BufRead> Document<R> {
     pub(super) fn new(input: R) -> Self {
-        Document { reader: Reader::from_reader(input), buffer: Vec::new(), open: Vec::new(), pending_end: false }
+        Document {
+            reader: Reader::from_reader(input),
+            buffer: Vec::new(),
+            open: Vec::new(),
+            pending_end: false,
+        }
     }
 
     /// The next item.
@@ -71,7 +88,8 @@ impl<R: BufRead> Document<R> {
         loop {
             self.buffer.clear();
             let at = self.reader.buffer_position();
-            let event = self.reader.read_event_into(&mut self.buffer).with_context(|| format!("XML at byte {at}"))?;
+            let event =
+                self.reader.read_event_into(&mut self.buffer).with_context(|| format!("XML at byte {at}"))?;
             match event {
                 Event::Start(start) => {
                     let tag = tag(&start)?;
@@ -162,7 +180,9 @@ mod tests {
 
     #[test]
     fn refuses_cut_and_odd_documents() {
-        for bad in ["<a>", "<a></b>", "<a>&nope;</a>", "<!DOCTYPE a [<!ENTITY x 'y'>]><a/>", "<a b='1' b='2'/>"] {
+        for bad in
+            ["<a>", "<a></b>", "<a>&nope;</a>", "<!DOCTYPE a [<!ENTITY x 'y'>]><a/>", "<a b='1' b='2'/>"]
+        {
             let mut document = Document::new(bad.as_bytes());
             let error = loop {
                 match document.next() {

@@ -8,13 +8,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::rc::Rc;
 
 /// Dictionary and tables of the largest preset of xz, with room.
 const XZ_MEMORY_BYTES: u64 = 256 << 20;
 /// 2^27 bytes, the most that zstd's tools accept without being told.
 const ZSTD_WINDOW_LOG: u32 = 27;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// Decompressed bytes of a package's payload.
@@ -57,8 +58,10 @@ impl Payload {
         let raw = Rc::new(RefCell::new(Raw { file, whole, payload: Sha256::new() }));
         let format = package.header.text(tags::PAYLOADFORMAT).unwrap_or("cpio".into());
         ensure!(format == "cpio", "payload format: expected cpio, got {format}");
-        let compressor = package.header.text(tags::PAYLOADCOMPRESSOR).unwrap_or("gzip".into());
-        let input = BufReader::with_capacity(BUFFER_BYTES, Shared(Rc::clone(&raw)));
+        let mut input = BufReader::with_capacity(BUFFER_BYTES, Shared(Rc::clone(&raw)));
+        // no tag means gzip, whose reader in rpm passes on what is not compressed
+        let absent = if input.fill_buf()?.starts_with(&GZIP_MAGIC) { "gzip" } else { "none" };
+        let compressor = package.header.text(tags::PAYLOADCOMPRESSOR).unwrap_or(absent.into());
         let decoder: Box<dyn Read> = match &*compressor {
             "gzip" => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
             "bzip2" => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),

@@ -93,13 +93,9 @@ fn refuse_unsupported(packages: &[Package]) -> Result<()> {
                 bail!("package {}: %triggerin on {target}: triggers are not supported yet", package.nevra);
             }
         }
-        if let Some(path) = script::trans_file_triggers(&package.header).first() {
-            if !ignore::ignored(name, "transfiletriggerin") {
-                bail!(
-                    "package {}: %transfiletriggerin on {path}: triggers are not supported yet",
-                    package.nevra
-                );
-            }
+        let path = script::trans_file_triggers(&package.header).into_iter().next();
+        if let Some(path) = path.filter(|_| !ignore::ignored(name, "transfiletriggerin")) {
+            bail!("package {}: %transfiletriggerin on {path}: triggers are not supported yet", package.nevra);
         }
     }
     Ok(())

@@ -18,7 +18,12 @@ pub(super) struct Clause {
 const MAX_CLAUSES: usize = 4096;
 
 /// The clauses that say that `dependency` holds (or does not, if `negated`); `None` if it is not understood.
-pub(super) fn clauses(pool: &Pool, index: &Index, dependency: &Dependency, negated: bool) -> Option<Vec<Clause>> {
+pub(super) fn clauses(
+    pool: &Pool,
+    index: &Index,
+    dependency: &Dependency,
+    negated: bool,
+) -> Option<Vec<Clause>> {
     match pool.rich.get(&dependency.name) {
         Some(Some(rich)) => cnf(pool, index, rich, negated),
         Some(None) => None,
@@ -27,7 +32,12 @@ pub(super) fn clauses(pool: &Pool, index: &Index, dependency: &Dependency, negat
 }
 
 /// Whether `dependency` holds with these packages installed.
-pub(super) fn holds(pool: &Pool, index: &Index, dependency: &Dependency, installed: &HashSet<PackageId>) -> bool {
+pub(super) fn holds(
+    pool: &Pool,
+    index: &Index,
+    dependency: &Dependency,
+    installed: &HashSet<PackageId>,
+) -> bool {
     clauses(pool, index, dependency, false)
         .is_some_and(|clauses| clauses.iter().all(|clause| clause.holds(installed)))
 }
@@ -51,8 +61,11 @@ impl Clause {
 }
 
 fn literal(ids: Vec<PackageId>, negated: bool) -> Vec<Clause> {
-    let clause =
-        if negated { Clause { have: Vec::new(), lack: vec![ids] } } else { Clause { have: ids, lack: Vec::new() } };
+    let clause = if negated {
+        Clause { have: Vec::new(), lack: vec![ids] }
+    } else {
+        Clause { have: ids, lack: Vec::new() }
+    };
     vec![clause]
 }
 
@@ -97,7 +110,8 @@ fn set(pool: &Pool, index: &Index, rich: &Rich) -> Option<Vec<PackageId>> {
     match rich {
         Rich::One(dependency) => Some(index.providers(pool, dependency)),
         Rich::With(all) => {
-            let mut sets = all.iter().map(|rich| set(pool, index, rich)).collect::<Option<Vec<_>>>()?.into_iter();
+            let mut sets =
+                all.iter().map(|rich| set(pool, index, rich)).collect::<Option<Vec<_>>>()?.into_iter();
             let mut ids = sets.next()?;
             for other in sets {
                 ids.retain(|id| other.contains(id));

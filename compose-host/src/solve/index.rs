@@ -8,10 +8,13 @@ use crate::repo::{Dependency, Evr, PackageId, Pool, RelOp, Sym, in_primary};
 /// Packages by name, by capability and by path.
 pub(super) struct Index {
     names: HashMap<Sym, Vec<PackageId>>,
-    provides: HashMap<Sym, Vec<(PackageId, Option<(RelOp, Evr)>)>>,
+    provides: HashMap<Sym, Vec<Provided>>,
     files: HashMap<Sym, Vec<PackageId>>,
     missed_paths: Cell<bool>,
 }
+
+/// Who, and in which versions.
+type Provided = (PackageId, Option<(RelOp, Evr)>);
 
 impl Index {
     pub(super) fn new(pool: &Pool) -> Index {

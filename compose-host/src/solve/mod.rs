@@ -9,6 +9,7 @@
 //! obsoleted, then the name that comes first in the alphabet, then the higher version. What nobody needs in the end leaves again ([`needed`]). Weak dependencies are
 //! added one at a time after the hard ones are solved, and never change what the hard ones chose.
 
+mod asked;
 mod explain;
 mod formula;
 mod glob;
@@ -47,7 +48,8 @@ pub fn solve(loaded: &mut Loaded, request: &Request, cache: &Cache) -> Result<Ve
     let first = solve_pool(&loaded.pool, request, false);
     let outcome = match first {
         Outcome::NeedsFilelists => {
-            let paths: Vec<String> = request.packages.iter().filter(|p| p.starts_with('/')).cloned().collect();
+            let paths: Vec<String> =
+                request.packages.iter().filter(|p| p.starts_with('/')).cloned().collect();
             repo::load_filelists(loaded, &paths, cache)?;
             solve_pool(&loaded.pool, request, true)
         }

@@ -10,7 +10,11 @@ use crate::repo::PackageId;
 ///
 /// What only one package can satisfy is taken first; only then is a choice made among several, as a solver that
 /// propagates before it decides.
-pub(super) fn needed(provider: &Provider, roots: &[Vec<PackageId>], solution: &[PackageId]) -> Vec<PackageId> {
+pub(super) fn needed(
+    provider: &Provider,
+    roots: &[Vec<PackageId>],
+    solution: &[PackageId],
+) -> Vec<PackageId> {
     let installed: HashSet<PackageId> = solution.iter().copied().collect();
     let mut kept: HashSet<PackageId> = HashSet::new();
     let mut open: Vec<Vec<PackageId>> = Vec::new();
@@ -19,7 +23,8 @@ pub(super) fn needed(provider: &Provider, roots: &[Vec<PackageId>], solution: &[
     loop {
         while let Some(clause) = queue.pop() {
             let active = clause.lack.iter().all(|set| set.iter().any(|id| installed.contains(id)));
-            let choices: Vec<PackageId> = clause.have.into_iter().filter(|id| installed.contains(id)).collect();
+            let choices: Vec<PackageId> =
+                clause.have.into_iter().filter(|id| installed.contains(id)).collect();
             match choices[..] {
                 [only] if active => keep(provider, only, &mut kept, &mut queue),
                 [] | [_] => {}

@@ -15,9 +15,8 @@ use std::rc::Rc;
 
 use resolvo::utils::{Pool as SolverPool, VersionSet};
 use resolvo::{
-    Candidates, Condition, ConditionId, ConditionalRequirement, Dependencies, DependencyProvider, Interner,
-    KnownDependencies, LogicalOperator, NameId, Requirement, SolvableId, SolverCache, StringId, VersionSetId,
-    VersionSetUnionId,
+    Condition, ConditionId, ConditionalRequirement, KnownDependencies, LogicalOperator, Requirement,
+    SolvableId, VersionSetId,
 };
 
 use super::formula::{self, Clause};
@@ -27,12 +26,12 @@ use crate::repo::{Dependency, PackageId, Pool, Sym};
 /// A set of packages of one name, with the dependency it stands for.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Set {
-    ids: Rc<[PackageId]>,
+    pub(super) ids: Rc<[PackageId]>,
     text: Rc<str>,
 }
 
 /// A package id, which resolvo wants to print.
-pub(super) struct Record(PackageId);
+pub(super) struct Record(pub(super) PackageId);
 
 impl Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,9 +45,9 @@ impl VersionSet for Set {
 
 /// The pool as resolvo asks it.
 pub(super) struct Provider<'a> {
-    pool: &'a Pool,
-    index: &'a Index,
-    solver: SolverPool<Set, Name>,
+    pub(super) pool: &'a Pool,
+    pub(super) index: &'a Index,
+    pub(super) solver: SolverPool<Set, Name>,
     /// By package id.
     solvables: Vec<SolvableId>,
     /// What packages that are probably chosen recommend.
@@ -57,7 +56,7 @@ pub(super) struct Provider<'a> {
 
 /// A package name, or a dependency nobody provides.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Name {
+pub(super) enum Name {
     Package(Sym),
     Nothing(Rc<str>),
 }
@@ -106,7 +105,8 @@ impl<'a> Provider<'a> {
     /// From now on prefers what `ids` recommend; whether that can change anything.
     pub(super) fn prefer_recommended_by(&self, ids: &[PackageId]) -> bool {
         let recommends = ids.iter().flat_map(|&id| &self.pool.package(id).recommends);
-        let clauses = recommends.filter_map(|one| formula::clauses(self.pool, self.index, one, false)).flatten();
+        let clauses =
+            recommends.filter_map(|one| formula::clauses(self.pool, self.index, one, false)).flatten();
         let recommended: HashSet<PackageId> = clauses.flat_map(|clause| clause.have).collect();
         let changes = recommended.iter().any(|id| !ids.contains(id));
         self.recommended.replace(recommended);
@@ -124,7 +124,8 @@ impl<'a> Provider<'a> {
                 return Some(format!("{} without any of {}", pool.nevra(id), names.join(", ")));
             }
             let others = || ids.iter().filter(|&&other| other != id);
-            let obsoleted = package.obsoletes.iter().find_map(|o| others().find(|&&other| pool.is_named(other, o)));
+            let obsoleted =
+                package.obsoletes.iter().find_map(|o| others().find(|&&other| pool.is_named(other, o)));
             let conflicting = package.conflicts.iter().find_map(|conflict| {
                 let hit = formula::clauses(pool, self.index, conflict, false)?;
                 let plain = hit.iter().all(|clause| clause.lack.is_empty());
@@ -211,7 +212,7 @@ impl<'a> Provider<'a> {
     }
 
     /// Sorts by what to try first.
-    fn prefer(&self, ids: &mut [PackageId]) {
+    pub(super) fn prefer(&self, ids: &mut [PackageId]) {
         ids.sort_by(|&a, &b| {
             let (pa, pb) = (self.pool.package(a), self.pool.package(b));
             let (ra, rb) = (&self.pool.repos[pa.repo], &self.pool.repos[pb.repo]);
@@ -248,7 +249,7 @@ impl<'a> Provider<'a> {
         self.pool.package(winner).obsoletes.iter().any(|obsoleted| self.pool.is_named(loser, obsoleted))
     }
 
-    fn require(&self, id: PackageId, dependency: &Dependency, known: &mut KnownDependencies) {
+    pub(super) fn require(&self, id: PackageId, dependency: &Dependency, known: &mut KnownDependencies) {
         let name = self.pool.text(dependency.name);
         if name.starts_with("rpmlib(") {
             if !RPMLIB.contains(&name) {
@@ -267,7 +268,7 @@ impl<'a> Provider<'a> {
         }
     }
 
-    fn conflict(&self, id: PackageId, dependency: &Dependency, known: &mut KnownDependencies) {
+    pub(super) fn conflict(&self, id: PackageId, dependency: &Dependency, known: &mut KnownDependencies) {
         let text = self.pool.dependency_text(dependency);
         // a rich conflict that is not understood cannot be violated knowingly
         let clauses = formula::clauses(self.pool, self.index, dependency, true).unwrap_or_default();
@@ -282,7 +283,7 @@ impl<'a> Provider<'a> {
         }
     }
 
-    fn obsolete(&self, id: PackageId, dependency: &Dependency, known: &mut KnownDependencies) {
+    pub(super) fn obsolete(&self, id: PackageId, dependency: &Dependency, known: &mut KnownDependencies) {
         let text = format!("obsoletes {}", self.pool.dependency_text(dependency));
         let hit: Vec<PackageId> = self
             .index
@@ -306,7 +307,8 @@ impl<'a> Provider<'a> {
             .lack
             .iter()
             .map(|set| {
-                let parts = self.sets(set, text).into_iter().map(|set| self.condition(Condition::Requirement(set)));
+                let parts =
+                    self.sets(set, text).into_iter().map(|set| self.condition(Condition::Requirement(set)));
                 self.combine(LogicalOperator::Or, parts)
             })
             .collect::<Option<Vec<_>>>()
@@ -335,7 +337,8 @@ impl<'a> Provider<'a> {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            let rest: Rc<[PackageId]> = self.index.named(name).iter().copied().filter(|id| !hit.contains(id)).collect();
+            let rest: Rc<[PackageId]> =
+                self.index.named(name).iter().copied().filter(|id| !hit.contains(id)).collect();
             let name = self.solver.intern_package_name(Name::Package(name));
             known.constrains.push(self.solver.intern_version_set(name, Set { ids: rest, text: text.into() }));
         }
@@ -347,104 +350,13 @@ impl<'a> Provider<'a> {
         self.solver.intern_version_set(name, Set { ids: Rc::new([]), text: text.into() }).into()
     }
 
-    fn installs_in_parallel(&self, name: Sym) -> bool {
+    /// Whether several versions of a name may be installed beside each other.
+    pub(super) fn installs_in_parallel(&self, name: Sym) -> bool {
         self.index.named(name).iter().any(|&id| {
             self.pool.package(id).provides.iter().any(|provided| {
                 let text = self.pool.text(provided.name);
                 text.starts_with("installonlypkg(") || text == "multiversion(kernel)" || text == "kernel"
             })
         })
-    }
-}
-
-impl Interner for Provider<'_> {
-    type NameId = NameId;
-    type SolvableId = SolvableId;
-
-    fn display_solvable(&self, solvable: SolvableId) -> impl Display + '_ {
-        self.pool.nevra(self.package(solvable))
-    }
-
-    fn display_name(&self, name: NameId) -> impl Display + '_ {
-        match self.solver.resolve_package_name(name) {
-            Name::Package(sym) => self.pool.text(*sym),
-            Name::Nothing(text) => text,
-        }
-    }
-
-    fn display_version_set(&self, version_set: VersionSetId) -> impl Display + '_ {
-        self.version_set_text(version_set)
-    }
-
-    fn display_string(&self, string_id: StringId) -> impl Display + '_ {
-        self.solver.resolve_string(string_id)
-    }
-
-    fn version_set_name(&self, version_set: VersionSetId) -> NameId {
-        self.solver.resolve_version_set_package_name(version_set)
-    }
-
-    fn solvable_name(&self, solvable: SolvableId) -> NameId {
-        self.solver.resolve_solvable(solvable).name
-    }
-
-    fn version_sets_in_union(&self, union: VersionSetUnionId) -> impl Iterator<Item = VersionSetId> {
-        self.solver.resolve_version_set_union(union)
-    }
-
-    fn resolve_condition(&self, condition: ConditionId) -> Condition {
-        self.solver.resolve_condition(condition).clone()
-    }
-}
-
-impl DependencyProvider for Provider<'_> {
-    async fn filter_candidates(
-        &self,
-        candidates: &[SolvableId],
-        version_set: VersionSetId,
-        inverse: bool,
-    ) -> Vec<SolvableId> {
-        let ids = &self.solver.resolve_version_set(version_set).ids;
-        candidates
-            .iter()
-            .copied()
-            .filter(|&candidate| ids.binary_search(&self.package(candidate)).is_ok() != inverse)
-            .collect()
-    }
-
-    async fn get_candidates(&self, name: NameId) -> Option<Candidates> {
-        let Name::Package(sym) = *self.solver.resolve_package_name(name) else { return None };
-        let candidates = self
-            .index
-            .named(sym)
-            .iter()
-            .filter(|&&id| self.pool.package(id).excluded.is_none())
-            .map(|&id| self.solvable(id))
-            .collect();
-        Some(Candidates { candidates, allow_multiple: self.installs_in_parallel(sym), ..Candidates::default() })
-    }
-
-    async fn sort_candidates(&self, _: &SolverCache<Self>, solvables: &mut [SolvableId]) {
-        let mut ids: Vec<PackageId> = solvables.iter().map(|&id| self.package(id)).collect();
-        self.prefer(&mut ids);
-        for (slot, id) in solvables.iter_mut().zip(ids) {
-            *slot = self.solvable(id);
-        }
-    }
-
-    async fn get_dependencies(&self, solvable: SolvableId) -> Dependencies {
-        let id = self.package(solvable);
-        let package = self.pool.package(id);
-        let mut known = KnownDependencies::default();
-        for dependency in &package.requires {
-            self.require(id, dependency, &mut known);
-        }
-        for dependency in &package.conflicts {
-            self.conflict(id, dependency, &mut known);
-        }
-        for dependency in &package.obsoletes {
-            self.obsolete(id, dependency, &mut known);
-        }
-        Dependencies::Known(known)
     }
 }

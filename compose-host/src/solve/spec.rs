@@ -67,7 +67,8 @@ fn candidates(pool: &Pool, index: &Index, text: &str) -> Result<Vec<PackageId>> 
     if all.is_empty() {
         bail!("no package, capability or path {text:?} in repositories {}", repo_names(pool));
     }
-    let usable: Vec<PackageId> = all.iter().copied().filter(|&id| pool.package(id).excluded.is_none()).collect();
+    let usable: Vec<PackageId> =
+        all.iter().copied().filter(|&id| pool.package(id).excluded.is_none()).collect();
     if usable.is_empty() {
         let names: Vec<_> = all.iter().map(|&id| excluded_text(pool, id)).collect();
         bail!("{text:?} matches only excluded packages: {}", names.join(", "));
@@ -128,7 +129,10 @@ fn by_capability(pool: &Pool, index: &Index, text: &str) -> Vec<PackageId> {
             let (epoch, version, release) = split_evr(version);
             // a version nobody has ever written cannot be interned here; it equals nothing, so nothing is lost
             let Some(version) = pool.strings.find(version) else { return Vec::new() };
-            Some((op, Evr { epoch, version, release: release.and_then(|release| pool.strings.find(release)) }))
+            Some((
+                op,
+                Evr { epoch, version, release: release.and_then(|release| pool.strings.find(release)) },
+            ))
         }
         _ => None,
     };
@@ -147,7 +151,9 @@ fn best(pool: &Pool, ids: Vec<PackageId>) -> Vec<PackageId> {
         let Some(top) = group.iter().map(|&id| rank(id)).max() else { continue };
         let group: Vec<PackageId> = group.into_iter().filter(|&id| rank(id) == top).collect();
         let evr = |id: PackageId| &pool.package(id).evr;
-        let Some(newest) = group.iter().copied().max_by(|&a, &b| pool.compare(evr(a), evr(b))) else { continue };
+        let Some(newest) = group.iter().copied().max_by(|&a, &b| pool.compare(evr(a), evr(b))) else {
+            continue;
+        };
         kept.extend(group.iter().filter(|&&id| pool.compare(evr(id), evr(newest)).is_eq()));
     }
     kept.sort_unstable();

@@ -32,7 +32,8 @@ pub(super) fn extend(
         let Some(next) = solver.provider().first(&wanted) else { return ids };
         // what is there is required as it is, so that only what `next` brings along is chosen
         let provider = solver.provider();
-        let all = ids.iter().chain([&next]).flat_map(|&id| provider.requirement(&[id], &pool.nevra(id))).collect();
+        let all =
+            ids.iter().chain([&next]).flat_map(|&id| provider.requirement(&[id], &pool.nevra(id))).collect();
         match solver.solve(Problem::new().requirements(all)) {
             Ok(solution) => {
                 let solution: Vec<PackageId> =
@@ -72,6 +73,8 @@ fn wanted(
             wanted.push(id);
         }
     }
-    wanted.retain(|id| !installed.contains(id) && !refused.contains(id) && !names.contains(&pool.package(*id).name));
+    wanted.retain(|id| {
+        !installed.contains(id) && !refused.contains(id) && !names.contains(&pool.package(*id).name)
+    });
     wanted
 }

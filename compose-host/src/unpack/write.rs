@@ -80,7 +80,8 @@ impl<'a> Writer<'a> {
             archive.expect(expected_size(&which, entry, at)?);
             self.entry(&mut current, at, &mut archive).with_context(|| entry.path.clone())?;
         }
-        for (entry, _) in files.entries.iter().zip(&seen).filter(|(entry, seen)| !**seen && !entry.ghost) {
+        let missing = files.entries.iter().zip(&seen).find(|(entry, seen)| !**seen && !entry.ghost);
+        if let Some((entry, _)) = missing {
             bail!("{}: in the header, but not in the payload", entry.path);
         }
         archive.finish()?.finish(package, digest)
@@ -88,7 +89,7 @@ impl<'a> Writer<'a> {
 
     fn entry(&mut self, current: &mut Current<'_>, at: usize, data: &mut Cpio<Payload>) -> Result<()> {
         let entry = &current.files.entries[at];
-        let wanted = !(entry.doc && !self.options.documentation);
+        let wanted = !entry.doc || self.options.documentation;
         match entry.kind {
             FileType::Directory if wanted => self.directory(entry),
             FileType::Symlink => {

@@ -1,7 +1,16 @@
-//! The compose program against real repositories, a real server and `dnf`.
+//! The compose program against real repositories, real packages, a real server, and `dnf`, `rpm` and `ostree`.
 
+mod compose;
 mod dnf;
+mod headers;
+mod hostile;
 mod metadata;
 mod repos;
+mod rpmdb;
+mod rpms;
+mod scriptlets;
+mod serve;
 mod sets;
 mod testbed;
+mod tree;
+mod unpack;

@@ -28,9 +28,10 @@ pub fn write(dir: &Path, id: &'static str, priority: Option<i32>, text: &str) ->
     for line in text.lines() {
         let line = line.trim();
         match line.split_once(' ') {
-            Some((kind, rest)) if kind.len() == 1 => {
-                packages.last_mut().expect("a package line first").push((kind.chars().next().unwrap(), rest.into()))
-            }
+            Some((kind, rest)) if kind.len() == 1 => packages
+                .last_mut()
+                .expect("a package line first")
+                .push((kind.chars().next().unwrap(), rest.into())),
             _ if line.is_empty() => {}
             _ => packages.push(vec![('N', line.into())]),
         }
@@ -114,21 +115,24 @@ fn write_package(primary: &mut String, filelists: &mut String, lines: &[(char, S
         lines
             .iter()
             .filter(|(k, _)| kinds.contains(*k))
-            .map(|(_, path)| format!("<file>{path}</file>"))
+            .map(|(_, path)| format!("<file>{}</file>", escaped(path)))
             .collect::<String>()
     };
-    write!(primary, "{}</format></package>\n", files("F")).unwrap();
-    write!(
+    writeln!(primary, "{}</format></package>", files("F")).unwrap();
+    writeln!(
         filelists,
         "<package pkgid=\"{pkgid}\" name=\"{name}\" arch=\"{arch}\"><version epoch=\"{epoch}\" ver=\"{version}\" \
-         rel=\"{release}\"/>{}</package>\n",
+         rel=\"{release}\"/>{}</package>",
         files("FL")
     )
     .unwrap();
 }
 
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 fn entry(text: &str) -> String {
-    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let words: Vec<&str> = text.split(' ').collect();
     if text.starts_with('(') || words.len() != 3 {
         return format!("<rpm:entry name=\"{}\"/>", escaped(text));
@@ -145,5 +149,8 @@ fn entry(text: &str) -> String {
         Some((version, release)) => (version, format!(" rel=\"{release}\"")),
         None => (evr, String::new()),
     };
-    format!("<rpm:entry name=\"{}\" flags=\"{flags}\" epoch=\"{epoch}\" ver=\"{version}\"{release}/>", escaped(words[0]))
+    format!(
+        "<rpm:entry name=\"{}\" flags=\"{flags}\" epoch=\"{epoch}\" ver=\"{version}\"{release}/>",
+        escaped(words[0])
+    )
 }

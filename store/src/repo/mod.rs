@@ -18,6 +18,7 @@ mod partial;
 mod refs;
 mod resolve;
 pub(crate) mod space;
+mod staging;
 pub mod summary;
 mod txn;
 mod write;

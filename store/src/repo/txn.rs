@@ -11,7 +11,8 @@
 //! a reboot staged objects may be cut short, so directories of other boots are removed.
 
 use super::space::Budget;
-use super::write::name_draft;
+use super::staging;
+use super::write::for_all_to_read;
 use super::{Repo, RepoMode};
 use crate::error::{Error, Result};
 use crate::lock::{FileLock, LockKind};
@@ -19,10 +20,10 @@ use rootling_object::variant::Dict;
 use rootling_object::{Checksum, FileHeader, MAX_METADATA_SIZE, ObjectKind, ObjectName, Refspec};
 use std::fmt::Display;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a transaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,10 +42,14 @@ pub struct Transaction<'a> {
     staging: PathBuf,
     budget: Budget,
     drafts: AtomicU64,
+    /// Which of the 256 directories in `staging` are there.
+    dirs: Vec<AtomicBool>,
     objects: AtomicU64,
     bytes: AtomicU64,
     syncs: AtomicU64,
     after: Mutex<Vec<After>>,
+    /// One checkpoint at a time: each moves all that is staged.
+    checkpoint: Mutex<()>,
     _staging_lock: FileLock,
     _lock: Option<FileLock>,
 }
@@ -59,16 +64,18 @@ enum After {
 impl<'a> Transaction<'a> {
     pub(super) fn begin(repo: &'a Repo) -> Result<Transaction<'a>> {
         let lock = repo.lock(LockKind::Shared)?;
-        let (staging, staging_lock) = take_staging(&repo.root.join("tmp"))?;
+        let (staging, staging_lock) = staging::take(&repo.root.join("tmp"))?;
         Ok(Transaction {
             repo,
             staging,
             budget: repo.budget()?,
             drafts: AtomicU64::new(0),
+            dirs: (0..256).map(|_| AtomicBool::new(false)).collect(),
             objects: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             after: Mutex::new(Vec::new()),
+            checkpoint: Mutex::new(()),
             _staging_lock: staging_lock,
             _lock: lock,
         })
@@ -79,8 +86,9 @@ impl<'a> Transaction<'a> {
         self.repo
     }
 
+    /// Directories by the first byte, as in `objects/`: threads then seldom wait for the same one.
     fn staged(&self, name: &ObjectName) -> PathBuf {
-        self.staging.join(name.path(self.repo.mode.content_extension()).replace('/', ""))
+        self.staging.join(name.path(self.repo.mode.content_extension()))
     }
 
     /// Whether the object is in the repo or staged.
@@ -128,8 +136,10 @@ impl<'a> Transaction<'a> {
 
     fn store_metadata(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
         self.budget.take(self.repo, bytes.len() as u64)?;
-        self.with_draft(|draft| {
-            fs::write(draft, bytes).map_err(Error::io("write", draft))?;
+        self.with_draft(Some(&name.checksum), |draft| {
+            let mut file = fs::File::create(draft).map_err(Error::io("create", draft))?;
+            for_all_to_read(&file, draft)?;
+            file.write_all(bytes).map_err(Error::io("write", draft))?;
             self.keep(draft, name, bytes.len() as u64)
         })
     }
@@ -143,7 +153,7 @@ impl<'a> Transaction<'a> {
         expected: Option<&Checksum>,
     ) -> Result<Checksum> {
         self.budget.take(self.repo, size)?;
-        self.with_draft(|draft| {
+        self.with_draft(expected, |draft| {
             let checksum = self.repo.write_content_draft(draft, header, size, source)?;
             self.keep_content(draft, checksum, expected, size, &"new content")
         })
@@ -161,7 +171,7 @@ impl<'a> Transaction<'a> {
             size.store(bytes, Ordering::Relaxed);
             self.budget.take(self.repo, bytes)
         };
-        self.with_draft(|draft| {
+        self.with_draft(Some(expected), |draft| {
             let checksum = self.repo.import_filez_draft(draft, place, source, &reserve)?;
             self.keep_content(draft, checksum, Some(expected), size.load(Ordering::Relaxed), place)
         })?;
@@ -185,15 +195,35 @@ impl<'a> Transaction<'a> {
     }
 
     fn keep(&self, draft: &Path, name: &ObjectName, size: u64) -> Result<()> {
-        name_draft(draft, &self.staging, name, self.repo.mode.content_extension())?;
+        let staged = self.staged(name);
+        self.make_dir(&name.checksum)?;
+        fs::rename(draft, &staged).map_err(Error::io("rename", draft))?;
         self.objects.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(size, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Runs `write` on a fresh path; what is left there after an error is removed.
-    fn with_draft<T>(&self, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-        let draft = self.staging.join(format!("draft-{}", self.drafts.fetch_add(1, Ordering::Relaxed)));
+    /// Makes the staging directory of this first byte, once.
+    fn make_dir(&self, checksum: &Checksum) -> Result<PathBuf> {
+        let [first, ..] = checksum.as_bytes();
+        let dir = self.staging.join(format!("{first:02x}"));
+        let made = self.dirs.get(usize::from(*first)).expect("there are 256");
+        if !made.load(Ordering::Relaxed) {
+            fs::create_dir_all(&dir).map_err(Error::io("make directory", &dir))?;
+            made.store(true, Ordering::Relaxed);
+        }
+        Ok(dir)
+    }
+
+    /// Runs `write` on a fresh path, in the directory of `checksum` if that is known already; what is left there
+    /// after an error is removed.
+    fn with_draft<T>(
+        &self,
+        checksum: Option<&Checksum>,
+        write: impl FnOnce(&Path) -> Result<T>,
+    ) -> Result<T> {
+        let dir = checksum.map_or_else(|| Ok(self.staging.clone()), |checksum| self.make_dir(checksum))?;
+        let draft = dir.join(format!("draft-{}", self.drafts.fetch_add(1, Ordering::Relaxed)));
         let result = write(&draft);
         if result.is_err() {
             // The first error counts; a draft that stays is removed by the next transaction.
@@ -237,13 +267,13 @@ impl<'a> Transaction<'a> {
 
     /// Makes the objects so far durable and moves them into `objects/`, so that a reboot does not lose them.
     pub fn checkpoint(&self) -> Result<()> {
-        let staged: Vec<_> = crate::fs::list(&self.staging)?
-            .into_iter()
-            .filter_map(|(file, path)| {
-                let (directory, rest) = file.split_at_checked(2)?;
-                Some((ObjectName::parse(directory, rest)?, path))
-            })
-            .collect();
+        let _one = self.checkpoint.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut staged = Vec::new();
+        for (directory, path) in crate::fs::list(&self.staging)?.iter().filter(|(name, _)| name.len() == 2) {
+            let files = crate::fs::list(path)?.into_iter();
+            staged
+                .extend(files.filter_map(|(file, path)| Some((ObjectName::parse(directory, &file)?, path))));
+        }
         if staged.is_empty() {
             return Ok(());
         }
@@ -306,44 +336,6 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// Finds or makes a staging directory of this boot that no living transaction holds.
-fn take_staging(tmp: &Path) -> Result<(PathBuf, FileLock)> {
-    let boot_id =
-        fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| "no-boot-id".into());
-    let prefix = format!("staging-{}-rootling", boot_id.trim());
-    fs::create_dir_all(tmp).map_err(Error::io("make directory", tmp))?;
-    remove_other_boots(tmp, &prefix)?;
-    let mut number = 0u32;
-    loop {
-        let staging = tmp.join(format!("{prefix}{number}"));
-        let lock = tmp.join(format!("{prefix}{number}-lock"));
-        match FileLock::try_acquire(&lock, LockKind::Exclusive) {
-            Ok(held) => {
-                fs::create_dir_all(&staging).map_err(Error::io("make directory", &staging))?;
-                for (name, path) in crate::fs::list(&staging)? {
-                    if name.starts_with("draft-") {
-                        crate::fs::remove_if_there(&path)?;
-                    }
-                }
-                return Ok((staging, held));
-            }
-            Err(Error::Locked { .. }) if number < 64 => number += 1,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn remove_other_boots(tmp: &Path, prefix: &str) -> Result<()> {
-    for (name, path) in crate::fs::list(tmp)? {
-        let ours = name.starts_with("staging-") && name.contains("-rootling");
-        if ours && !name.starts_with(prefix) {
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(Error::io("remove", &path))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,6 +383,29 @@ mod tests {
     }
 
     #[test]
+    fn threads_may_add_and_checkpoint_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = repo(dir.path());
+        let txn = repo.transaction().unwrap();
+        let header = FileHeader { uid: 0, gid: 0, mode: 0o100644, target: None, xattrs: Default::default() };
+        std::thread::scope(|scope| {
+            for thread in 0..4u8 {
+                let (txn, header) = (&txn, &header);
+                scope.spawn(move || {
+                    for number in 0..50u8 {
+                        txn.write_content(header, 2, &mut &[thread, number][..], None).unwrap();
+                        if number % 5 == 0 {
+                            txn.checkpoint().unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(txn.commit().unwrap().objects, 200);
+        assert_eq!(repo.list_objects().unwrap().len(), 200);
+    }
+
+    #[test]
     fn bytes_of_another_name_are_refused_and_leave_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let repo = repo(dir.path());
@@ -403,6 +418,41 @@ mod tests {
         assert!(error.to_string().contains(&wrong.to_string()), "{error}");
         let error = txn.write_content(&header, 4, &mut &b"abc"[..], None).unwrap_err();
         assert!(error.to_string().contains("expected 4 bytes, got 3 bytes"), "{error}");
-        assert_eq!(crate::fs::list(&txn.staging).unwrap(), []);
+        for (name, path) in crate::fs::list(&txn.staging).unwrap() {
+            assert_eq!((name.len(), crate::fs::list(&path).unwrap()), (2, Vec::new()));
+        }
+    }
+
+    #[cfg(feature = "make")]
+    #[test]
+    fn objects_of_an_archive_are_for_all_to_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let repo = Repo::create(&dir.path().join("repo"), RepoMode::Archive).unwrap();
+        let repo = repo.with_deflate(Box::new(crate::archive::Libdeflate));
+        let txn = repo.transaction().unwrap();
+        txn.write_metadata(ObjectKind::DirTree, &[0], None).unwrap();
+        let header = FileHeader { uid: 0, gid: 0, mode: 0o100600, target: None, xattrs: Default::default() };
+        txn.write_content(&header, 1, &mut &b"x"[..], None).unwrap();
+        txn.commit().unwrap();
+        for name in repo.list_objects().unwrap() {
+            let mode = fs::metadata(repo.object_path(&name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o644, "{name}");
+        }
+    }
+
+    #[test]
+    fn drafts_of_a_killed_transaction_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = repo(dir.path());
+        let first = repo.transaction().unwrap();
+        let staging = first.staging.clone();
+        let inside = first.make_dir(&Checksum::of(b"x")).unwrap();
+        for dir in [&staging, &inside] {
+            fs::write(dir.join("draft-0"), "half").unwrap();
+        }
+        drop(first);
+        drop(repo.transaction().unwrap());
+        assert!(!staging.join("draft-0").exists() && !inside.join("draft-0").exists());
     }
 }

@@ -4,10 +4,10 @@ use super::{Repo, RepoMode};
 use crate::archive::Filez;
 use crate::error::{Error, Result};
 use crate::sys;
-use rootling_object::{Checksum, FileHeader, Hasher, ObjectName};
-use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
+use rootling_object::{Checksum, FileHeader, Hasher};
+use std::fs::{File, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -37,6 +37,11 @@ fn create(path: &Path) -> Result<File> {
         .mode(0o600)
         .open(path)
         .map_err(Error::io("create", path))
+}
+
+/// Whatever the umask: a web server reads objects as another user.
+pub(super) fn for_all_to_read(file: &File, path: &Path) -> Result<()> {
+    file.set_permissions(Permissions::from_mode(0o644)).map_err(Error::io("change mode of", path))
 }
 
 fn copy(source: &mut dyn Read, file: &mut dyn Write, path: &Path) -> Result<()> {
@@ -85,6 +90,7 @@ impl Repo {
         source: &mut Hashing<'_>,
     ) -> Result<()> {
         let mut file = create(draft)?;
+        for_all_to_read(&file, draft)?;
         file.write_all(&header.encode_archive(size)).map_err(Error::io("write", draft))?;
         if header.is_symlink() {
             return Ok(());
@@ -117,6 +123,7 @@ impl Repo {
             );
         }
         let mut tee = Tee { source, file: create(draft)? };
+        for_all_to_read(&tee.file, draft)?;
         let mut filez = Filez::open(&mut tee).map_err(|error| error.at(place))?;
         reserve(filez.size())?;
         let mut hasher = filez.header().hasher();
@@ -172,7 +179,10 @@ fn write_bare(draft: &Path, header: &FileHeader, source: &mut Hashing<'_>) -> Re
     }
     let mut file = create(draft)?;
     copy(source, &mut file, draft)?;
-    chown(draft, owner.0, owner.1).map_err(Error::io("change owner of", draft))?;
+    let metadata = file.metadata().map_err(Error::io("stat", draft))?;
+    if (metadata.uid(), metadata.gid()) != (header.uid, header.gid) {
+        chown(draft, owner.0, owner.1).map_err(Error::io("change owner of", draft))?;
+    }
     set_xattrs(draft, header)?;
     finish(&file, draft, header.mode & 0o7777)
 }
@@ -203,15 +213,4 @@ fn write_bare_user(draft: &Path, header: &FileHeader, source: &mut Hashing<'_>) 
         .map_err(Error::io("set user.ostreemeta of", draft))?;
     let mode = if header.is_symlink() { 0o644 } else { (header.mode & 0o775) | 0o400 };
     finish(&file, draft, mode)
-}
-
-/// Moves a finished draft to its name in the staging directory.
-pub(super) fn name_draft(
-    draft: &Path,
-    staging: &Path,
-    name: &ObjectName,
-    content: &'static str,
-) -> Result<()> {
-    let named = staging.join(name.path(content).replace('/', ""));
-    fs::rename(draft, &named).map_err(Error::io("rename", draft))
 }

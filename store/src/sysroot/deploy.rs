@@ -90,7 +90,7 @@ impl<'a> DeployOptions<'a> {
 impl Locked {
     /// Deploys a commit.
     pub fn deploy(&mut self, commit: &Verified<Commit>, options: &DeployOptions<'_>) -> Result<Deployed> {
-        self.clean_leftovers()?;
+        let leftovers = self.clean_leftovers()?;
         self.refuse_commit(commit, options.stateroot)?;
         let merge_source =
             options.merge_source.clone().or_else(|| self.merge_source(options.stateroot).cloned());
@@ -118,21 +118,28 @@ impl Locked {
         let (deployment, merge) = match deployment {
             Ok(done) => done,
             Err(error) => {
-                self.remove_tree(&tree)?;
+                if let Err(left) = self.remove_tree(&tree) {
+                    log::warn!("{} is left to the next clean-up: {left}", tree.display());
+                }
                 return Err(error);
             }
         };
         self.seal(&tree)?;
         let list = self.list_with(&deployment, merge_source.as_ref(), options);
+        let kept_all = list.len() == self.deployments.len() + 1;
         let written = match self.write(&list) {
             Ok(written) => written,
             Err(error) => {
-                self.reload()?;
-                self.clean_leftovers()?;
+                if let Err(left) = self.reload().and_then(|()| self.clean_leftovers()) {
+                    log::warn!("{} is left to the next clean-up: {left}", tree.display());
+                }
                 return Err(error);
             }
         };
-        let cleaned = if options.no_cleanup { None } else { Some(self.cleanup(CleanupScope::default())?) };
+        // where nothing left the list, no object lost its last user
+        let no_prune = kept_all && leftovers.deployments.is_empty();
+        let scope = CleanupScope { no_prune, ..CleanupScope::default() };
+        let cleaned = if options.no_cleanup { None } else { Some(self.cleanup(scope)?) };
         Ok(Deployed { deployment, verification, merge, is_swap: written.is_swap, cleaned })
     }
 
@@ -175,7 +182,7 @@ impl Locked {
 
     fn make_tree(&self, commit: &Commit, tree: &Path) -> Result<()> {
         let root = (&commit.root_tree, &commit.root_meta);
-        checkout(self.repo(), root, tree, CheckoutOptions { copy: false, user: false })?;
+        checkout(self.repo(), root, tree, CheckoutOptions { threads: 2, ..CheckoutOptions::default() })?;
         let etc = tree.join("etc");
         match walk::find(self.repo(), root, "usr/etc")? {
             Some(TreeEntry::Dir(dirtree, dirmeta)) => {
@@ -187,7 +194,7 @@ impl Locked {
                     self.repo(),
                     (&dirtree, &dirmeta),
                     &etc,
-                    CheckoutOptions { copy: true, user: false },
+                    CheckoutOptions { copy: true, ..CheckoutOptions::default() },
                 )?;
             }
             _ if etc.is_dir() && !crate::fs::list(&etc)?.is_empty() => {

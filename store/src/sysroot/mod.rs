@@ -27,6 +27,7 @@
 //! | `write`, `apply` | a list of deployments becomes the boot menu: plans of `rootling_boot`, applied |
 //! | `change` | rollback, undeploy, pin, kernel arguments, origin |
 //! | `cleanup` | whatever no boot entry refers to |
+//! | `writable` | a running system with read-only mounts |
 //!
 //! **Invariant:** the booted deployment is on every list that is written, and its directory is never removed.
 //! **Invariant:** only the rename at the end of `write` changes what boots. Power may fail on any line before it:
@@ -44,6 +45,7 @@ mod origin;
 mod read;
 mod space;
 pub mod verify;
+mod writable;
 mod write;
 
 pub use cleanup::{Cleaned, CleanupScope};
@@ -114,6 +116,9 @@ impl Sysroot {
             let what =
                 format!("a staged deployment of ostree ({}): finish or remove it first", staged.display());
             return Err(Error::Unsupported { what });
+        }
+        if self.running.is_some() {
+            writable::make_writable(&self.path)?;
         }
         let lock = FileLock::acquire(&self.path.join("ostree/lock"), LockKind::Exclusive, patience)?;
         let naming = self.naming;

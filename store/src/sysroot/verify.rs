@@ -14,8 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Content objects waiting for a thread; bounds the memory, not the work.
-const QUEUE: usize = 128;
+/// Content objects handed to a thread at once, and how many such batches may wait; bounds the memory, not the work.
+const BATCH: usize = 64;
+const QUEUE: usize = 8;
 
 /// What a verification did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,27 +41,26 @@ pub fn verify_commit_objects(
     threads: usize,
 ) -> Result<Verification> {
     let start = Instant::now();
-    let (sender, receiver) = sync_channel::<Checksum>(QUEUE);
+    let (sender, receiver) = sync_channel::<Vec<Checksum>>(QUEUE);
     let receiver = Mutex::new(receiver);
     let (bytes, files, failed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-    let mut walk = Walk { repo, is_known, seen: HashSet::new(), metadata: 0, known: 0 };
+    let mut walk = Walk { repo, is_known, seen: HashSet::new(), batch: Vec::new(), metadata: 0, known: 0 };
     let work = || {
-        while let Some(checksum) = next(&receiver) {
-            match repo.verify_content(&checksum) {
-                Ok(size) => bytes.fetch_add(size, Ordering::Relaxed),
-                Err(error) => {
-                    failed.store(true, Ordering::Relaxed);
-                    return Err(error);
-                }
-            };
-            files.fetch_add(1, Ordering::Relaxed);
+        while let Some(batch) = next(&receiver) {
+            for checksum in batch {
+                let size =
+                    repo.verify_content(&checksum).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+                bytes.fetch_add(size, Ordering::Relaxed);
+                files.fetch_add(1, Ordering::Relaxed);
+            }
         }
         Ok(())
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let mut send = |checksum| sender.send(checksum).is_ok() && !failed.load(Ordering::Relaxed);
+        let mut send = |batch: Vec<Checksum>| !failed.load(Ordering::Relaxed) && sender.send(batch).is_ok();
         let walked = walk.dir(&commit.root_tree, &commit.root_meta, &mut send);
+        send(std::mem::take(&mut walk.batch));
         drop(sender);
         // the workers' errors first: the walk may only have stopped because of them
         let mut result = Ok(());
@@ -79,7 +79,7 @@ pub fn verify_commit_objects(
 }
 
 /// One waiting item; the lock is held while waiting, so that the others wait for the lock.
-fn next(receiver: &Mutex<Receiver<Checksum>>) -> Option<Checksum> {
+fn next(receiver: &Mutex<Receiver<Vec<Checksum>>>) -> Option<Vec<Checksum>> {
     receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
@@ -87,6 +87,7 @@ struct Walk<'a> {
     repo: &'a Repo,
     is_known: &'a dyn Fn(&Checksum) -> bool,
     seen: HashSet<(bool, Checksum)>,
+    batch: Vec<Checksum>,
     metadata: u64,
     known: u64,
 }
@@ -96,7 +97,7 @@ impl Walk<'_> {
         &mut self,
         tree: &Checksum,
         meta: &Checksum,
-        send: &mut dyn FnMut(Checksum) -> bool,
+        send: &mut dyn FnMut(Vec<Checksum>) -> bool,
     ) -> Result<()> {
         if self.seen.insert((false, *meta)) {
             self.repo.load_dirmeta(meta)?;
@@ -118,7 +119,10 @@ impl Walk<'_> {
             }
             if (self.is_known)(&checksum) {
                 self.known += 1;
-            } else if !send(checksum) {
+                continue;
+            }
+            self.batch.push(checksum);
+            if self.batch.len() >= BATCH && !send(std::mem::take(&mut self.batch)) {
                 return Ok(());
             }
         }

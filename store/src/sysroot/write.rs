@@ -10,7 +10,7 @@
 use super::apply::apply;
 use super::{Deployment, Locked, Sysroot, kernel};
 use crate::error::{Error, Result};
-use nix::sys::statfs::{FsType, statfs};
+use nix::sys::statfs::statfs;
 use rootling_boot::menu::{Item, Options};
 use rootling_boot::plan::{self, BootVersion};
 use rootling_object::{RefName, Refspec};
@@ -28,9 +28,9 @@ pub struct Written {
 }
 
 /// `MSDOS_SUPER_MAGIC` of `linux/magic.h`: no symlinks.
-const VFAT: i64 = 0x4d44;
+const VFAT: i128 = 0x4d44;
 /// `XFS_SUPER_MAGIC`: a sync leaves changes in its log, where GRUB does not look.
-const XFS: i64 = 0x5846_5342;
+const XFS: i128 = 0x5846_5342;
 
 impl Locked {
     /// Makes `new` the list, the default first, and reads the disk again.
@@ -114,7 +114,9 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
     match sysroot.repo().config().get("sysroot", "bootloader") {
         None | Some("auto" | "none") => {}
         Some(other) => {
-            return refuse(format!("boot loader configuration of {other:?} (repo config sysroot.bootloader)"));
+            return refuse(format!(
+                "boot loader configuration of {other:?} (repo config sysroot.bootloader)"
+            ));
         }
     }
     let boot = sysroot.path.join("boot");
@@ -129,9 +131,10 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
     let kind = statfs(&boot)
         .map_err(|errno| Error::io("ask for the type of", &boot)(errno.into()))?
         .filesystem_type();
-    match kind {
-        FsType(VFAT) => refuse(format!("{} on vfat, which has no symlinks", boot.display())),
-        FsType(XFS) => refuse(format!("{} on XFS, whose log a boot loader does not read", boot.display())),
+    // the type of the number differs from libc to libc
+    match i128::from(kind.0) {
+        VFAT => refuse(format!("{} on vfat, which has no symlinks", boot.display())),
+        XFS => refuse(format!("{} on XFS, whose log a boot loader does not read", boot.display())),
         _ => Ok(()),
     }
 }

@@ -1,14 +1,14 @@
 //! Rollback, undeploy, pin, kernel arguments, clean-up.
 
 use crate::bootcheck::{self, Bootable};
-use crate::fixture::{Fixture, Tree, verified};
+use crate::fixture::{Fixture, PATIENCE, Tree, verified};
 use rootling_boot::KernelArgs;
 use rootling_object::{Checksum, Refspec};
 use rootling_store::sysroot::{CleanupScope, Running, Sysroot};
 use rootling_store::{Error, Result};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::process::Command;
 
 fn three() -> (Fixture, [Checksum; 3]) {
     let fixture = Fixture::new();
@@ -50,7 +50,7 @@ fn rollback_swaps_and_swaps_back() {
 fn rollback_of_a_running_system_goes_to_it_or_behind_it() {
     let (fixture, _) = three();
     // two is running, three was to boot next: stay with two
-    let mut locked = running(&fixture, 1).unwrap().lock(Duration::ZERO).unwrap();
+    let mut locked = running(&fixture, 1).unwrap().lock(PATIENCE).unwrap();
     assert_eq!(locked.pending("os").count(), 1);
     locked.rollback("os").unwrap();
     assert_eq!(locked.booted().map(|d| d.entry.get("version")), Some(Some("3")));
@@ -63,7 +63,7 @@ fn rollback_of_a_running_system_goes_to_it_or_behind_it() {
 #[test]
 fn the_booted_deployment_stays_whatever_is_asked() {
     let (fixture, commits) = three();
-    let mut locked = running(&fixture, 2).unwrap().lock(Duration::ZERO).unwrap();
+    let mut locked = running(&fixture, 2).unwrap().lock(PATIENCE).unwrap();
     let error = locked.undeploy(2).unwrap_err();
     assert!(matches!(&error, Error::Refused { reason } if reason.contains("booted")), "{error}");
     locked.cleanup(CleanupScope { pending_of: Some("os"), ..CleanupScope::default() }).unwrap();
@@ -82,7 +82,7 @@ fn a_running_system_without_an_entry_is_refused() {
     let other = Running { cmdline: "root=/dev/vda".into(), ..running((0, 0)) };
     assert!(Sysroot::open_running(&fixture.path(), other.clone()).unwrap().booted().is_none());
     fs::write(fixture.dir.path().join("staged-deployment"), "").unwrap();
-    let error = Sysroot::open_running(&fixture.path(), other).unwrap().lock(Duration::ZERO).err().unwrap();
+    let error = Sysroot::open_running(&fixture.path(), other).unwrap().lock(PATIENCE).err().unwrap();
     assert!(matches!(&error, Error::Unsupported { what } if what.contains("staged")), "{error}");
 }
 
@@ -159,4 +159,16 @@ fn config_diff_has_a_letter_for_each_change() {
     let lines: Vec<String> =
         sysroot.config_diff(sysroot.at(0).unwrap()).unwrap().iter().map(|c| c.to_string()).collect();
     assert_eq!(lines, ["D    deep/er/file", "M    plain", "A    zzz"]);
+}
+
+#[test]
+fn a_file_made_immutable_by_the_admin_does_not_stop_a_clean_up() {
+    let (fixture, commits) = three();
+    let tree = fixture.path().join(format!("ostree/deploy/os/deploy/{}.0", commits[0]));
+    assert!(Command::new("chattr").arg("+i").arg(tree.join("etc/plain")).status().unwrap().success());
+    let mut locked = fixture.lock();
+    locked.undeploy(2).unwrap();
+    let cleaned = locked.cleanup(CleanupScope::default()).unwrap();
+    assert_eq!(cleaned.deployments, [format!("{}.0", commits[0])]);
+    assert!(!tree.exists());
 }

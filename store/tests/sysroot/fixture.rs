@@ -14,9 +14,11 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// Another test's child process holds copies of all open locks for a moment, between fork and exec.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const REF: &str = "origin:os/main";
 
-/// A sysroot in a temporary folder.
+/// A sysroot `S` in a temporary folder.
 pub struct Fixture {
     pub dir: TempDir,
 }
@@ -30,8 +32,16 @@ pub struct Tree<'a> {
 
 impl Fixture {
     pub fn new() -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("S")).unwrap();
+        Fixture::at(&std::env::temp_dir())
+    }
+
+    /// Below a folder that is there; what is there of `S` already stays.
+    pub fn at(folder: &Path) -> Fixture {
+        let dir = tempfile::tempdir_in(folder).unwrap();
+        match folder.join("S").is_dir() {
+            true => symlink(folder.join("S"), dir.path().join("S")).unwrap(),
+            false => fs::create_dir(dir.path().join("S")).unwrap(),
+        }
         let fixture = Fixture { dir };
         sysroot::init(&fixture.path()).unwrap();
         sysroot::init_stateroot(&fixture.path(), "os").unwrap();
@@ -47,7 +57,7 @@ impl Fixture {
     }
 
     pub fn lock(&self) -> Locked {
-        self.open().lock(Duration::ZERO).unwrap()
+        self.open().lock(PATIENCE).unwrap()
     }
 
     pub fn commit(&self, tree: &Tree<'_>) -> Checksum {

@@ -6,4 +6,5 @@ mod crash;
 mod deploy;
 mod etc;
 mod fixture;
+mod mounts;
 mod oracle;

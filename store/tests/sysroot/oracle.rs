@@ -1,7 +1,7 @@
 //! `ostree` as the judge: its sysroot and ours after the same steps, file by file, and each on the other's.
 
 use crate::bootcheck;
-use crate::fixture::{Fixture, REF, Tree, free, verified, write_tree};
+use crate::fixture::{Fixture, PATIENCE, REF, Tree, free, verified, write_tree};
 use rootling_boot::{KernelArgs, Naming};
 use rootling_object::{Checksum, Refspec};
 use rootling_store::sysroot::{DeployOptions, Locked, Origin, Sysroot};
@@ -10,7 +10,6 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 /// Two trees with all that a boot can need: device trees in folders, a FIPS checksum, xattrs.
 const ONE: Tree<'_> = Tree {
@@ -122,7 +121,7 @@ impl Drop for Pair {
 }
 
 fn lock(sysroot: &Path) -> Locked {
-    Sysroot::open(sysroot).unwrap().with_naming(Naming::IndexStateroot).lock(Duration::ZERO).unwrap()
+    Sysroot::open(sysroot).unwrap().with_naming(Naming::IndexStateroot).lock(PATIENCE).unwrap()
 }
 
 fn deploy(locked: &mut Locked, commit: &Checksum, args: Option<&str>) {

@@ -1,5 +1,6 @@
 //! Scratch directories, real tools, and trees to commit.
 
+pub mod device;
 pub mod trees;
 pub mod web;
 
@@ -22,6 +23,14 @@ pub fn run(command: &mut Command) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
     out.into_owned()
+}
+
+/// A program of the workspace, built beside this test by `cargo test --workspace` or `cargo build`.
+pub fn bin(name: &str) -> std::path::PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let path = this.parent().and_then(Path::parent).unwrap().join(name);
+    assert!(path.exists(), "{} is not there: cargo build --workspace --bins", path.display());
+    path
 }
 
 /// Runs `ostree` on a repo.

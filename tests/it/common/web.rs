@@ -1,7 +1,7 @@
 //! A real web server on loopback.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,6 @@ pub struct Nginx {
     child: Child,
     /// `http://127.0.0.1:PORT`
     pub url: String,
-    /// The access log.
-    pub log: PathBuf,
 }
 
 impl Nginx {
@@ -20,15 +18,13 @@ impl Nginx {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let dir = scratch.join(format!("nginx-{port}"));
         std::fs::create_dir_all(&dir).unwrap();
-        let log = dir.join("access.log");
         let config = format!(
             "daemon off; master_process off; pid {dir}/pid; error_log {dir}/error.log;\n\
              events {{ worker_connections 64; }}\n\
-             http {{ access_log {log}; client_body_temp_path {dir}/a; proxy_temp_path {dir}/b; fastcgi_temp_path {dir}/c;\n\
+             http {{ access_log off; client_body_temp_path {dir}/a; proxy_temp_path {dir}/b; fastcgi_temp_path {dir}/c;\n\
              uwsgi_temp_path {dir}/d; scgi_temp_path {dir}/e; keepalive_requests 100000;\n\
              server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n",
             dir = dir.display(),
-            log = log.display(),
             root = root.display(),
         );
         std::fs::write(dir.join("conf"), config).unwrap();
@@ -39,7 +35,7 @@ impl Nginx {
             assert!(start.elapsed() < Duration::from_secs(20), "nginx does not answer");
             std::thread::yield_now();
         }
-        Nginx { child, url: format!("http://127.0.0.1:{port}"), log }
+        Nginx { child, url: format!("http://127.0.0.1:{port}") }
     }
 }
 

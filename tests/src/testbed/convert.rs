@@ -371,6 +371,82 @@ mod tests {
         assert!(interleaved(&sets(&[("/a", "/a"), ("/b", "/a"), ("/c", "/d"), ("/d", "/d")])).is_empty());
     }
 
+    fn entry(path: &str, mode: u16, owner: (&str, &str), kind: Kind) -> Entry {
+        let (user, group) = (owner.0.to_owned(), owner.1.to_owned());
+        Entry { path: path.to_owned(), mode, user, group, mtime: 1_600_000_000, kind }
+    }
+
+    #[test]
+    fn keeps_owners_modes_links_flags_and_relations() {
+        let fields = [
+            ("Package", "demo"),
+            ("Version", "1:2.0-1-3"),
+            ("Architecture", "amd64"),
+            ("Description", "short\nlong"),
+            ("Depends", "a | b, libc6 (>= 2.3)"),
+            ("Breaks", "demo-old (<< 2)"),
+        ];
+        let root = ("root", "root");
+        let deb = Deb {
+            control: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            conffiles: BTreeSet::from(["/etc/demo.conf".to_owned()]),
+            entries: vec![
+                entry("/bin", 0o755, root, Kind::Dir),
+                entry("/bin/demo", 0o4754, ("root", "mail"), Kind::File(b"x".to_vec())),
+                entry("/bin/demo2", 0o755, root, Kind::File(b"yy".to_vec())),
+                entry("/bin/demo3", 0o755, root, Kind::Hardlink("/bin/demo2".into())),
+                entry("/etc/demo.conf", 0o600, root, Kind::File(Vec::new())),
+                entry("/lib/link", 0o777, root, Kind::Symlink("../x".into())),
+                entry("/usr/share/doc/demo/copyright", 0o644, root, Kind::File(b"License: MIT\n".to_vec())),
+                entry("/usr/share/doc/demo/NEWS", 0o644, root, Kind::File(b"n".to_vec())),
+            ],
+            newest: 1_600_000_000,
+            ..Deb::default()
+        };
+        let caps = BTreeMap::from([("/usr/bin/demo2".to_owned(), "cap_net_raw=ep".to_owned())]);
+        let caps3 = [("/usr/bin/demo3".to_owned(), "cap_net_raw=ep".to_owned())];
+        let distilled = Distilled { caps: caps.into_iter().chain(caps3).collect(), ..Distilled::default() };
+        let metadata = convert(deb, &distilled).expect("builds").metadata;
+        let nevra = metadata.get_nevra().expect("nevra").to_string();
+        assert_eq!(
+            (nevra.as_str(), metadata.get_license().expect("license")),
+            ("demo-1:2.0_1-3.x86_64", "MIT")
+        );
+        let line = |file: rpm::FileEntry<'_>| {
+            let (path, mode) = (file.path().display().to_string(), file.mode().raw_mode());
+            format!(
+                "{path} {mode:o} {}:{} {:?} {}",
+                file.user(),
+                file.group(),
+                file.flags(),
+                file.caps().unwrap_or("-")
+            )
+        };
+        let files: Vec<String> = metadata.get_file_entries().expect("files").into_iter().map(line).collect();
+        assert_eq!(
+            files,
+            [
+                "/etc/demo.conf 100600 root:root FileFlags(CONFIG | NOREPLACE) ",
+                "/usr/bin/demo 104754 root:mail FileFlags(0x0) ",
+                "/usr/bin/demo2 100755 root:root FileFlags(0x0) cap_net_raw=ep",
+                "/usr/bin/demo3 100755 root:root FileFlags(0x0) cap_net_raw=ep",
+                "/usr/lib/link 120777 root:root FileFlags(0x0) ",
+                "/usr/share/doc/demo/NEWS 100644 root:root FileFlags(DOC) ",
+                "/usr/share/doc/demo/copyright 100644 root:root FileFlags(LICENSE) ",
+            ]
+        );
+        let inodes =
+            metadata.header.get_entry_data_as_u32_array(rpm::IndexTag::RPMTAG_FILEINODES).expect("inodes");
+        assert!(inodes[2] == inodes[3] && inodes[1] != inodes[2], "{inodes:?}");
+        let texts = |list: Vec<Dependency>| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let requires = texts(metadata.get_requires().expect("requires"));
+        assert!(
+            ["(a or b)", "libc6 >= 2.3"].iter().all(|want| requires.iter().any(|r| r == want)),
+            "{requires:?}"
+        );
+        assert_eq!(texts(metadata.get_conflicts().expect("conflicts")), ["demo-old < 2"]);
+    }
+
     #[test]
     fn reads_rpm_dependencies() {
         for text in ["plain", "a >= 1:2-3", "a < 1", "(a or b >= 2)", "(a if b)"] {

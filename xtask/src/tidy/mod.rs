@@ -3,7 +3,7 @@
 //! Each rule is a function from the tree to complaints, over a pure function that is tested with a tree that
 //! breaks the rule.
 
-mod edges;
+pub mod edges;
 mod forgotten;
 mod formats;
 mod fuzzed;

@@ -1,6 +1,7 @@
 //! The rpm database against databases that rpm wrote: the 446 headers of Fedora 44 and CentOS Stream 9 and 10 that the
 //! `librpm` crate carries for its own tests.
 
+use rootling_compose::order::order;
 use rootling_compose::rpmdb::{RpmdbOptions, blob, encode};
 use rootling_compose::rpmfile::{Package, header, tags};
 use rusqlite::{Connection, OpenFlags, types::Value};
@@ -10,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const IMAGES: [(&str, usize); 3] = [("fedora-44", 147), ("centos-stream-9", 137), ("centos-stream-10", 162)];
+use crate::rpms::crate_source;
+
+pub const IMAGES: [(&str, usize); 3] =
+    [("fedora-44", 147), ("centos-stream-9", 137), ("centos-stream-10", 162)];
 const OPTIONS: RpmdbOptions = RpmdbOptions { timestamp: 1_700_000_000, documentation: true };
 
 /// The database of an image in the `librpm` crate's test data. The crate itself cannot be a dependency: it builds
@@ -20,13 +24,8 @@ fn image(name: &str) -> PathBuf {
     DATA.get_or_init(|| unpacked().unwrap_or_else(fetch)).join(name).join("rpmdb.sqlite")
 }
 
-/// Where cargo keeps what it has unpacked of crates.io.
 fn unpacked() -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))?;
-    let registries = std::fs::read_dir(home.join("registry/src")).ok()?;
-    let data = registries.filter_map(|entry| Some(entry.ok()?.path().join("librpm-0.6.0/testdata")));
-    data.into_iter().find(|path| path.is_dir())
+    crate_source("librpm-0.6.0").map(|path| path.join("testdata"))
 }
 
 fn fetch() -> PathBuf {
@@ -41,13 +40,13 @@ fn fetch() -> PathBuf {
 }
 
 /// An image's database, copied so that nothing is written beside the original.
-fn open(name: &str, scratch: &Path) -> Connection {
+pub fn open(name: &str, scratch: &Path) -> Connection {
     let copy = scratch.join(format!("{name}.sqlite"));
     std::fs::copy(image(name), &copy).expect("copy the database");
     Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("open the database")
 }
 
-fn packages(connection: &Connection) -> Vec<(i64, Package)> {
+pub fn packages(connection: &Connection) -> Vec<(i64, Package)> {
     let mut select = connection.prepare("SELECT hnum, blob FROM Packages ORDER BY hnum").unwrap();
     let rows = select.query_map((), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
     let package = |(number, bytes): (i64, Vec<u8>)| {
@@ -187,5 +186,37 @@ fn real_rpm_reads_what_we_write() {
         assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), count, "{image}");
         let verify = Command::new("rpmdb").args(["--verifydb", "--dbpath"]).arg(&dir).output().unwrap();
         assert!(verify.status.success(), "{image}: {}", String::from_utf8_lossy(&verify.stderr));
+    }
+}
+
+#[test]
+fn real_packages_have_one_order_however_they_are_listed() {
+    let scratch = tempfile::tempdir().unwrap();
+    for (image, count) in IMAGES {
+        let mut packages: Vec<Package> =
+            packages(&open(image, scratch.path())).into_iter().map(|(_, package)| package).collect();
+        packages.retain(|package| package.nevra.name != "gpg-pubkey");
+        let names = |packages: &[Package]| -> Vec<String> {
+            order(packages).unwrap().into_iter().map(|index| packages[index].nevra.to_string()).collect()
+        };
+        let forward = names(&packages);
+        packages.reverse();
+        assert_eq!(forward, names(&packages), "{image}");
+        let unique: BTreeSet<&String> = forward.iter().collect();
+        assert_eq!(unique.len(), packages.len(), "{image}");
+        assert!(packages.len() + 3 >= count);
+        let at = |name: &str| {
+            forward.iter().position(|nevra| nevra.starts_with(&format!("{name}-"))).expect("package")
+        };
+        for (first, then) in [
+            ("setup", "filesystem"),
+            ("filesystem", "glibc"),
+            ("glibc", "bash"),
+            ("bash", "coreutils-single"),
+        ] {
+            if forward.iter().any(|nevra| nevra.starts_with(&format!("{then}-"))) {
+                assert!(at(first) < at(then), "{image}: {first} after {then}");
+            }
+        }
     }
 }

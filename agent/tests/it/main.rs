@@ -1,0 +1,14 @@
+//! The agent against servers that misbehave and against the real `ostree`.
+
+mod cli;
+mod corrupt;
+mod faulty;
+mod fixture;
+mod kill;
+mod network;
+mod nginx;
+mod oracle;
+mod server;
+mod sysroot;
+mod tls;
+mod trust;

@@ -1,0 +1,80 @@
+//! How large the device program is, and whether that is too much.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::measure::file_size;
+use crate::run::{cargo, output, run, step};
+use crate::{place, ship, tools};
+
+/// The most bytes the shipping profile may have on x86_64, without and with TLS.
+const BUDGET: [u64; 2] = [550 << 10, 1250 << 10];
+
+/// Builds all variants, prints the table of README.md and checks the budget.
+pub fn size() -> Result<()> {
+    step("tools", || tools::ensure(&[tools::BUILD, ship::TOOLS]))?;
+    let mut rows = Vec::new();
+    for tls in [false, true] {
+        let path = step(&format!("stock toolchain, static glibc, {}", named(tls)), || stock(tls))?;
+        rows.push((format!("stock toolchain, static glibc, {}", named(tls)), file_size(&path)?, None));
+    }
+    for (tls, bytes) in shipping()? {
+        let budget = BUDGET[usize::from(tls)];
+        rows.push((format!("shipping profile, static musl, {}", named(tls)), bytes, Some(budget)));
+    }
+    println!("| x86_64 build | stripped bytes | budget |\n|---|---:|---:|");
+    for (name, bytes, budget) in &rows {
+        let budget = budget.map_or("-".to_owned(), place::grouped);
+        println!("| {name} | {} | {budget} |", place::grouped(*bytes));
+    }
+    if let Some((libraries, bytes)) = debian_ostree() {
+        println!(
+            "| Debian's `ostree` with the {libraries} libraries it loads beside glibc's | {} | - |",
+            place::grouped(bytes)
+        );
+    }
+    Ok(())
+}
+
+/// Builds the shipping profile without and with TLS and checks the budget.
+pub fn shipping() -> Result<Vec<(bool, u64)>> {
+    let mut sizes = Vec::new();
+    for tls in [false, true] {
+        let path = step(&format!("shipping profile, {}", named(tls)), || ship::build(tls))?;
+        let (bytes, budget) = (file_size(&path)?, BUDGET[usize::from(tls)]);
+        eprintln!("   {} bytes of {} allowed", place::grouped(bytes), place::grouped(budget));
+        if bytes > budget {
+            bail!("the agent {} has {bytes} bytes, expected {budget} at most", named(tls));
+        }
+        sizes.push((tls, bytes));
+    }
+    Ok(sizes)
+}
+
+/// The release profile by the toolchain everyone has, static.
+pub fn stock(tls: bool) -> Result<PathBuf> {
+    let folder = place::target().join("stock").join(if tls { "tls" } else { "no-tls" });
+    let features = if tls { "" } else { "--no-default-features" };
+    let mut command = cargo(&format!("build -q --release -p rootling {features} --target {}", place::host()));
+    // --target keeps these flags from build scripts
+    command.env("RUSTFLAGS", "-Ctarget-feature=+crt-static -Crelocation-model=static");
+    run(command.arg("--target-dir").arg(&folder))?;
+    Ok(folder.join(place::host()).join("release/rootling"))
+}
+
+fn named(tls: bool) -> &'static str {
+    if tls { "with TLS" } else { "without TLS" }
+}
+
+/// What `ostree` of this machine loads: number of libraries without glibc's own, and bytes with the program.
+fn debian_ostree() -> Option<(usize, u64)> {
+    const GLIBC: &[&str] =
+        &["libc.so", "libm.so", "libpthread", "libdl.so", "librt.so", "libresolv", "ld-linux", "linux-vdso"];
+    let listing = output(std::process::Command::new("ldd").arg("/usr/bin/ostree")).ok()?;
+    let paths = listing.lines().filter(|line| !GLIBC.iter().any(|name| line.contains(name)));
+    let paths: Vec<&str> = paths.filter_map(|line| line.split("=> ").nth(1)?.split(' ').next()).collect();
+    let bytes: Result<Vec<u64>> =
+        paths.iter().copied().chain(["/usr/bin/ostree"]).map(|path| file_size(path.as_ref())).collect();
+    Some((paths.len(), bytes.ok()?.iter().sum()))
+}
