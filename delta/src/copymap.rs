@@ -114,17 +114,23 @@ impl CopyMap {
         Ok(CopyMap::new(copies))
     }
 
-    /// Where the old byte at `offset` went: with `own` if that copy has it, else with the longest copy that has
-    /// it, else with the nearest copy within 64 KiB.
-    pub(crate) fn offset(&self, offset: u64, own: Copy) -> Option<u64> {
+    /// The copy that the old byte at `offset` went with: `own` if that has it, else the longest that has it.
+    pub(crate) fn copy_of(&self, offset: u64, own: Copy) -> Option<Copy> {
         if own.holds(offset) {
-            return Some(own.moved(offset));
+            return Some(own);
         }
         let after = self.intervals.partition_point(|copy| copy.from() <= offset);
         let before = after.checked_sub(1).and_then(|before| self.intervals.get(before)).copied();
-        if let Some(copy) = before.filter(|copy| copy.holds(offset)) {
+        before.filter(|copy| copy.holds(offset))
+    }
+
+    /// Where the old byte at `offset` went: with the copy that has it, else with the nearest within 64 KiB.
+    pub(crate) fn offset(&self, offset: u64, own: Copy) -> Option<u64> {
+        if let Some(copy) = self.copy_of(offset, own) {
             return Some(copy.moved(offset));
         }
+        let after = self.intervals.partition_point(|copy| copy.from() <= offset);
+        let before = after.checked_sub(1).and_then(|before| self.intervals.get(before)).copied();
         let back = before.map(|copy| (offset.saturating_sub(copy.old_end()), copy));
         let ahead = self.intervals.get(after).map(|copy| (copy.from().saturating_sub(offset), *copy));
         let (distance, copy) = match (back, ahead) {

@@ -55,6 +55,13 @@ pub(crate) enum Target {
     Known(u64),
     /// This old number, which moves as numbers near it did.
     Shifted(u64),
+    /// The number of the record at this old offset, which moves as the numbers of records copied with it did.
+    Record {
+        /// The old number.
+        number: u64,
+        /// Offset of the record in the old file.
+        at: u64,
+    },
 }
 
 /// Kinds of references that keep their own scores.
@@ -101,7 +108,7 @@ impl Kind {
 
     /// Whether a mispredicted target is remembered for later references to it.
     pub(crate) fn learns(self) -> bool {
-        !matches!(self, Kind::Page | Kind::Low | Kind::Near | Kind::Header)
+        !matches!(self, Kind::Page | Kind::Low | Kind::Near | Kind::Header | Kind::Type)
     }
 }
 

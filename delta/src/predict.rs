@@ -105,6 +105,7 @@ impl<'a> Predictor<'a> {
             Target::Known(value) => value,
             Target::Shifted(old) if field.kind == Kind::Type => self.types.apply(old),
             Target::Shifted(old) => self.names.apply(old),
+            Target::Record { number, at } => self.record(number, at, own),
         };
         Some((field.form.bits(target, base), base))
     }
@@ -124,13 +125,22 @@ impl<'a> Predictor<'a> {
         Some(self.layout.counterpart(number)?.addr.wrapping_add(into))
     }
 
+    /// The new number of a record: shifted as others of its copy, else as the nearest number.
+    fn record(&self, number: u64, at: u64, own: Copy) -> u64 {
+        let copy = self.copies.copy_of(at, own).map_or(0, |copy| copy_key(copy));
+        match self.learned.get(place(copy)) {
+            Some((key, change)) if *key == copy && copy != 0 => number.wrapping_add(*change),
+            _ => self.types.apply(number),
+        }
+    }
+
     fn learned(&self, kind: Kind, target: u64) -> Option<u64> {
         let (key, value) = self.learned.get(place(target))?;
         (kind.learns() && *key == target).then_some(*value)
     }
 
     /// Takes note of the true value of a guessed reference.
-    pub(crate) fn learn(&mut self, field: &Field, guess: &Guess, bytes: &[u8]) {
+    pub(crate) fn learn(&mut self, field: &Field, guess: &Guess, bytes: &[u8], own: Copy) {
         let Some(truth) = field.form.get(bytes) else { return };
         if let Some(slot) = self.slots.get_mut(guess.slot) {
             slot.change = truth.wrapping_sub(guess.old);
@@ -140,6 +150,15 @@ impl<'a> Predictor<'a> {
             }
         }
         let [mapped, ..] = guess.candidates;
+        if let Target::Record { number, at } = field.target
+            && mapped != truth
+        {
+            self.types.learn(number, truth);
+            let copy = self.copies.copy_of(at, own).map_or(0, |copy| copy_key(copy));
+            if let Some(entry) = self.learned.get_mut(place(copy)) {
+                *entry = (copy, truth.wrapping_sub(number));
+            }
+        }
         if let Target::Shifted(old) = field.target
             && mapped != truth
         {
@@ -161,6 +180,11 @@ fn slot(kind: usize, section: usize, column: u64) -> usize {
     let column = index(column);
     let section = section % SECTIONS;
     kind.wrapping_mul(SECTIONS).wrapping_add(section).wrapping_mul(index(COLUMNS)).wrapping_add(column)
+}
+
+/// What stands for a copy among the learned targets: no address has this bit without the one above it.
+fn copy_key(copy: Copy) -> u64 {
+    (1 << 62) | copy.from()
 }
 
 /// Where a target is kept among the learned ones.

@@ -120,7 +120,7 @@ impl Buffers {
             }
             corrector.correct(new)?;
             if let Some(guess) = &guess {
-                model.predictor.learn(field, guess, new);
+                model.predictor.learn(field, guess, new, own);
             }
             done = to;
         }

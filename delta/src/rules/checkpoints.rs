@@ -4,29 +4,48 @@
 use super::{Rule, frames, types};
 use crate::image::Image;
 use crate::io::Peek;
+use crate::num::index;
 
 /// Least distance between two remembered starts, in bytes. Changing it does not break the format.
 const EVERY: u64 = 4 << 10;
 /// Most starts; records after the last are walked from there. Changing it does not break the format.
 const MAX: usize = 1 << 13;
 
-/// Offsets in the file at which records start, ascending.
+/// Every so many type records, the start of one is remembered. Changing it does not break the format.
+const RECORDS: u64 = 32;
+/// Most remembered type records; later ones are not looked up. Changing it breaks the format.
+const MAX_RECORDS: usize = 1 << 14;
+
+/// Starts of records.
 #[derive(Default)]
-pub(super) struct Checkpoints(Vec<u32>);
+pub(super) struct Checkpoints {
+    /// Offsets in the file, ascending.
+    starts: Vec<u32>,
+    /// Offset of each 32nd type record, from type 1.
+    types: Vec<u32>,
+}
 
 impl Checkpoints {
     /// Walks the frames and types of a file once.
     pub(super) fn new(image: &Image, peek: &mut Peek<'_>) -> Checkpoints {
-        let mut starts = Vec::new();
+        let (mut starts, mut numbered) = (Vec::new(), Vec::new());
         for section in &image.sections {
-            let all = (section.offset, section.offset.saturating_add(section.file_size));
-            let (bounds, length): (_, fn(&mut Peek<'_>, u64) -> Option<u64>) = match section.rule {
-                Rule::Frames => (all, frames::record_length),
-                Rule::Types => (types::bounds(section, peek).unwrap_or_default(), types::record_length),
+            let (start, end) = match section.rule {
+                Rule::Frames => (section.offset, section.offset.saturating_add(section.file_size)),
+                Rule::Types => {
+                    let bounds = types::bounds(section, peek).unwrap_or_default();
+                    (bounds.start, bounds.end)
+                }
                 _ => continue,
             };
-            let (mut at, mut next) = (bounds.0, bounds.0);
-            while at < bounds.1 && starts.len() < MAX {
+            let of_types = section.rule == Rule::Types;
+            let length = if of_types { types::record_length } else { frames::record_length };
+            let (mut at, mut next, mut number) = (start, start, 0u64);
+            while at < end && starts.len() < MAX {
+                if of_types && number & RECORDS.wrapping_sub(1) == 0 && numbered.len() < MAX_RECORDS {
+                    numbered.extend(u32::try_from(at));
+                }
+                number = number.wrapping_add(1);
                 if at >= next {
                     starts.extend(u32::try_from(at));
                     next = at.saturating_add(EVERY);
@@ -36,13 +55,23 @@ impl Checkpoints {
             }
         }
         starts.sort_unstable();
-        Checkpoints(starts)
+        Checkpoints { starts, types: numbered }
     }
 
     /// A record start at or before `offset`, not before the first record at `first`.
     pub(super) fn before(&self, first: u64, offset: u64) -> u64 {
-        let after = self.0.partition_point(|start| u64::from(*start) <= offset);
-        let start = after.checked_sub(1).and_then(|before| self.0.get(before));
+        let after = self.starts.partition_point(|start| u64::from(*start) <= offset);
+        let start = after.checked_sub(1).and_then(|before| self.starts.get(before));
         start.map_or(first, |start| u64::from(*start).max(first))
+    }
+
+    /// Offset of the record of type `number` of the file's only type section.
+    pub(super) fn record(&self, peek: &mut Peek<'_>, number: u64) -> Option<u64> {
+        let number = number.checked_sub(1)?;
+        let mut at = u64::from(*self.types.get(index(number / RECORDS))?);
+        for _ in 0..number % RECORDS {
+            at = at.saturating_add(types::record_length(peek, at)?);
+        }
+        Some(at)
     }
 }

@@ -1,7 +1,8 @@
-//! `.BTF` of kernel modules (Linux, Documentation/bpf/btf.rst): type numbers and name offsets.
+//! BTF (Linux, Documentation/bpf/btf.rst): type numbers and name offsets.
 //!
-//! Both count on from those of the kernel itself, which the module does not hold; so they are not looked up but
-//! shifted as their neighbours were, see `shift.rs`.
+//! In a module both count on from those of the kernel itself, which the module does not hold; so they are not looked
+//! up but shifted as their neighbours were, see `shift.rs`. In the kernel a name is a position in the strings, and the
+//! numbers of types that were copied together are shifted alike.
 //!
 //! | record | at | field |
 //! |---|---|---|
@@ -50,15 +51,25 @@ fn shape(info: u32) -> (u32, Members, u64) {
     }
 }
 
-/// Where the records start and end, if the header is one that is known.
-pub(super) fn bounds(section: &Section, peek: &mut Peek<'_>) -> Option<(u64, u64)> {
+/// Where the pieces of a section are, as offsets in the file.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Bounds {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    strings: u64,
+}
+
+/// The pieces of a section, if its header is one that is known.
+pub(super) fn bounds(section: &Section, peek: &mut Peek<'_>) -> Option<Bounds> {
     let bytes = peek.bytes(section.offset, index(HEADER));
     if bytes.get(..4)? != b"\x9f\xeb\x01\x00" || u32_at(bytes, 4)? != 24 {
         return None;
     }
-    let start = section.offset.saturating_add(HEADER).saturating_add(u64::from(u32_at(bytes, 8)?));
+    let after = section.offset.saturating_add(HEADER);
+    let start = after.saturating_add(u64::from(u32_at(bytes, 8)?));
     let end = start.saturating_add(u64::from(u32_at(bytes, 12)?));
-    Some((start, end.min(section.offset.saturating_add(section.file_size))))
+    let strings = after.saturating_add(u64::from(u32_at(bytes, 16)?));
+    Some(Bounds { start, end: end.min(section.offset.saturating_add(section.file_size)), strings })
 }
 
 /// Length of the record at `at`.
@@ -74,31 +85,51 @@ pub(super) fn scan(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> usize {
-    let Some((start, end)) = bounds(section, &mut context.peek) else { return window.bytes.len() };
-    let mut at = context.checkpoints.before(start, window.start);
-    while at < window.end().min(end) {
+    let Some(bounds) = bounds(section, &mut context.peek) else { return window.bytes.len() };
+    let strings = (!context.image.relocatable).then(|| section.address_of(bounds.strings));
+    let mut at = context.checkpoints.before(bounds.start, window.start);
+    while at < window.end().min(bounds.end) {
         let Some(length) = record_length(&mut context.peek, at) else { return window.bytes.len() };
         let next = at.saturating_add(length);
         if next > window.end() && !window.last && at > window.start {
             return index(at.saturating_sub(window.start));
         }
         if next > window.start {
-            record(context, at, window, found);
+            record(context, strings, at, window, found);
         }
         at = next;
     }
     window.bytes.len()
 }
 
-fn record(context: &mut Context<'_>, at: u64, window: &Window<'_>, found: &mut Vec<Field>) -> Option<()> {
+/// Reports the references of one record; `strings` is the address of the names, if this file holds them.
+fn record(
+    context: &mut Context<'_>,
+    strings: Option<u64>,
+    at: u64,
+    window: &Window<'_>,
+    found: &mut Vec<Field>,
+) -> Option<()> {
+    let Context { peek, far, checkpoints, .. } = context;
     let mut keep = |at: u64, kind: Kind| {
         let into = index(at.wrapping_sub(window.start));
-        if let Some(value) = u32_at(window.bytes, into).filter(|value| *value != 0 && at >= window.start) {
-            let target = Target::Shifted(u64::from(value));
-            window.keep(Field { at, form: Form::U32(1), kind, base: Base::At(0), target }, found);
-        }
+        let Some(value) = u32_at(window.bytes, into).filter(|value| *value != 0 && at >= window.start) else {
+            return;
+        };
+        let number = u64::from(value);
+        let (base, target) = match strings {
+            None => (Base::At(0), Target::Shifted(number)),
+            Some(strings) if kind == Kind::Name => {
+                (Base::Mapped(strings), Target::Address(strings.wrapping_add(number)))
+            }
+            Some(_) => match checkpoints.record(far, number) {
+                Some(at) => (Base::At(0), Target::Record { number, at }),
+                None => (Base::At(0), Target::Shifted(number)),
+            },
+        };
+        window.keep(Field { at, form: Form::U32(1), kind, base, target }, found);
     };
-    let info = context.peek.u32_at(at.saturating_add(4))?;
+    let info = peek.u32_at(at.saturating_add(4))?;
     let (kind, members, count) = shape(info);
     keep(at, Kind::Name);
     if matches!(kind, 2 | 8..=14 | 17 | 18) {
