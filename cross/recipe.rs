@@ -25,7 +25,7 @@ use crate::run::{cargo_at, output, run};
 pub const TOOLS: &[crate::tools::Tool] = &[
     ("/usr/bin/rustc", "rustc-web"),
     ("/usr/bin/cargo", "cargo-web"),
-    ("/usr/lib/rustlib/rustc-src/rust/library/std/src/lib.rs", "rust-web-src"),
+    ("/usr/lib/rustlib/src/rust/library/std/src/lib.rs", "rust-web-src"),
     ("ld.lld", "lld"),
     ("ar", "binutils"),
     ("dpkg-deb", "dpkg"),

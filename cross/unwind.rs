@@ -23,3 +23,5 @@ empty!(_Unwind_Backtrace, _Unwind_GetIP, _Unwind_GetIPInfo, _Unwind_GetCFA, _Unw
 empty!(_Unwind_GetLanguageSpecificData, _Unwind_GetRegionStart, _Unwind_GetTextRelBase, _Unwind_GetDataRelBase);
 empty!(_Unwind_GetGR, _Unwind_SetGR, _Unwind_SetIP, _Unwind_VRS_Get, _Unwind_VRS_Set);
 empty!(_Unwind_RaiseException, _Unwind_Resume, _Unwind_DeleteException);
+// what the tables of other objects name on ARM
+empty!(__aeabi_unwind_cpp_pr0, __aeabi_unwind_cpp_pr1);

@@ -70,6 +70,7 @@ pub fn arm(
     let link = new_link(kept, new, now.boot)?;
     let text = entry(new, &link, &name);
     first_of_all(entries, &name, &text)?;
+    one_stays(entries, dropped)?;
 
     let sub = other(now.sub);
     let folder = format!("ostree/boot.{}.{sub}", now.boot);
@@ -112,6 +113,20 @@ pub fn confirm(entries: &Entries, name: &CountedName) -> Result<Change> {
 /// Makes the entry on trial a bad one: all others come before it.
 pub fn fall_back(entries: &Entries, name: &CountedName) -> Result<Change> {
     rename(entries, name, &name.bad())
+}
+
+/// Which folders below `PARTITION/ostree` no entry refers to, so that their kernels may go.
+pub fn unreferenced<'a>(entries: &Entries, folders: &[&'a str]) -> Vec<&'a str> {
+    let used = |folder: &str| {
+        let start = format!("/ostree/{folder}/");
+        let paths = |entry: &Entry| {
+            let keys =
+                ["linux", "devicetree", "fdtdir", "efi", "uki"].map(|key| entry.get(key).map(String::from));
+            keys.into_iter().flatten().chain(entry.initrds().map(String::from)).collect::<Vec<_>>()
+        };
+        entries.files.iter().any(|(_, entry)| paths(entry).iter().any(|path| path.starts_with(&start)))
+    };
+    folders.iter().copied().filter(|folder| !used(folder)).collect()
 }
 
 /// How it stands with an entry, by its name without counters.
@@ -179,6 +194,15 @@ fn new_link(kept: &[Kept], new: &Item, bootversion: u8) -> Result<BootLink> {
 fn entry(new: &Item, link: &BootLink, name: &CountedName) -> Entry {
     let index = name.stem.trim_start_matches("ostree-").parse().unwrap_or(1);
     tried_entry(&menu::entry(new, 0, index, link, false, &Options::default()))
+}
+
+/// Something good has to be left to fall back to; only the first entry of a device has nothing before it.
+fn one_stays(entries: &Entries, dropped: &[CountedName]) -> Result<()> {
+    let stays = |(name, _): &&Listed| !name.is_bad() && !dropped.contains(name);
+    match entries.files.is_empty() || entries.files.iter().any(|listed| stays(&listed)) {
+        true => Ok(()),
+        false => Err(Error::malformed("entries of systemd-boot", "a good entry that stays", "none")),
+    }
 }
 
 /// The new entry has to be the one that boots, and the pattern of loader.conf must not say otherwise.

@@ -156,3 +156,15 @@ fn refuses_what_the_loader_would_not_boot_first() {
     let error = sdboot::arm(&read(&disk), version(&disk), &[], &item('b'), 2, &[]).unwrap_err();
     assert!(error.to_string().contains("zz.conf"), "{error}");
 }
+
+#[test]
+fn what_is_needed_to_fall_back_stays() {
+    let disk = device();
+    let a = CountedName::parse("ostree-1.conf").unwrap();
+    let error =
+        sdboot::arm(&read(&disk), version(&disk), &kept(&disk, "a"), &item('b'), 2, &[a]).unwrap_err();
+    assert!(error.to_string().contains("a good entry that stays"), "{error}");
+    let (used, unused) = (item('a').boot_dir(), item('z').boot_dir());
+    let folders = [&used, &unused].map(|folder| folder.strip_prefix("ostree/").unwrap());
+    assert_eq!(sdboot::unreferenced(&read(&disk), &folders), [folders[1]]);
+}
