@@ -3,6 +3,12 @@
 //! OLD is the directory that `measure` made FILE from. Every object is verified and dropped. Prints the peak of resident memory
 //! before and after.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "here the I/O is done that the crate does not do"
+)]
+
 use rootling_delta::header::PRELUDE;
 use rootling_delta::{Error, Header, Prelude, ReadAt, Result};
 use std::os::unix::fs::FileExt;

@@ -140,7 +140,12 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
         return Err(Error::malformed("delta", "root dirtree", commit.root_tree, root));
     }
     if walk.next != header.dirs.len() {
-        return Err(Error::malformed("delta header", "dirs", format!("{} dirs", walk.next), header.dirs.len()));
+        return Err(Error::malformed(
+            "delta header",
+            "dirs",
+            format!("{} dirs", walk.next),
+            header.dirs.len(),
+        ));
     }
     let Walk { objects, dirmetas, dirtrees, .. } = walk;
     Ok(Plan { commit, dirtrees, dirmetas, objects })
@@ -163,7 +168,12 @@ impl Walk<'_> {
     /// Makes the dirtree of `dir`; `same` is the old directory of the same name.
     fn dir(&mut self, dir: Option<&Dir>, same: Option<Checksum>, depth: u32) -> Result<Checksum> {
         let Some(dir) = dir else {
-            return Err(Error::malformed("delta header", "dirs", "one for each changed directory", "too few"));
+            return Err(Error::malformed(
+                "delta header",
+                "dirs",
+                "one for each changed directory",
+                "too few",
+            ));
         };
         if depth > MAX_DEPTH {
             return Err(Error::Limit { what: "directory depth", most: MAX_DEPTH.into(), got: depth.into() });

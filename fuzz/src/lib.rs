@@ -5,6 +5,7 @@
 //! normal form), or to a text that reads as the same value (for formats with several).
 
 mod boot;
+mod delta;
 #[cfg(feature = "host")]
 mod host;
 pub mod mutate;
@@ -25,7 +26,7 @@ pub struct Target {
 
 /// All targets of this build.
 pub fn targets() -> Vec<Target> {
-    let mut all = [object::TARGETS, boot::TARGETS, trust::TARGETS, store::TARGETS].concat();
+    let mut all = [object::TARGETS, boot::TARGETS, delta::TARGETS, trust::TARGETS, store::TARGETS].concat();
     #[cfg(feature = "host")]
     all.extend(host::TARGETS);
     all

@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rootling-object", &[]),
     ("rootling-trust", &["rootling-object"]),
     ("rootling-boot", &["rootling-object"]),
+    ("rootling-delta", &["rootling-object"]),
     ("rootling-store", &["rootling-object", "rootling-trust", "rootling-boot"]),
     ("rootling", &["rootling-object", "rootling-trust", "rootling-boot", "rootling-store"]),
     ("rootling-compose", &["rootling-object", "rootling-trust", "rootling-boot", "rootling-store"]),

@@ -9,7 +9,7 @@ use super::source::{Source, code, rust_files, without_tests};
 
 /// Where decoders live.
 const FOLDERS: &[&str] =
-    &["boot/src", "object/src", "store/src", "trust/src", "compose-host/src", "agent/src"];
+    &["boot/src", "delta/src", "object/src", "store/src", "trust/src", "compose-host/src", "agent/src"];
 
 /// How a function that takes foreign bytes or text is called here.
 const VERBS: &[&str] =

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::source::{Source, code, rust_files, without_tests};
 
 /// Folders of the pure crates.
-const PURE: &[&str] = &["boot", "object", "trust"];
+const PURE: &[&str] = &["boot", "delta", "object", "trust"];
 
 const BANNED: &[&str] = &[
     "std::fs",

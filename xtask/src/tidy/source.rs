@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 /// Folders of packages, `fuzz` included.
 pub const FOLDERS: &[&str] =
-    &["agent", "boot", "compose-host", "fuzz", "object", "store", "tests", "trust", "xtask"];
+    &["agent", "boot", "compose-host", "delta", "fuzz", "object", "store", "tests", "trust", "xtask"];
 
 /// A file: its path below the checkout, and its text.
 pub type Source = (String, String);
