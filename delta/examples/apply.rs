@@ -31,7 +31,7 @@ fn main() {
     let prelude = Prelude::decode(&bytes).expect("a prelude");
     bytes.resize(prelude.header.packed as usize, 0);
     file.read_exact_at(&mut bytes, PRELUDE as u64).expect("a header");
-    let header = Header::decode(&prelude, &bytes).expect("a header");
+    let header = Header::decode(&prelude, &bytes, 8 << 20).expect("a header");
     let old = From(&trees, from);
     let plan = rootling_delta::plan(&header, &old).expect("a plan");
     let mut new = Discard(0);

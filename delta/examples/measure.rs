@@ -67,7 +67,8 @@ fn report(made: &Made, ostree: usize, worst: usize) {
 fn decode(trees: &Trees, from: Checksum, made: &Made, backend: Backend) {
     let start = Instant::now();
     let prelude = Prelude::decode(&made.head).expect("a prelude");
-    let header = Header::decode(&prelude, &made.head[rootling_delta::header::PRELUDE..]).expect("a header");
+    let header =
+        Header::decode(&prelude, &made.head[rootling_delta::header::PRELUDE..], 8 << 20).expect("a header");
     let plan = rootling_delta::plan(&header, &From(trees, from)).expect("a plan");
     let mut new = Discard(0);
     rootling_delta::apply_symlinks(&plan, &mut new).expect("symlinks");

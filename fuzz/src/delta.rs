@@ -25,11 +25,11 @@ fn head(data: &[u8]) {
     let Ok(prelude) = Prelude::decode(data) else { return };
     let end = usize::try_from(prelude.groups_at()).unwrap_or(usize::MAX);
     let Some(packed) = data.get(rootling_delta::header::PRELUDE..end) else { return };
-    if let Ok(header) = Header::decode(&prelude, packed) {
+    if let Ok(header) = Header::decode(&prelude, packed, 8 << 20) {
         let again = header.encode(prelude.backend);
         let prelude = Prelude::decode(&again).expect("our own prelude");
         let packed = &again[rootling_delta::header::PRELUDE..];
-        assert_eq!(Header::decode(&prelude, packed).expect("our own header"), header);
+        assert_eq!(Header::decode(&prelude, packed, 8 << 20).expect("our own header"), header);
     }
 }
 

@@ -15,7 +15,7 @@ pub fn apply(
     groups: &[Vec<u8>],
 ) -> Result<(Repo, Checksum)> {
     let prelude = Prelude::decode(head)?;
-    let header = Header::decode(&prelude, head.get(PRELUDE..).unwrap_or(&[]))?;
+    let header = Header::decode(&prelude, head.get(PRELUDE..).unwrap_or(&[]), 8 << 20)?;
     let plan = plan(&header, &At(repo, from))?;
     let mut new = repo.clone();
     apply_symlinks(&plan, &mut new)?;
