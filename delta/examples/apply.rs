@@ -3,6 +3,12 @@
 //! OLD is the directory that `measure` made FILE from. Every object is verified and dropped. Prints the peak of resident memory
 //! before and after.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "here the I/O is done that the crate does not do"
+)]
+
 use rootling_delta::header::PRELUDE;
 use rootling_delta::{Error, Header, Prelude, ReadAt, Result};
 use std::os::unix::fs::FileExt;
@@ -25,7 +31,7 @@ fn main() {
     let prelude = Prelude::decode(&bytes).expect("a prelude");
     bytes.resize(prelude.header.packed as usize, 0);
     file.read_exact_at(&mut bytes, PRELUDE as u64).expect("a header");
-    let header = Header::decode(&prelude, &bytes).expect("a header");
+    let header = Header::decode(&prelude, &bytes, 8 << 20).expect("a header");
     let old = From(&trees, from);
     let plan = rootling_delta::plan(&header, &old).expect("a plan");
     let mut new = Discard(0);

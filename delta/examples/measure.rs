@@ -5,10 +5,17 @@
 //! Both become trees of files owned by root without xattrs; the delta is made, planned and applied as on a device, and
 //! every object must hash to its name. All bytes that a client fetches are counted, the header included.
 
-use rootling_delta::make::{Made, Objects, Options, make};
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "here the I/O is done that the crate does not do"
+)]
+
+use rootling_delta::make::{Made, Objects, Options, Workers, make};
 use rootling_delta::{Backend, Error, Header, Prelude, Result};
 use rootling_object::{Checksum, FileHeader};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use trees::{Discard, From, Trees};
 
@@ -26,13 +33,14 @@ fn main() {
     for backend in [Backend::Lzma, Backend::Deflate] {
         let start = Instant::now();
         let options = Options { backend, ..Options::default() };
-        let made = make(&trees, Some(from), to, &options).expect("a delta");
+        let made = make(&trees, Some(from), to, &options, &Threads).expect("a delta");
         println!("{backend:?}: made in {:.1} s", start.elapsed().as_secs_f64());
         report(&made, number("--ostree"), number("--worst"));
         decode(&trees, from, &made, backend);
         if let Some(path) = option("--save") {
             let all = made.head.iter().chain(made.groups.iter().flatten());
-            std::fs::write(format!("{path}.{backend:?}"), all.copied().collect::<Vec<u8>>()).expect("written");
+            std::fs::write(format!("{path}.{backend:?}"), all.copied().collect::<Vec<u8>>())
+                .expect("written");
         }
     }
 }
@@ -59,7 +67,8 @@ fn report(made: &Made, ostree: usize, worst: usize) {
 fn decode(trees: &Trees, from: Checksum, made: &Made, backend: Backend) {
     let start = Instant::now();
     let prelude = Prelude::decode(&made.head).expect("a prelude");
-    let header = Header::decode(&prelude, &made.head[rootling_delta::header::PRELUDE..]).expect("a header");
+    let header =
+        Header::decode(&prelude, &made.head[rootling_delta::header::PRELUDE..], 8 << 20).expect("a header");
     let plan = rootling_delta::plan(&header, &From(trees, from)).expect("a plan");
     let mut new = Discard(0);
     rootling_delta::apply_symlinks(&plan, &mut new).expect("symlinks");
@@ -70,7 +79,10 @@ fn decode(trees: &Trees, from: Checksum, made: &Made, backend: Backend) {
     }
     let seconds = start.elapsed().as_secs_f64();
     let memory = header.memory(backend);
-    println!("  applied in {seconds:.2} s, {:.1} MB/s, back end memory {memory}", new.0 as f64 / 1e6 / seconds);
+    println!(
+        "  applied in {seconds:.2} s, {:.1} MB/s, back end memory {memory}",
+        new.0 as f64 / 1e6 / seconds
+    );
 }
 
 impl Objects for Trees {
@@ -90,5 +102,26 @@ impl Objects for Trees {
         let (header, path) = self.files.get(checksum).ok_or_else(|| Error::Io("no object".into()))?;
         let bytes = if header.is_symlink() { Vec::new() } else { std::fs::read(path).expect("readable") };
         Ok((header.clone(), bytes))
+    }
+}
+
+/// Two threads.
+struct Threads;
+
+impl Workers for Threads {
+    fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    loop {
+                        match next.fetch_add(1, Ordering::Relaxed) {
+                            at if at < count => work(at),
+                            _ => return,
+                        }
+                    }
+                });
+            }
+        });
     }
 }

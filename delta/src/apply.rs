@@ -65,7 +65,12 @@ pub fn apply_symlinks(plan: &Plan, new: &mut dyn NewContent) -> Result<()> {
     Ok(())
 }
 
-fn make(group: &mut Group<'_>, object: &PlannedObject, old: &dyn ReadAt, new: &mut dyn NewContent) -> Result<()> {
+fn make(
+    group: &mut Group<'_>,
+    object: &PlannedObject,
+    old: &dyn ReadAt,
+    new: &mut dyn NewContent,
+) -> Result<()> {
     new.begin(object)?;
     let mut sink = Hashing { hasher: object.header.hasher(), new };
     group.next_file(old, object.size.unwrap_or(0), &mut sink)?;

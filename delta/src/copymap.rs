@@ -134,7 +134,13 @@ impl CopyMap {
         let back = before.map(|copy| (offset.saturating_sub(copy.old_end()), copy));
         let ahead = self.intervals.get(after).map(|copy| (copy.from().saturating_sub(offset), *copy));
         let (distance, copy) = match (back, ahead) {
-            (Some(back), Some(ahead)) => if ahead.0 < back.0 { ahead } else { back },
+            (Some(back), Some(ahead)) => {
+                if ahead.0 < back.0 {
+                    ahead
+                } else {
+                    back
+                }
+            }
             (one, other) => one.or(other)?,
         };
         (distance < NEAR).then(|| copy.moved(offset))
@@ -197,7 +203,8 @@ mod tests {
     fn the_longest_copy_wins_where_they_overlap() {
         let map = CopyMap::new(vec![Copy::new(0, 10, 20), Copy::new(100, 20, 50), Copy::new(500, 65, 2)]);
         let far = Copy::new(9_000_000, 8_000_000, 1);
-        for (old, new) in [(10, 0), (19, 9), (20, 100), (29, 109), (66, 146), (69, 149), (71, 151), (5, u64::MAX - 4)]
+        for (old, new) in
+            [(10, 0), (19, 9), (20, 100), (29, 109), (66, 146), (69, 149), (71, 151), (5, u64::MAX - 4)]
         {
             assert_eq!(map.offset(old, far), Some(new), "{old}");
         }

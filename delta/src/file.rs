@@ -13,8 +13,8 @@
 use crate::backend::Stream;
 use crate::copymap::CopyMap;
 use crate::error::{Error, Result};
-use crate::image::layout::Layout;
 use crate::image;
+use crate::image::layout::Layout;
 use crate::io::{ReadAt, Sink};
 use crate::num::{index, wide};
 use crate::predict::Predictor;
@@ -71,7 +71,9 @@ pub(crate) fn decode(
     rebuild(old, &copies, size, model, &mut corrections, sink)?;
     match corrections.clean {
         None | Some(0) => Ok(()),
-        Some(rest) => Err(Error::malformed("gaps", "last gap", "to end with the copies", format!("{rest} more"))),
+        Some(rest) => {
+            Err(Error::malformed("gaps", "last gap", "to end with the copies", format!("{rest} more")))
+        }
     }
 }
 

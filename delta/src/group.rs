@@ -29,9 +29,7 @@ impl GroupHeader {
 
     /// Bytes of memory that the back end needs for it.
     pub fn memory(&self, backend: Backend) -> u64 {
-        self.streams
-            .iter()
-            .fold(0, |sum, stream| sum.saturating_add(backend::memory(backend, stream.raw)))
+        self.streams.iter().fold(0, |sum, stream| sum.saturating_add(backend::memory(backend, stream.raw)))
     }
 }
 

@@ -13,6 +13,7 @@
 use crate::backend::{self, Backend, Stream, StreamHeader};
 use crate::error::{Error, Result};
 use crate::group::GroupHeader;
+use crate::header_cost;
 use crate::num::{index, u32_at, wide};
 use crate::tree::{Dir, Object};
 use serde::{Deserialize, Serialize};
@@ -112,8 +113,14 @@ pub struct Header {
 }
 
 impl Header {
-    /// Unpacks and reads the header whose packed form is `bytes`.
-    pub fn decode(prelude: &Prelude, bytes: &[u8]) -> Result<Header> {
+    /// Unpacks and reads the header whose packed form is `bytes`, within `budget` bytes of memory.
+    pub fn decode(prelude: &Prelude, bytes: &[u8], budget: u64) -> Result<Header> {
+        let working = backend::memory(prelude.backend, prelude.header.raw)
+            .saturating_add(prelude.header.raw.saturating_mul(2))
+            .saturating_add(prelude.header.packed);
+        if working > budget {
+            return Err(Error::Limit { what: "memory of the header", most: budget, got: working });
+        }
         if wide(bytes.len()) != prelude.header.packed {
             let expected = format!("{} bytes", prelude.header.packed);
             return Err(Error::malformed("delta header", "length", expected, bytes.len()));
@@ -123,6 +130,7 @@ impl Header {
         let mut raw = vec![0; index(prelude.header.raw)];
         stream.exact("header", &mut raw)?;
         stream.end()?;
+        header_cost::memory(&raw, budget.saturating_sub(working))?;
         let header: Header = postcard::from_bytes(&raw)
             .map_err(|err| Error::malformed("delta header", "fields", "postcard", err))?;
         let again = postcard::to_allocvec(&header)
@@ -188,9 +196,4 @@ impl Header {
         bytes.extend(packed);
         bytes
     }
-}
-
-/// Memory in bytes that reading the header takes, beside the header itself.
-pub fn memory(prelude: &Prelude) -> u64 {
-    backend::memory(prelude.backend, prelude.header.raw).saturating_add(prelude.header.raw.saturating_mul(3))
 }

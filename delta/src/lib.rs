@@ -34,6 +34,7 @@ mod field;
 mod file;
 pub mod group;
 pub mod header;
+mod header_cost;
 mod image;
 mod io;
 #[cfg(feature = "make")]

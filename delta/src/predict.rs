@@ -10,8 +10,8 @@
 
 use crate::copymap::{Copy, CopyMap};
 use crate::field::{Base, Field, Kind, Target};
-use crate::image::layout::Layout;
 use crate::image::Image;
+use crate::image::layout::Layout;
 use crate::num::{index, wide};
 use crate::shift::Shifts;
 
@@ -64,7 +64,8 @@ impl<'a> Predictor<'a> {
 
     /// Bytes of memory that the tables take.
     pub(crate) fn memory() -> u64 {
-        wide(LEARNED.saturating_mul(16)).saturating_add(wide(slot(Kind::COUNT, 0, 0)).saturating_mul(16))
+        wide(LEARNED.saturating_mul(16))
+            .saturating_add(wide(slot(Kind::COUNT, 0, 0)).saturating_mul(16))
             .saturating_add(128 << 10)
     }
 
@@ -127,7 +128,7 @@ impl<'a> Predictor<'a> {
 
     /// The new number of a record: shifted as others of its copy, else as the nearest number.
     fn record(&self, number: u64, at: u64, own: Copy) -> u64 {
-        let copy = self.copies.copy_of(at, own).map_or(0, |copy| copy_key(copy));
+        let copy = self.copies.copy_of(at, own).map_or(0, copy_key);
         match self.learned.get(place(copy)) {
             Some((key, change)) if *key == copy && copy != 0 => number.wrapping_add(*change),
             _ => self.types.apply(number),
@@ -154,7 +155,7 @@ impl<'a> Predictor<'a> {
             && mapped != truth
         {
             self.types.learn(number, truth);
-            let copy = self.copies.copy_of(at, own).map_or(0, |copy| copy_key(copy));
+            let copy = self.copies.copy_of(at, own).map_or(0, copy_key);
             if let Some(entry) = self.learned.get_mut(place(copy)) {
                 *entry = (copy, truth.wrapping_sub(number));
             }

@@ -64,7 +64,12 @@ pub(crate) fn rebuild(
     insert(size.saturating_sub(at), &mut buffers.new, corrector, sink)
 }
 
-fn insert(mut left: u64, buffer: &mut Vec<u8>, corrector: &mut dyn Corrector, sink: &mut dyn Sink) -> Result<()> {
+fn insert(
+    mut left: u64,
+    buffer: &mut Vec<u8>,
+    corrector: &mut dyn Corrector,
+    sink: &mut dyn Sink,
+) -> Result<()> {
     while left > 0 {
         let length = left.min(WINDOW);
         buffer.resize(index(length), 0);

@@ -14,7 +14,11 @@ impl Shifts {
         let before = after.checked_sub(1).and_then(|before| self.0.get(before));
         let nearest = match (before, self.0.get(after)) {
             (Some(before), Some(after)) => {
-                if after.0.wrapping_sub(old) < old.wrapping_sub(before.0) { after } else { before }
+                if after.0.wrapping_sub(old) < old.wrapping_sub(before.0) {
+                    after
+                } else {
+                    before
+                }
             }
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => return old,

@@ -8,6 +8,7 @@ use crate::header::Header;
 use crate::num::index;
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One changed directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +141,12 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
         return Err(Error::malformed("delta", "root dirtree", commit.root_tree, root));
     }
     if walk.next != header.dirs.len() {
-        return Err(Error::malformed("delta header", "dirs", format!("{} dirs", walk.next), header.dirs.len()));
+        return Err(Error::malformed(
+            "delta header",
+            "dirs",
+            format!("{} dirs", walk.next),
+            header.dirs.len(),
+        ));
     }
     let Walk { objects, dirmetas, dirtrees, .. } = walk;
     Ok(Plan { commit, dirtrees, dirmetas, objects })
@@ -163,7 +169,12 @@ impl Walk<'_> {
     /// Makes the dirtree of `dir`; `same` is the old directory of the same name.
     fn dir(&mut self, dir: Option<&Dir>, same: Option<Checksum>, depth: u32) -> Result<Checksum> {
         let Some(dir) = dir else {
-            return Err(Error::malformed("delta header", "dirs", "one for each changed directory", "too few"));
+            return Err(Error::malformed(
+                "delta header",
+                "dirs",
+                "one for each changed directory",
+                "too few",
+            ));
         };
         if depth > MAX_DEPTH {
             return Err(Error::Limit { what: "directory depth", most: MAX_DEPTH.into(), got: depth.into() });
@@ -174,29 +185,38 @@ impl Walk<'_> {
             Base::Path(path) => Some(self.old_dir(path)?),
         };
         let base = base.map_or_else(|| Ok(DirTree::default()), |base| self.tree(&base))?;
-        let mut new = base.clone();
+        let mut files: BTreeMap<String, Checksum> = base.files.iter().cloned().collect();
+        let mut dirs: BTreeMap<String, (Checksum, Checksum)> =
+            base.dirs.iter().map(|(name, tree, meta)| (name.clone(), (*tree, *meta))).collect();
+        let mut last: Option<&str> = None;
         for edit in &dir.edits {
-            new.files.retain(|(name, _)| *name != edit.name);
-            new.dirs.retain(|(name, ..)| *name != edit.name);
+            if last.is_some_and(|last| last >= edit.name.as_str()) {
+                return Err(Error::malformed("edit", "name", "ascending names", format!("{:?}", edit.name)));
+            }
+            last = Some(&edit.name);
+            files.remove(&edit.name);
+            dirs.remove(&edit.name);
             match &edit.change {
                 Change::Remove => {}
                 Change::Object(number) => {
                     let checksum = self.object(*number, base.file(&edit.name).copied())?;
-                    new.files.push((edit.name.clone(), checksum));
+                    files.insert(edit.name.clone(), checksum);
                 }
-                Change::Old(path) => new.files.push((edit.name.clone(), self.old_file(path)?)),
+                Change::Old(path) => _ = files.insert(edit.name.clone(), self.old_file(path)?),
                 Change::Dir(meta) => {
                     let same = base.dir(&edit.name);
                     let meta = self.meta(meta, same.map(|(_, meta)| *meta))?;
                     let child = self.header.dirs.get(self.next);
                     self.next = self.next.saturating_add(1);
                     let tree = self.dir(child, same.map(|(tree, _)| *tree), depth.saturating_add(1))?;
-                    new.dirs.push((edit.name.clone(), tree, meta));
+                    dirs.insert(edit.name.clone(), (tree, meta));
                 }
             }
         }
-        new.files.sort();
-        new.dirs.sort();
+        let new = DirTree {
+            files: files.into_iter().collect(),
+            dirs: dirs.into_iter().map(|(name, (tree, meta))| (name, tree, meta)).collect(),
+        };
         let bytes = new.encode();
         DirTree::decode(&bytes).map_err(|err| inner("new dirtree", &err))?;
         let checksum = Checksum::of(&bytes);

@@ -1,5 +1,11 @@
 //! Targets for rootling-boot: texts that a person or another tool may have edited.
 
+use rootling_boot::efi::{self, DevicePath, Firmware, LoadOption, Number, Variable};
+use rootling_boot::grub::GrubEnv;
+use rootling_boot::loader::{Kind, TrialId};
+use rootling_boot::pi::{Autoboot, Booted};
+use rootling_boot::sdboot::{CountedName, LoaderConf, variable};
+use rootling_boot::uboot::{EnvConfig, Environment, Extlinux, Flags, Vars, crc32};
 use rootling_boot::{BootLink, Entry, EntryName, KernelArgs, OsRelease};
 
 use crate::{Target, text};
@@ -18,6 +24,10 @@ pub const TARGETS: &[Target] = &[
         run: os_release,
         seeds: || vec![b"ID=debian\nPRETTY_NAME=\"Debian 12\"\n".to_vec()],
     },
+    Target { name: "grubenv", run: grubenv, seeds: || vec![GrubEnv::default().encode().unwrap()] },
+    Target { name: "uboot_env", run: uboot_env, seeds: seeds_uboot_env },
+    Target { name: "loader_text", run: loader_text, seeds: seeds_loader_text },
+    Target { name: "efi_variable", run: efi_variable, seeds: seeds_efi_variable },
 ];
 
 const ENTRY: &[u8] = b"title Debian 12 (ostree:0)\nversion 1\noptions root=/dev/vda rw ostree=/ostree/boot.1/os/ab/0\nlinux /ostree/os-ab/vmlinuz\ninitrd /ostree/os-ab/initrd\n";
@@ -72,4 +82,77 @@ fn seeds_entry_name() -> Vec<Vec<u8>> {
 
 fn seeds_bootlink() -> Vec<Vec<u8>> {
     vec![format!("/ostree/boot.1/os/{}/0", "ab".repeat(32)).into_bytes()]
+}
+
+fn grubenv(data: &[u8]) {
+    if let Ok(env) = GrubEnv::decode(data) {
+        assert_eq!(env.encode().unwrap(), data);
+        let _ = env.get("rootling_try");
+    }
+}
+
+fn uboot_env(data: &[u8]) {
+    if let Ok(vars) = Vars::decode(data) {
+        let written = vars.encode(data.len() + 2).unwrap();
+        assert_eq!(Vars::decode(&written).as_ref(), Ok(&vars));
+    }
+    // a good checksum, so that what is behind it is read
+    let copy = [&crc32(data).to_le_bytes()[..], &[1], data].concat();
+    let _ = Environment::decode(data);
+    if let Ok(env) = Environment::decode_two(&copy, &vec![0; copy.len()], Flags::Increment) {
+        let _ = env.encode(&env.vars, Flags::Increment);
+    }
+}
+
+fn loader_text(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let _ = (EnvConfig::parse(text), TrialId::parse(text), Kind::parse(text), Extlinux::parse(text).chosen());
+    LoaderConf::parse(text).pins_another("ostree-1");
+    if let Ok(swapped) = Autoboot::parse(text).and_then(|autoboot| autoboot.swapped()) {
+        assert_eq!(swapped.swapped().and_then(|again| again.swapped()), Ok(swapped));
+    }
+    if let Some(name) = CountedName::parse(text) {
+        assert_eq!(CountedName::parse(&name.to_string()), Some(name));
+    }
+}
+
+fn efi_variable(data: &[u8]) {
+    let _ =
+        Firmware::decode([(efi::global("BootOrder").as_str(), data), (Number(1).variable().as_str(), data)]);
+    let _ = Number::parse(&String::from_utf8_lossy(data));
+    let _ = (variable::count_path(data), efi::text::decode(data), Booted::decode(data, data));
+    if let Ok(numbers) = efi::decode_numbers(data) {
+        assert_eq!(efi::encode_numbers(&numbers), data);
+    }
+    if let Ok(path) = DevicePath::decode(data) {
+        assert_eq!(path.encode().unwrap(), data);
+    }
+    let Ok(variable) = Variable::decode(data) else { return };
+    assert_eq!(variable.encode(), data);
+    if let Ok(option) = LoadOption::decode(variable.data) {
+        assert_eq!(option.encode().unwrap(), variable.data);
+    }
+}
+
+fn seeds_uboot_env() -> Vec<Vec<u8>> {
+    vec![b"bootcount=1\0bootlimit=3\0upgrade_available=1\0\0\0\0".to_vec()]
+}
+
+fn seeds_loader_text() -> Vec<Vec<u8>> {
+    let texts: [&[u8]; 5] = [
+        b"/dev/mtd0 0x0 0x4000 0x10000\n/dev/mtd0 -0x8000 0x4000\n",
+        b"default ostree-*\ntimeout 3\n",
+        b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n",
+        b"default a\nlabel a\n kernel /k\n append x\n",
+        b"ostree-7+02-01.conf",
+    ];
+    texts.map(<[u8]>::to_vec).into()
+}
+
+fn seeds_efi_variable() -> Vec<Vec<u8>> {
+    let option = LoadOption::new("b", DevicePath::file(1, 2048, 4096, [7; 16], "/EFI/Linux/b.efi"), "quiet");
+    let (option, path) = (option.encode().unwrap(), option.path.encode().unwrap());
+    let text = efi::text::encode("\\loader\\entries\\a+1-1.conf");
+    let file = |data: &[u8]| Variable { attributes: 7, data }.encode();
+    vec![file(&option), file(&text), path]
 }

@@ -1,26 +1,83 @@
-//! Targets for rootling-delta.
+//! Targets for rootling-delta: the head of a delta, a group as an attacker would make it, and a broken old file.
 
-use rootling_delta::{Header, Prelude};
+use rootling_delta::make::{code, pack};
+use rootling_delta::{Backend, Group, GroupHeader, Header, Prelude};
 
 use crate::Target;
 
-pub const TARGETS: &[Target] = &[Target { name: "delta_header", run: delta_header, seeds }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "delta_head", run: head, seeds: || vec![golden().to_vec()] },
+    Target { name: "delta_group", run: group, seeds: || vec![seed(b"an old file, a bit long", b"a new file, a bit long")] },
+    Target { name: "delta_old", run: old, seeds: || vec![elf()] },
+];
 
-fn seeds() -> Vec<Vec<u8>> {
-    let golden = [
-        include_bytes!("../../delta/tests/golden/profile-1/trees.deflate").as_slice(),
-        include_bytes!("../../delta/tests/golden/profile-1/trees.lzma"),
-    ];
-    golden.map(<[u8]>::to_vec).into()
+/// Memory that decoding may take, in bytes.
+const BUDGET: u64 = 4 << 20;
+/// Length of a new file that is asked for.
+const SIZE: u64 = 4096;
+
+fn golden() -> &'static [u8] {
+    include_bytes!("../../delta/tests/golden/profile-1/trees.deflate")
 }
 
-/// What a device looks at before it fetches any group.
-fn delta_header(data: &[u8]) {
+/// Whatever is accepted encodes to the same header.
+fn head(data: &[u8]) {
     let Ok(prelude) = Prelude::decode(data) else { return };
     let end = usize::try_from(prelude.groups_at()).unwrap_or(usize::MAX);
     let Some(packed) = data.get(rootling_delta::header::PRELUDE..end) else { return };
-    if let Ok(header) = Header::decode(&prelude, packed) {
-        assert!(prelude.header.raw <= u64::from(rootling_delta::header::MAX_HEADER));
-        let _ = header.to;
+    if let Ok(header) = Header::decode(&prelude, packed, 8 << 20) {
+        let again = header.encode(prelude.backend);
+        let prelude = Prelude::decode(&again).expect("our own prelude");
+        let packed = &again[rootling_delta::header::PRELUDE..];
+        assert_eq!(Header::decode(&prelude, packed, 8 << 20).expect("our own header"), header);
     }
+}
+
+/// The four streams as they are: lengths as two bytes each, then deflated here.
+fn group(data: &[u8]) {
+    let Some((lengths, mut rest)) = data.split_first_chunk::<8>() else { return };
+    let mut streams = [&[][..]; 4];
+    for (stream, length) in streams.iter_mut().zip(lengths.chunks_exact(2)) {
+        let length = usize::from(u16::from_le_bytes([length[0], length[1]])).min(rest.len());
+        (*stream, rest) = rest.split_at(length);
+    }
+    let [control, gaps, values, inserts] = streams.map(<[u8]>::to_vec);
+    let coded = rootling_delta::make::Coded { size: SIZE, control, gaps, values, inserts };
+    let packed = pack(Backend::Deflate, [&coded]);
+    decode(&packed.header, &packed.bytes, rest);
+}
+
+fn decode(header: &GroupHeader, bytes: &[u8], old: &[u8]) {
+    let Ok(mut group) = Group::open(Backend::Deflate, header, &bytes, BUDGET) else { return };
+    let mut made = Vec::new();
+    if group.next_file(&old, SIZE, &mut made).is_ok() {
+        assert_eq!(made.len() as u64, SIZE, "a file of another length was accepted");
+    }
+}
+
+/// Any pair of files comes back byte for byte, whatever the old one pretends to be.
+fn old(data: &[u8]) {
+    let mut new = data.to_vec();
+    new.rotate_left(data.len() / 3);
+    let coded = code(data, &new).expect("any pair is coded");
+    let packed = pack(Backend::Deflate, [&coded]);
+    let mut group = Group::open(Backend::Deflate, &packed.header, &packed.bytes, BUDGET).expect("a group");
+    let mut made = Vec::new();
+    group.next_file(&data, new.len() as u64, &mut made).expect("a file");
+    assert!(made == new, "decoded to other bytes");
+}
+
+fn seed(old: &[u8], new: &[u8]) -> Vec<u8> {
+    let coded = code(old, new).expect("coded");
+    let streams = [&coded.control, &coded.gaps, &coded.values, &coded.inserts];
+    let lengths = streams.iter().flat_map(|stream| (stream.len() as u16).to_le_bytes());
+    lengths.chain(streams.iter().flat_map(|stream| stream.iter().copied())).chain(old.iter().copied()).collect()
+}
+
+/// A 64-bit ELF header with one program header and no sections.
+fn elf() -> Vec<u8> {
+    let mut file = vec![0u8; 120];
+    file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    (file[16], file[18], file[32], file[54], file[56], file[58]) = (3, 62, 64, 56, 1, 64);
+    file
 }

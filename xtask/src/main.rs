@@ -5,6 +5,7 @@
 //! | [`demo`] | the main job, on real packages |
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
 //! | [`mod@bench`] | side by side with ostree |
+//! | [`cross`], [`machines`] | static programs for other machines, and the recipe of the folder cross |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
@@ -12,10 +13,13 @@
 
 mod bench;
 mod check;
+mod cross;
 mod demo;
 mod deps;
 mod fuzz;
 mod golden;
+#[path = "../../cross/mod.rs"]
+mod machines;
 mod measure;
 mod place;
 mod run;
@@ -37,6 +41,7 @@ cargo xtask check                its quick part: format, lints, unit tests, tidy
 cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
 cargo xtask size                 how large the device program is, against its budget
+cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
 cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
@@ -68,6 +73,7 @@ fn work() -> Result<()> {
             bench::bench(rounds.parse().with_context(|| format!("rounds: {rounds:?} is not a number"))?)
         }
         ["size"] => size::size(),
+        ["cross", name] => cross::cross(name),
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),
         ["golden", "--save"] => golden::golden(true),

@@ -41,7 +41,9 @@ impl Trees {
         let root_tree = self.dir(root);
         let root_meta = self.keep(dirmeta());
         let (metadata, subject, body) = (Dict(Vec::new()), String::new(), String::new());
-        self.keep(Commit { metadata, parent: None, subject, body, timestamp: 0, root_tree, root_meta }.encode())
+        self.keep(
+            Commit { metadata, parent: None, subject, body, timestamp: 0, root_tree, root_meta }.encode(),
+        )
     }
 
     fn dir(&mut self, dir: &Path) -> Checksum {

@@ -131,7 +131,8 @@ impl<'a> Stream<'a> {
             }
             let have = self.buffer.get(self.at..).unwrap_or(&[]);
             let count = have.len().min(into.len());
-            let (Some(have), Some((head, rest))) = (have.get(..count), into.split_at_mut_checked(count)) else {
+            let (Some(have), Some((head, rest))) = (have.get(..count), into.split_at_mut_checked(count))
+            else {
                 break;
             };
             head.copy_from_slice(have);

@@ -64,12 +64,19 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
 fn types(peek: &mut Peek<'_>, size: u64) -> Option<(u64, u64)> {
     let mut at = 0u64;
     while at < size {
-        let found = peek.bytes(at, BLOCK).chunks_exact(8).position(|word| word == b"\x9f\xeb\x01\x00\x18\x00\x00\x00");
+        let found = peek
+            .bytes(at, BLOCK)
+            .chunks_exact(8)
+            .position(|word| word == b"\x9f\xeb\x01\x00\x18\x00\x00\x00");
         if let Some(found) = found {
             let start = at.saturating_add(wide(found).saturating_mul(8));
             let header = peek.bytes(start, 24);
-            let [types, length, strings, strings_length] = [8, 12, 16, 20].map(|at| u32_at(header, at).unwrap_or(0));
-            let end = start.saturating_add(24).saturating_add(u64::from(strings)).saturating_add(u64::from(strings_length));
+            let [types, length, strings, strings_length] =
+                [8, 12, 16, 20].map(|at| u32_at(header, at).unwrap_or(0));
+            let end = start
+                .saturating_add(24)
+                .saturating_add(u64::from(strings))
+                .saturating_add(u64::from(strings_length));
             if types == 0 && length == strings && end <= size {
                 return Some((start, end));
             }

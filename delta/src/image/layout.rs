@@ -149,14 +149,7 @@ impl Guess {
         let alloc = like.map_or(flags & 1, |(_, section)| u64::from(section.is_alloc()));
         let number = like.map_or(index(place.addr), |(like, _)| like);
         let flags = if alloc == 0 { 0 } else { elf::SHF_ALLOC };
-        place.addr = elf::address(
-            old.relocatable,
-            flags,
-            place.vaddr,
-            place.offset,
-            place.file_size,
-            number,
-        );
+        place.addr = elf::address(old.relocatable, flags, place.vaddr, place.offset, place.file_size, number);
         let Some((like, section)) = like else { return };
         self.next = wide(like).wrapping_add(1);
         let axes = [

@@ -105,11 +105,8 @@ impl Image {
     ) -> Image {
         let (mut by_addr, mut by_offset) = (Vec::new(), Vec::new());
         for (number, section) in sections.iter().enumerate() {
-            let range = |start: u64, size: u64| Range {
-                start,
-                end: start.saturating_add(size),
-                section: number,
-            };
+            let range =
+                |start: u64, size: u64| Range { start, end: start.saturating_add(size), section: number };
             let thread_bss = section.flags & elf::SHF_TLS != 0 && section.file_size == 0;
             if section.size > 0 && number < listed && !thread_bss {
                 by_addr.push(range(section.addr, section.size));

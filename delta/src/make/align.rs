@@ -99,9 +99,8 @@ pub(super) fn align(old: &[u8], new: &[u8]) -> Vec<Copy> {
         if length == score && scan != new.len() {
             continue;
         }
-        let mut forward = stretch(
-            old[last_place..].iter().zip(&new[last_scan..scan]).map(|(old, new)| old == new),
-        );
+        let mut forward =
+            stretch(old[last_place..].iter().zip(&new[last_scan..scan]).map(|(old, new)| old == new));
         let mut backward = 0;
         if scan < new.len() {
             let before = old[..place].iter().rev().zip(new[last_scan..scan].iter().rev());

@@ -62,12 +62,7 @@ pub fn code(old: &[u8], new: &[u8]) -> Result<Coded> {
 }
 
 fn inserted(new: &[u8]) -> Coded {
-    Coded {
-        size: new.len() as u64,
-        control: vec![INSERTED as u8],
-        inserts: new.to_vec(),
-        ..Coded::default()
-    }
+    Coded { size: new.len() as u64, control: vec![INSERTED as u8], inserts: new.to_vec(), ..Coded::default() }
 }
 
 fn plain(old: &[u8], new: &[u8]) -> Result<Coded> {

@@ -14,4 +14,4 @@ pub mod tree;
 
 pub use file::{Coded, code};
 pub use group::{Packed, pack};
-pub use tree::{FileCost, Made, Objects, Options, make};
+pub use tree::{FileCost, Made, Objects, Options, Serial, Workers, make};

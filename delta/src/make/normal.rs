@@ -61,7 +61,9 @@ fn mask(field: &Field, masked: &mut [u8], notes: &mut Vec<Note>) {
             field.form.put(bytes, 0);
             notes.push(Note { at: field.at as u32, form: field.form, target });
         }
-        Target::Known(_) | Target::Offset(_) | Target::Shifted(_) | Target::Record { .. } => field.form.put(bytes, 0),
+        Target::Known(_) | Target::Offset(_) | Target::Shifted(_) | Target::Record { .. } => {
+            field.form.put(bytes, 0)
+        }
         Target::End(_) => {}
     }
 }

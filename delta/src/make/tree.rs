@@ -10,7 +10,6 @@ use rootling_object::content::PREFIX_SIZE;
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Read access to all objects of both commits.
 pub trait Objects: Sync {
@@ -33,13 +32,27 @@ pub struct Options {
     pub backend: Backend,
     /// A group is closed when its tokens reach so many bytes.
     pub group_tokens: usize,
-    /// Threads that code files.
-    pub threads: usize,
+}
+
+/// Who codes the files: the caller brings the threads, and may show how far it is.
+pub trait Workers {
+    /// Calls `work` once for each number below `count`, in any order, and returns when all calls have.
+    fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync));
+}
+
+/// One file after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Serial;
+
+impl Workers for Serial {
+    fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        (0..count).for_each(work);
+    }
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { backend: Backend::Lzma, group_tokens: 1 << 20, threads: 2 }
+        Options { backend: Backend::Lzma, group_tokens: 1 << 20 }
     }
 }
 
@@ -68,17 +81,30 @@ pub struct FileCost {
 }
 
 /// Makes the delta from `from` (or from nothing) to `to`.
-pub fn make(objects: &dyn Objects, from: Option<Checksum>, to: Checksum, options: &Options) -> Result<Made> {
+pub fn make(
+    objects: &dyn Objects,
+    from: Option<Checksum>,
+    to: Checksum,
+    options: &Options,
+    workers: &dyn Workers,
+) -> Result<Made> {
     let old = Old::load(objects, from)?;
     let commit = objects.commit(&to)?;
     let root = Commit::decode(&commit).map_err(|err| foreign(&err))?;
-    let mut walk = Walk { objects, old: &old, dirs: Vec::new(), found: Vec::new(), by_name: HashMap::new(), metas: Numbered::default() };
+    let mut walk = Walk {
+        objects,
+        old: &old,
+        dirs: Vec::new(),
+        found: Vec::new(),
+        by_name: HashMap::new(),
+        metas: Numbered::default(),
+    };
     walk.dir(&root.root_tree, Some(String::new()), true, "")?;
     let Walk { mut dirs, found, mut metas, .. } = walk;
     metas.number(&root.root_meta, || old.knows_meta(&root.root_meta));
     let dirmetas = metas.new.iter().map(|meta| objects.dirmeta(meta)).collect::<Result<Vec<_>>>()?;
 
-    let coded = code_all(objects, found, options.threads)?;
+    let coded = code_all(objects, &found, workers)?;
     let (order, groups) = arrange(coded, options);
     let mut numbers = vec![0; order.len()];
     for (number, object) in order.iter().enumerate() {
@@ -250,22 +276,13 @@ impl Walk<'_> {
     }
 }
 
-fn code_all(objects: &dyn Objects, found: Vec<Found>, threads: usize) -> Result<Vec<Ordered>> {
-    let next = AtomicUsize::new(0);
+fn code_all(objects: &dyn Objects, found: &[Found], workers: &dyn Workers) -> Result<Vec<Ordered>> {
     let done = Mutex::new(Vec::with_capacity(found.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(one) = found.get(at) else { return };
-                    let coded = code_one(objects, at, one);
-                    done.lock().expect("no thread panics").push(coded);
-                }
-            });
-        }
+    workers.each(found.len(), &|at| {
+        let coded = code_one(objects, at, &found[at]);
+        done.lock().expect("no worker panics").push(coded);
     });
-    done.into_inner().expect("no thread panics").into_iter().collect()
+    done.into_inner().expect("no worker panics").into_iter().collect()
 }
 
 fn code_one(objects: &dyn Objects, at: usize, found: &Found) -> Result<Ordered> {

@@ -122,9 +122,9 @@ fn kernel_word(
     let neighbour = |skip: usize| u32_at(window.bytes, skip);
     let before = into.checked_sub(4).and_then(neighbour);
     let after = into.checked_add(4).and_then(neighbour);
-    let ascending = before.zip(after).is_some_and(|(before, after)| {
-        before < word && word < after && after.wrapping_sub(before) < STEP
-    });
+    let ascending = before
+        .zip(after)
+        .is_some_and(|(before, after)| before < word && word < after && after.wrapping_sub(before) < STEP);
     let offset = start.wrapping_add(u64::from(word));
     if ascending && image.loaded_at(offset).is_some() {
         let (base, target) = (Base::At(start), Target::Address(offset));

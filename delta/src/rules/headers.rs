@@ -24,7 +24,8 @@ pub(super) fn scan_elf(
     let headers = section.size.saturating_sub(class.header).checked_div(class.program).unwrap_or(0);
     for number in 0..headers {
         let header = class.header.wrapping_add(number.wrapping_mul(class.program));
-        let [offset, vaddr, paddr, file_size, size] = class.program_fields.map(|skip| header.wrapping_add(skip));
+        let [offset, vaddr, paddr, file_size, size] =
+            class.program_fields.map(|skip| header.wrapping_add(skip));
         let start = value(vaddr);
         keep(offset, Base::At(0), Target::Offset(value(offset)));
         keep(vaddr, Base::At(0), Target::Address(start));
@@ -52,7 +53,8 @@ pub(super) fn scan_sections(
         for (skip, value) in class.section_fields.into_iter().zip([place.vaddr, place.offset, place.size]) {
             let at = at.saturating_add(skip);
             let target = Target::Known(value);
-            window.keep(Field { at, form: class.form(), kind: Kind::Header, base: Base::At(0), target }, found);
+            window
+                .keep(Field { at, form: class.form(), kind: Kind::Header, base: Base::At(0), target }, found);
         }
     }
     dealt

@@ -139,7 +139,12 @@ impl Window<'_> {
     }
 
     /// Offsets of the records of `size` bytes that touch the window, and how many bytes are dealt with once they are.
-    pub(crate) fn records(&self, section: &Section, header: u64, size: u64) -> (impl Iterator<Item = u64>, usize) {
+    pub(crate) fn records(
+        &self,
+        section: &Section,
+        header: u64,
+        size: u64,
+    ) -> (impl Iterator<Item = u64>, usize) {
         let first = section.offset.saturating_add(header);
         let skip = self.start.saturating_sub(first).checked_div(size).unwrap_or(0);
         let start = first.saturating_add(skip.saturating_mul(size));

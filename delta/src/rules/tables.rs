@@ -46,7 +46,10 @@ pub(crate) fn find(file: &dyn ReadAt, image: &Image, peek: &mut Peek<'_>) -> Tab
             }
             let window = Window { bytes: &bytes, start: at, last: at.saturating_add(length) >= end };
             let dealt = x86::addresses_taken(image, section, &window, &mut |address| {
-                if starts.len() < MAX_TABLES && !starts.contains(&address) && starts_table(image, peek, address) {
+                if starts.len() < MAX_TABLES
+                    && !starts.contains(&address)
+                    && starts_table(image, peek, address)
+                {
                     starts.insert(address);
                 }
             });

@@ -122,6 +122,12 @@ fn long(
     let bits = form.get(&[low, high, third, fourth]).unwrap_or(0);
     let target = form.target(bits, pc) & 0xffff_ffff;
     if image.is_code(target) {
-        found.push(Field { at, form, kind: Kind::Call, base: Base::Place(4), target: Target::Address(target) });
+        found.push(Field {
+            at,
+            form,
+            kind: Kind::Call,
+            base: Base::Place(4),
+            target: Target::Address(target),
+        });
     }
 }

@@ -37,7 +37,8 @@ const NO_MEMBERS: Members = Members { length: 0, name: false, types: &[] };
 /// Kind, members and their number, from the info word.
 fn shape(info: u32) -> (u32, Members, u64) {
     let (kind, count) = ((info >> 24) & 31, u64::from(info & 0xffff));
-    let many = |length: u64, name: bool, types: &'static [u64]| (kind, Members { length, name, types }, count);
+    let many =
+        |length: u64, name: bool, types: &'static [u64]| (kind, Members { length, name, types }, count);
     let one = |length: u64, types: &'static [u64]| (kind, Members { length, name: false, types }, 1);
     match kind {
         1 | 14 | 17 => one(4, &[]),

@@ -77,7 +77,9 @@ pub fn library(machine: Machine, functions: usize, grown: &[usize]) -> Vec<u8> {
                 }
                 (Machine::Aarch64, 1) => {
                     let pages = ((datum >> 12).wrapping_sub(place >> 12)) as u32;
-                    text.extend((0x9000_0003 | (pages & 3) << 29 | (pages >> 2 & 0x7_ffff) << 5).to_le_bytes());
+                    text.extend(
+                        (0x9000_0003 | (pages & 3) << 29 | (pages >> 2 & 0x7_ffff) << 5).to_le_bytes(),
+                    );
                     text.extend((0x9100_0063 | (datum as u32 & 0xfff) << 10).to_le_bytes());
                 }
                 (Machine::Thumb, 0 | 1) => {
@@ -106,7 +108,15 @@ pub fn library(machine: Machine, functions: usize, grown: &[usize]) -> Vec<u8> {
         symbols.extend(if narrow { &kind } else { &[][..] });
         names.extend(format!("function_{number}\0").bytes());
     }
-    let section = |name, kind, flags, link, align, entry, bytes| Section { name, kind, flags, link, align, entry, bytes };
+    let section = |name, kind, flags, link, align, entry, bytes| Section {
+        name,
+        kind,
+        flags,
+        link,
+        align,
+        entry,
+        bytes,
+    };
     let sections = [
         section(".text", 1, 6, 0, 16, 0, text),
         section(".data", 1, 3, 0, 8, 0, data),

@@ -18,7 +18,7 @@ fn deltas_of_profile_1_decode_as_they_did() {
         let bytes = std::fs::read(&path).unwrap();
         let prelude = Prelude::decode(&bytes).unwrap();
         let (head, mut rest) = bytes.split_at(prelude.groups_at() as usize);
-        let header = Header::decode(&prelude, &head[20..]).unwrap();
+        let header = Header::decode(&prelude, &head[20..], 8 << 20).unwrap();
         let mut groups = Vec::new();
         for group in &header.groups {
             let (group, after) = rest.split_at(group.size() as usize);

@@ -6,7 +6,13 @@ use rootling_delta::make::{code, pack};
 use rootling_delta::{Backend, Error, Group, Prelude, Result};
 
 /// Decodes a group without its checksum, as if an attacker had made the header as well.
-fn decode(backend: Backend, header: &rootling_delta::GroupHeader, bytes: &[u8], old: &[u8], size: u64) -> Result<Vec<u8>> {
+fn decode(
+    backend: Backend,
+    header: &rootling_delta::GroupHeader,
+    bytes: &[u8],
+    old: &[u8],
+    size: u64,
+) -> Result<Vec<u8>> {
     let mut made = Vec::new();
     let mut header = *header;
     let short = (header.size() as usize).saturating_sub(bytes.len()) as u64;

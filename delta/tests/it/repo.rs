@@ -37,7 +37,8 @@ impl Repo {
     fn dir(&mut self, prefix: &str, files: &Files) -> Checksum {
         let mut tree = DirTree::default();
         let mut below = std::collections::BTreeSet::new();
-        let inside: Vec<_> = files.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(prefix)?, bytes))).collect();
+        let inside: Vec<_> =
+            files.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(prefix)?, bytes))).collect();
         for (path, bytes) in inside {
             match path.split_once('/') {
                 Some((dir, _)) => _ = below.insert(dir.to_owned()),
@@ -158,7 +159,8 @@ impl NewContent for Repo {
 /// An old and a new tree: edits, a renamed directory, a removed one, links, a new file, an equal file elsewhere.
 pub fn two_trees() -> (Files, Files) {
     let mut random = Random(99);
-    let text = |n: usize| (0..n).map(|line| format!("line {line} of a file\n")).collect::<String>().into_bytes();
+    let text =
+        |n: usize| (0..n).map(|line| format!("line {line} of a file\n")).collect::<String>().into_bytes();
     let mut old = Files::new();
     old.insert("etc/motd".into(), text(40));
     old.insert("etc/gone".into(), text(3));

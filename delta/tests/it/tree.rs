@@ -2,15 +2,20 @@
 
 use crate::repo::{At, Repo, two_trees};
 use rootling_delta::header::PRELUDE;
-use rootling_delta::make::{Made, Options, make};
+use rootling_delta::make::{Made, Options, Serial, make};
 use rootling_delta::tree::Base;
 use rootling_delta::{Backend, Header, Prelude, Result, apply_group, apply_symlinks, plan};
 use rootling_object::Checksum;
 
 /// Fetches, checks and applies a delta as a device does; `None` if it starts from nothing.
-pub fn apply(repo: &Repo, from: Option<Checksum>, head: &[u8], groups: &[Vec<u8>]) -> Result<(Repo, Checksum)> {
+pub fn apply(
+    repo: &Repo,
+    from: Option<Checksum>,
+    head: &[u8],
+    groups: &[Vec<u8>],
+) -> Result<(Repo, Checksum)> {
     let prelude = Prelude::decode(head)?;
-    let header = Header::decode(&prelude, head.get(PRELUDE..).unwrap_or(&[]))?;
+    let header = Header::decode(&prelude, head.get(PRELUDE..).unwrap_or(&[]), 8 << 20)?;
     let plan = plan(&header, &At(repo, from))?;
     let mut new = repo.clone();
     apply_symlinks(&plan, &mut new)?;
@@ -22,7 +27,10 @@ pub fn apply(repo: &Repo, from: Option<Checksum>, head: &[u8], groups: &[Vec<u8>
     for (checksum, bytes) in plan.dirtrees.iter().chain(&plan.dirmetas) {
         assert_eq!(new.metadata(bytes.clone()), *checksum);
     }
-    Ok((new.clone(), { new.metadata.insert(Checksum(header.to), header.commit); Checksum(header.to) }))
+    Ok((new.clone(), {
+        new.metadata.insert(Checksum(header.to), header.commit);
+        Checksum(header.to)
+    }))
 }
 
 /// A repo with the old tree only, and the delta to the new one.
@@ -33,8 +41,8 @@ pub fn delta(backend: Backend, scratch: bool) -> (Repo, Option<Checksum>, Checks
     let mut host = device.clone();
     let to = host.commit_files(&new);
     let from = (!scratch).then_some(from);
-    let options = Options { backend, group_tokens: 300, threads: 2 };
-    let made = make(&host, from, to, &options).unwrap();
+    let options = Options { backend, group_tokens: 300 };
+    let made = make(&host, from, to, &options, &Serial).unwrap();
     if scratch {
         device = Repo::default();
     }

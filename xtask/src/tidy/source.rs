@@ -6,8 +6,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// Folders of packages, `fuzz` included.
-pub const FOLDERS: &[&str] =
-    &["agent", "boot", "compose-host", "fuzz", "object", "store", "tests", "trust", "xtask"];
+pub const FOLDERS: &[&str] = &[
+    "agent",
+    "boot",
+    "compose-host",
+    "cross",
+    "delta",
+    "fuzz",
+    "object",
+    "prepare-root",
+    "store",
+    "tests",
+    "trust",
+    "xtask",
+];
 
 /// A file: its path below the checkout, and its text.
 pub type Source = (String, String);
