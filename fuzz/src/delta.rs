@@ -7,7 +7,11 @@ use crate::Target;
 
 pub const TARGETS: &[Target] = &[
     Target { name: "delta_head", run: head, seeds: || vec![golden().to_vec()] },
-    Target { name: "delta_group", run: group, seeds: || vec![seed(b"an old file, a bit long", b"a new file, a bit long")] },
+    Target {
+        name: "delta_group",
+        run: group,
+        seeds: || vec![seed(b"an old file, a bit long", b"a new file, a bit long")],
+    },
     Target { name: "delta_old", run: old, seeds: || vec![elf()] },
 ];
 
@@ -71,7 +75,10 @@ fn seed(old: &[u8], new: &[u8]) -> Vec<u8> {
     let coded = code(old, new).expect("coded");
     let streams = [&coded.control, &coded.gaps, &coded.values, &coded.inserts];
     let lengths = streams.iter().flat_map(|stream| (stream.len() as u16).to_le_bytes());
-    lengths.chain(streams.iter().flat_map(|stream| stream.iter().copied())).chain(old.iter().copied()).collect()
+    lengths
+        .chain(streams.iter().flat_map(|stream| stream.iter().copied()))
+        .chain(old.iter().copied())
+        .collect()
 }
 
 /// A 64-bit ELF header with one program header and no sections.
