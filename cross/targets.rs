@@ -46,7 +46,8 @@ pub const TARGETS: &[Target] = &[
         musl: "arm-linux-musleabihf",
         cc: ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf"),
         emulator: ("qemu-arm-static", "qemu-user-static"),
-        flags: "-Ctarget-feature=+thumb-mode",
+        // its pages have 4 KiB on every kernel; lld pads for 64
+        flags: "-Ctarget-feature=+thumb-mode -Clink-arg=-zmax-page-size=4096",
     },
     Target {
         name: "armv5te",
@@ -55,7 +56,7 @@ pub const TARGETS: &[Target] = &[
         musl: "arm-linux-musleabi",
         cc: ("arm-linux-gnueabi-gcc", "gcc-arm-linux-gnueabi"),
         emulator: ("qemu-arm-static", "qemu-user-static"),
-        flags: "",
+        flags: "-Clink-arg=-zmax-page-size=4096",
     },
     Target {
         name: "i686",
