@@ -202,6 +202,15 @@ fn deploy(scene: &Scene<'_>, sysroot: &mut Locked, here: &Here, pulled: &Pulled)
 
 /// Says what a deployment did, and what it kept aside.
 pub fn report(scene: &Scene<'_>, deployed: &Deployed) {
+    let verified = &deployed.verification;
+    if verified.objects > 0 {
+        scene.screen.say(&format!(
+            "verified {} older objects, {}, in {:.2} s",
+            verified.objects,
+            size(verified.bytes),
+            verified.elapsed.as_secs_f64()
+        ));
+    }
     let name = deployed.deployment.name();
     scene.screen.say(&format!("deployed {name}; it boots next"));
     for path in deployed.merge.iter().flat_map(|merge| &merge.conflicts) {

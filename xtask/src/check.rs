@@ -28,7 +28,8 @@ pub fn lint() -> Result<()> {
         run(cargo("clippy -q --manifest-path fuzz/Cargo.toml --tests").args(["--", "-D", "warnings"]))
     })?;
     step("documentation", || {
-        run(cargo("doc -q --workspace --no-deps --document-private-items").env("RUSTDOCFLAGS", "-D warnings"))
+        run(cargo("doc -q --workspace --no-deps --document-private-items")
+            .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"))
     })
 }
 

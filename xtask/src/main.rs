@@ -3,8 +3,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`demo`] | the main job, on real packages |
-//! | [`check`], [`test`] | the checks, quick and whole |
-//! | [`bench`] | side by side with ostree |
+//! | [`check`], [`mod@test`] | the checks, quick and whole |
+//! | [`mod@bench`] | side by side with ostree |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`tidy`] | rules about the tree that the compiler does not know |

@@ -16,7 +16,7 @@ use crate::{place, tools};
 pub const TOOLS: &[tools::Tool] = &[
     ("/usr/bin/rustc", "rustc-web"),
     ("/usr/bin/cargo", "cargo-web"),
-    ("/usr/lib/rustlib/rustc-src/rust/library/std/src/lib.rs", "rust-web-src"),
+    ("/usr/lib/rustlib/src/rust/library/std/src/lib.rs", "rust-web-src"),
     ("ld.lld", "lld"),
     ("/usr/lib/x86_64-linux-musl/libc.a", "musl-dev"),
     ("musl-gcc", "musl-tools"),
@@ -39,13 +39,15 @@ stub!(_Unwind_SetGR, _Unwind_SetIP, _Unwind_RaiseException, _Unwind_Resume, _Unw
 /// Builds the agent and returns the stripped program.
 pub fn build(tls: bool) -> Result<PathBuf> {
     ensure!(cfg!(target_arch = "x86_64"), "the shipping profile is built on x86_64 only, for now");
-    let folder = place::target().join("ship").join(if tls { "tls" } else { "no-tls" });
+    // one folder for both, so that the standard library is built once
+    let folder = place::target().join("ship");
     let stub = unwind_stub()?;
     let flags = [
         "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static",
         &format!("-Lnative={MUSL} -Lnative={}", stub.display()),
         &format!("-Clink-arg={MUSL}/crt1.o -Clink-arg={MUSL}/crti.o -Clink-arg={MUSL}/crtn.o -Clink-arg=-lc"),
-        "-Cforce-unwind-tables=no",
+        // a panic traps without a message: its texts and places would be a fifth of the program
+        "-Cforce-unwind-tables=no -Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none",
     ];
     let args = "build -q --release -p rootling --locked -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
     let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
@@ -62,7 +64,10 @@ pub fn build(tls: bool) -> Result<PathBuf> {
         .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER", "ld.lld")
         .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS", flags.join(" "));
     run(&mut command)?;
-    Ok(folder.join(TARGET).join("release/rootling"))
+    let program = folder.join(if tls { "rootling" } else { "rootling-no-tls" });
+    let built = folder.join(TARGET).join("release/rootling");
+    fs::copy(&built, &program).with_context(|| format!("copy {}", built.display()))?;
+    Ok(program)
 }
 
 /// A folder with an empty libunwind.a.

@@ -47,8 +47,8 @@ pub fn ensure(sets: &[&[Tool]]) -> Result<()> {
         );
     }
     eprintln!("   installing {packages}");
-    apt("update -q")?;
-    apt(&format!("install -q -y --no-install-recommends {packages}"))?;
+    apt("-o DPkg::Lock::Timeout=300 update -q")?;
+    apt(&format!("-o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends {packages}"))?;
     let still = self::missing(sets);
     if !still.is_empty() {
         bail!(

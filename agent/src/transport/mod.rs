@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | [`http`] | HTTP/1.1 by ureq, plain or in TLS |
-//! | [`file`] | `file:` URLs and local paths |
+//! | [`mod@file`] | `file:` URLs and local paths |
 //! | [`tls`] | TLS, if the feature `tls` is on |
 //! | [`proxy`] | plain HTTP through a proxy, and CONNECT for TLS |
 //! | [`body`] | what is received: limited, counted, classified |

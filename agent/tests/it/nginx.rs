@@ -1,6 +1,7 @@
 //! A real web server before a folder.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -44,8 +45,13 @@ impl Nginx {
 
     /// Lines of requests and their answers so far.
     pub fn log(&self) -> Vec<String> {
+        // a request is logged after its answer was sent, but before the next one is looked at
+        let mut marker = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        marker.write_all(b"GET /log-marker HTTP/1.0\r\n\r\n").unwrap();
+        marker.read_to_end(&mut Vec::new()).unwrap();
         let path: PathBuf = self.dir.path().join("access.log");
-        fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().filter(|line| !line.contains("/log-marker")).map(str::to_owned).collect()
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn format(timestamp: u64) -> String {
     )
 }
 
-/// Seconds since 1970; only the form that [`format`] writes is understood.
+/// Seconds since 1970; only the form that [`format()`] writes is understood.
 pub(super) fn parse(text: &str) -> Option<u64> {
     let words: Vec<&str> = text.split(' ').collect();
     let [_, day, month, year, time, "GMT"] = words[..] else { return None };

@@ -2,7 +2,9 @@
 
 use super::Deflate;
 use libdeflater::{CompressionLvl, Compressor};
-use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, TDEFLStatus, compress, create_comp_flags_from_zip_params};
+use miniz_oxide::deflate::core::{
+    CompressorOxide, TDEFLFlush, TDEFLStatus, compress, create_comp_flags_from_zip_params,
+};
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 

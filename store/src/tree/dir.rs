@@ -35,7 +35,7 @@ pub struct TreeOptions<'a> {
 
 impl TreeOptions<'_> {
     /// Distinguishes cache entries whose headers were made in other ways.
-    fn fingerprint(&self) -> u64 {
+    pub(super) fn fingerprint(&self) -> u64 {
         let (uid, gid) = self.owner.unwrap_or((u32::MAX, u32::MAX));
         let owner = (u64::from(uid) << 32 | u64::from(gid)).rotate_left(7);
         if self.skip_xattrs { !owner } else { owner }

@@ -110,3 +110,90 @@ fn parse(bytes: &[u8]) -> Option<HashMap<Key, Checksum>> {
     };
     entries.remainder().is_empty().then(|| entries.filter_map(read).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::{Repo, RepoMode};
+    use crate::tree::{Root, TreeOptions, commit_dir};
+    use std::fs::{self, File, FileTimes};
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    /// Nanoseconds since 1970, `seconds` from now.
+    fn after(seconds: i128) -> i128 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        i128::try_from(now).unwrap() + seconds * 1_000_000_000
+    }
+
+    struct Case {
+        dir: tempfile::TempDir,
+        repo: Repo,
+    }
+
+    impl Case {
+        fn new() -> Case {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("tree")).unwrap();
+            fs::write(dir.path().join("tree/file"), "first").unwrap();
+            Case { repo: Repo::create(&dir.path().join("repo"), RepoMode::BareUser).unwrap(), dir }
+        }
+
+        fn file(&self) -> PathBuf {
+            self.dir.path().join("tree/file")
+        }
+
+        /// Commits as if it were `seconds` later; returns the root and how many files the cache knew.
+        fn commit(&self, seconds: i128) -> (Root, usize) {
+            let cache = StatCache::open(&self.dir.path().join("cache"), after(seconds)).unwrap();
+            let metadata = self.file().symlink_metadata().unwrap();
+            let options = TreeOptions { cache: Some(&cache), ..TreeOptions::default() };
+            let known = usize::from(cache.get(&metadata, options.fingerprint()).is_some());
+            let txn = self.repo.transaction().unwrap();
+            let root = commit_dir(&txn, &self.dir.path().join("tree"), &options).unwrap();
+            txn.commit().unwrap();
+            cache.save().unwrap();
+            (root, known)
+        }
+    }
+
+    #[test]
+    fn an_unchanged_file_is_known_the_second_time() {
+        let case = Case::new();
+        let (first, known) = case.commit(10);
+        assert_eq!(known, 0);
+        assert_eq!(case.commit(20), (first, 1));
+    }
+
+    #[test]
+    fn an_edit_of_the_same_size_and_time_is_seen() {
+        let case = Case::new();
+        let (first, _) = case.commit(10);
+        let modified = case.file().metadata().unwrap().modified().unwrap();
+        fs::write(case.file(), "other").unwrap();
+        let file = File::options().write(true).open(case.file()).unwrap();
+        file.set_times(FileTimes::new().set_modified(modified)).unwrap();
+        assert_eq!(case.file().metadata().unwrap().modified().unwrap(), modified);
+        let (second, known) = case.commit(20);
+        assert_eq!(known, 0);
+        assert_ne!(second, first);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_just_now_is_not_trusted() {
+        let case = Case::new();
+        case.commit(1);
+        assert_eq!(case.commit(20).1, 0, "one second old when it was entered");
+        assert_eq!(case.commit(30).1, 1, "old enough by then");
+    }
+
+    #[test]
+    fn a_damaged_cache_is_an_empty_one() {
+        let case = Case::new();
+        case.commit(10);
+        let path = case.dir.path().join("cache");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[20] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(case.commit(20).1, 0);
+    }
+}

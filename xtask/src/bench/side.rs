@@ -41,6 +41,11 @@ impl Paths {
         self.dir.join(format!("archive-{side:?}"))
     }
 
+    /// What was measured and is no longer needed.
+    pub fn done(&self) -> PathBuf {
+        self.dir.join("done")
+    }
+
     /// The side's device.
     pub fn sysroot(&self, side: Side) -> PathBuf {
         self.dir.join(format!("sysroot-{side:?}"))
@@ -50,14 +55,14 @@ impl Paths {
 /// An empty archive repo in place of the last one.
 pub fn empty_archive(paths: &Paths, side: Side) -> Result<()> {
     let repo = paths.archive(side);
-    remove(&repo)?;
+    set_aside(paths, &repo)?;
     output(Command::new("ostree").arg("init").arg("--mode=archive").arg(repo_arg(&repo))).map(drop)
 }
 
 /// An empty sysroot that follows `url`, in place of the last one.
 pub fn empty_sysroot(paths: &Paths, side: Side, url: &str) -> Result<()> {
     let sysroot = paths.sysroot(side);
-    remove(&sysroot)?;
+    set_aside(paths, &sysroot)?;
     fs::create_dir_all(&sysroot)?;
     let admin =
         |args: &[&str]| output(Command::new("ostree").arg("admin").args(args).arg(sysroot_arg(&sysroot)));
@@ -149,6 +154,18 @@ fn sysroot_arg(sysroot: &Path) -> String {
 
 fn path(path: &Path) -> Result<&str> {
     path.to_str().context("the path is not UTF-8")
+}
+
+/// Moves a folder out of the way, to be removed when nothing is measured any more: for minutes after a removal ext4
+/// looks at each freed inode again whenever it gives out a new one.
+fn set_aside(paths: &Paths, folder: &Path) -> Result<()> {
+    let done = paths.done();
+    fs::create_dir_all(&done)?;
+    if folder.exists() {
+        let place = done.join(fs::read_dir(&done)?.count().to_string());
+        fs::rename(folder, &place).with_context(|| format!("move {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// Removes a folder with whatever deployments are in it.

@@ -51,6 +51,10 @@ pub fn table(rows: &[Row]) -> String {
     );
     for row in rows {
         let (ours, theirs) = (wall(&row.ours), wall(&row.theirs));
+        if row.theirs.is_empty() {
+            let _ = writeln!(out, "| {} | {ours:.2} | - | - | - | - | - | - |", row.name);
+            continue;
+        }
         let asked = row.target.map_or("-".to_owned(), |target| format!("{target:.2}"));
         let syncs = row.syncs.map_or("-".to_owned(), |[ours, theirs]| format!("{ours} / {theirs}"));
         let _ = writeln!(
