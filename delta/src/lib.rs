@@ -12,7 +12,7 @@
 //! | [`backend`] | LZMA and deflate below the token streams |
 //! | `file`, `copymap`, `rebuild` | one file: copies, corrections, inserts |
 //! | `image`, `rules`, `field`, `predict`, `shift` | where references are and what becomes of them |
-//! | [`make`] | the encoder |
+//! | `make` | the encoder, with the feature of that name |
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(any(test, feature = "make")),

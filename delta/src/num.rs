@@ -61,7 +61,7 @@ pub(crate) fn zigzag(value: u64) -> u64 {
     value.wrapping_shl(1) ^ if value >> 63 == 0 { 0 } else { u64::MAX }
 }
 
-/// The inverse of [`zigzag`].
+/// The inverse of `zigzag`.
 pub(crate) fn unzigzag(value: u64) -> u64 {
     (value >> 1) ^ if value & 1 == 0 { 0 } else { u64::MAX }
 }
