@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `rustc-web`, `cargo-web`, `rust-web-src` | a compiler and the source of the same standard library |
 //! | `ld.lld` | links for every target, and pads less than GNU ld |
-//! | `musl-dev` of the target | [`musl`](super::musl) unpacks it |
+//! | `musl-dev` of the target | [`musl`] unpacks it |
 //! | a cross C compiler | ring alone, with the headers of musl |
 //!
 //! The standard library is built again for each target and each set of flags, so the flags are the same for every
