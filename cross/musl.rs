@@ -37,7 +37,7 @@ fn configure(folder: &Path) -> Result<PathBuf> {
         fs::create_dir_all(folder.join(dir)).with_context(|| format!("create {}", folder.display()))?;
     }
     let list = folder.join("etc/sources.list");
-    fs::write(&list, "deb http://deb.debian.org/debian bookworm main\n")?;
+    fs::write(&list, main_suite()?)?;
     let all: Vec<String> = TARGETS.iter().map(|target| format!("\"{}\";", target.debian)).collect();
     let at = folder.display();
     let text = format!(
@@ -49,4 +49,19 @@ fn configure(folder: &Path) -> Result<PathBuf> {
     let config = folder.join("apt.conf");
     fs::write(&config, text)?;
     Ok(config)
+}
+
+/// The machine's own source of its release's main suite, as a line for apt.
+fn main_suite() -> Result<String> {
+    let release = fs::read_to_string("/etc/os-release").context("read /etc/os-release")?;
+    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let codename = codename.context("/etc/os-release: expected VERSION_CODENAME, got none")?;
+    let mut apt = Command::new("apt-get");
+    apt.args(["indextargets", "--format", "$(SITE) $(CODENAME) $(COMPONENT)", "Created-By: Packages"]);
+    let targets = output(&mut apt)?;
+    let wanted = format!(" {codename} main");
+    let line = targets.lines().find(|line| line.ends_with(&wanted));
+    let line =
+        line.with_context(|| format!("apt-get indextargets: expected a source of{wanted}, got none"))?;
+    Ok(format!("deb {line}\n"))
 }
