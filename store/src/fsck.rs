@@ -44,19 +44,23 @@ impl Report {
 
 /// Checks all commits of the repo, or those given, with all objects below them.
 pub fn fsck(repo: &Repo, commits: Option<&[Checksum]>, threads: usize) -> Result<Report> {
-    let commits = match commits {
-        Some(commits) => commits.to_vec(),
-        None => all_commits(repo)?,
-    };
+    match commits {
+        Some(commits) => check(repo, commits, &[], threads),
+        None => check(repo, &all_commits(repo)?, &[], threads),
+    }
+}
+
+/// Checks `commits`; those that are marked partial only if `repaired` names them.
+fn check(repo: &Repo, commits: &[Checksum], repaired: &[Checksum], threads: usize) -> Result<Report> {
     let mut report = Report::default();
     let mut seen = Seen::default();
     for commit in commits {
-        if repo.is_partial(&commit) {
-            report.partial.push(commit);
+        if repo.is_partial(commit) && !repaired.contains(commit) {
+            report.partial.push(*commit);
             continue;
         }
         report.commits += 1;
-        seen.commit(repo, &commit);
+        seen.commit(repo, commit);
     }
     check_content(repo, &mut seen, &mut report, threads);
     report.objects = seen.metadata.len() as u64 + seen.content.len() as u64;
@@ -192,12 +196,10 @@ pub fn repair(repo: &Repo, mut report: Report, threads: usize, fetch: &mut Fetch
         }
         txn.commit()?;
         // A directory that was missing may have hidden others.
-        let mut all: Vec<Checksum> = all_commits(repo)?;
-        all.retain(|commit| !repo.is_partial(commit) || commits.contains(commit));
-        for commit in &commits {
-            repo.clear_partial(commit)?;
-        }
-        report = fsck(repo, Some(&all), threads)?;
+        report = check(repo, &all_commits(repo)?, &commits, threads)?;
+    }
+    for commit in &commits {
+        repo.clear_partial(commit)?;
     }
     Ok(replaced)
 }
