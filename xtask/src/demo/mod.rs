@@ -54,6 +54,10 @@ pub fn memory_gate(agent: PathBuf) -> Result<()> {
 /// Programs and packages; nothing here needs root once the tools are installed.
 fn prepare() -> Result<()> {
     step("tools", || tools::ensure(&[tools::BUILD, tools::COMPOSE]))?;
+    if !tools::root() {
+        // before minutes of building
+        namespace::check()?;
+    }
     step("programs of the build host, in Rust", || {
         run(&mut cargo("build -p rootling-compose -p rootling-tests --bins"))
     })?;

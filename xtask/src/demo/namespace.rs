@@ -17,11 +17,19 @@ pub fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Runs the demo once more, as root of a new user namespace; says what is lacking where that cannot work.
+/// Runs the demo once more, as root of a new user namespace.
 pub fn again_inside() -> Result<()> {
     if is_inside() {
         bail!("inside of the user namespace this process is still not root");
     }
+    check()?;
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--map-auto", "--mount", "--"]);
+    run::run(command.arg(std::env::current_exe()?).arg("demo").env(INSIDE, "1"))
+}
+
+/// Says what is lacking where [`again_inside`] cannot work.
+pub fn check() -> Result<()> {
     let lacking = lacking();
     if !lacking.is_empty() {
         bail!(
@@ -29,9 +37,7 @@ pub fn again_inside() -> Result<()> {
             lacking.join("\n  ")
         );
     }
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--map-auto", "--mount", "--"]);
-    run::run(command.arg(std::env::current_exe()?).arg("demo").env(INSIDE, "1"))
+    Ok(())
 }
 
 fn lacking() -> Vec<String> {
