@@ -19,6 +19,10 @@ pub struct Body {
     meter: Option<Arc<AtomicU64>>,
     /// The length the server announced.
     pub length: Option<u64>,
+    /// Where in the file the first byte of it is: 0, or the start of the range that was asked for.
+    pub offset: u64,
+    /// The length of the whole file, if it is known.
+    pub total: Option<u64>,
     /// The server's name for this version.
     pub etag: Option<String>,
     /// The server calls it HTML, which no repository serves.
@@ -36,6 +40,8 @@ impl Body {
             place,
             meter: None,
             length: None,
+            offset: 0,
+            total: None,
             etag: None,
             html: false,
         }

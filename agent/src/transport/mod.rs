@@ -2,10 +2,9 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | [`http`] | HTTP/1.1 by ureq, plain or in TLS |
+//! | [`http`] | HTTP/1.1, plain or in TLS, directly or through a proxy |
 //! | [`mod@file`] | `file:` URLs and local paths |
 //! | [`tls`] | TLS, if the feature `tls` is on |
-//! | [`proxy`] | plain HTTP through a proxy, and CONNECT for TLS |
 //! | [`body`] | what is received: limited, counted, classified |
 //! | [`speed`] | the low-speed limit |
 //! | [`retry`] | when to try again, and after how long |
@@ -17,12 +16,11 @@ pub mod body;
 pub mod faulty;
 pub mod file;
 pub mod http;
-mod proxy;
-mod resolve;
 pub mod retry;
 pub mod speed;
 mod tls;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +33,7 @@ pub use body::Body;
 pub const TLS: bool = tls::ENABLED;
 
 /// One thing to fetch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// Below the remote's `url`, or below its `contenturl` for content objects.
     pub path: &'a str,
@@ -43,7 +41,9 @@ pub struct Request<'a> {
     pub content: bool,
     /// The most bytes to accept.
     pub limit: u64,
-    /// Answer [`Answer::Unchanged`] if the server still has this.
+    /// Only these bytes; the server may send the whole file all the same, see [`Body::offset`].
+    pub range: Option<Range<u64>>,
+    /// Answer [`Answer::Unchanged`] if the server still has this; with a range: the whole file if it has another.
     pub etag: Option<&'a str>,
     /// Ask caches on the way for a fresh copy; set after a corrupt answer.
     pub fresh: bool,
@@ -52,7 +52,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A plain request for `path`.
     pub fn new(path: &'a str, limit: u64) -> Request<'a> {
-        Request { path, content: false, limit, etag: None, fresh: false }
+        Request { path, content: false, limit, range: None, etag: None, fresh: false }
     }
 }
 
@@ -81,7 +81,7 @@ pub trait Transport: Send + Sync {
 pub struct Limits {
     /// The longest silence while connecting, sending or receiving.
     pub stall: Duration,
-    /// The longest time until the head of an answer is complete.
+    /// The longest time to connect, and again until the head of an answer is complete.
     pub head: Duration,
     /// Bytes a second below which a connection is given up; 0 for no limit.
     pub low_speed_bytes: u64,

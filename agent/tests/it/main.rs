@@ -4,6 +4,7 @@ mod cli;
 mod corrupt;
 mod faulty;
 mod fixture;
+mod http;
 mod kill;
 mod network;
 mod nginx;
