@@ -20,12 +20,15 @@ pub fn fuzz(target: Option<&str>, seconds: u32) -> Result<()> {
     ensure!(!chosen.is_empty(), "no fuzz target {target:?}, expected one of: {}", names.join(" "));
     // --target keeps the flags from build scripts
     let args = format!(
-        "build --release --manifest-path fuzz/Cargo.toml --features libfuzzer --bins --target {}",
+        "build --release --manifest-path fuzz/Cargo.toml --features libfuzzer --target {}",
         place::host()
     );
     let folder = place::target().join("fuzz");
     step("fuzz targets", || {
         let mut command = cargo(&args);
+        for name in &chosen {
+            command.args(["--bin", name]);
+        }
         run(command
             .env("RUSTFLAGS", FLAGS)
             .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
