@@ -26,5 +26,5 @@ pub mod sysroot;
 pub mod tree;
 pub mod walk;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use repo::{Content, Repo, RepoMode, Transaction};

@@ -115,7 +115,7 @@ impl Walk<'_> {
             let object = ObjectName::new(ObjectKind::File, checksum);
             if !self.repo.has(&object) {
                 let what = format!("object {object} ({name})");
-                return Err(Error::NotFound { what, place: self.repo.path().to_owned() });
+                return Err(Error::not_found(what, self.repo.path()));
             }
             if (self.is_known)(&checksum) {
                 self.known += 1;
