@@ -28,13 +28,13 @@
 
 pub mod apply;
 pub mod backend;
+mod codec;
 mod copymap;
 mod error;
 mod field;
 mod file;
 pub mod group;
 pub mod header;
-mod header_cost;
 mod image;
 mod io;
 #[cfg(feature = "make")]

@@ -13,7 +13,7 @@ use crate::num::{index, unzigzag, wide};
 use std::io::Read;
 
 /// Which coder a delta uses; the numbers are wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// 0: raw LZMA, lc 3, lp 0, pb 0, no header, no end marker: the smallest.
     Lzma,
@@ -22,7 +22,7 @@ pub enum Backend {
 }
 
 /// Where a stream lies in its group and how it is coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamHeader {
     /// Compressed length in bytes.
     pub packed: u64,
