@@ -5,6 +5,9 @@ use rootling_delta::tree::{Base, Change, Meta};
 use rootling_delta::{Backend, Header};
 use serde::Serialize;
 
+/// Checksum, number of files, packed and decoded length of each stream.
+type TheirGroup = ([u8; 32], u32, [(u64, u64); 4]);
+
 #[derive(Serialize)]
 struct TheirHeader<'a> {
     profile: u32,
@@ -16,7 +19,7 @@ struct TheirHeader<'a> {
     file_headers: &'a Vec<Vec<u8>>,
     dirs: Vec<TheirDir>,
     objects: Vec<([u8; 32], u32, Option<u64>, TheirBase)>,
-    groups: Vec<([u8; 32], u32, [(u64, u64); 4])>,
+    groups: Vec<TheirGroup>,
 }
 
 #[derive(Serialize)]
