@@ -29,4 +29,4 @@ pub mod tree;
 pub mod walk;
 
 pub use error::{Error, Result};
-pub use repo::{Content, Repo, RepoMode, Transaction};
+pub use repo::{Content, Incoming, Repo, RepoMode, Transaction};

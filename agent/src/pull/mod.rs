@@ -3,6 +3,7 @@
 //! ```text
 //! lookup     which commit the ref names       (summary, or refs/heads/REF)
 //! admit      commit + commitmeta -> Verified  (signature, bindings, time-stamp) before anything else is fetched
+//! delta      what a static delta brings           (if there is one that starts here)
 //! walk       dirtrees, dirmetas, files        (threads over one queue; each object verified as it is written)
 //! bind       transaction committed, then the ref
 //! ```
@@ -12,6 +13,7 @@
 
 pub mod admit;
 pub mod cache;
+pub mod delta;
 pub mod lookup;
 pub mod open;
 mod queue;
@@ -41,6 +43,8 @@ pub struct Pull<'a> {
     pub policy: Policy,
     /// What is asked of a commit beside its signature.
     pub rules: Rules,
+    /// Whether static deltas are used.
+    pub deltas: delta::Mode,
     /// Threads, each with a connection of its own.
     pub threads: usize,
     /// Where progress goes.
@@ -78,7 +82,7 @@ impl Pull<'_> {
     }
 
     /// Fetches all of an admitted commit and binds the ref to it.
-    pub fn fetch_admitted(&self, name: &RefName, admitted: Admitted) -> Result<Pulled> {
+    pub fn fetch_admitted(&self, name: &RefName, mut admitted: Admitted) -> Result<Pulled> {
         let refspec = self.refspec(name);
         let checksum = *admitted.commit.checksum();
         let changed = self.repo.read_ref(&refspec)? != Some(checksum);
@@ -86,11 +90,19 @@ impl Pull<'_> {
         if changed || !admitted.is_local || !self.is_complete(&checksum) {
             self.repo.mark_partial(&checksum)?;
             let transaction = self.repo.transaction()?;
+            let offer = match std::mem::replace(&mut admitted.offer, delta::Offer::Untried) {
+                delta::Offer::Untried => delta::offer(self, &checksum)?,
+                offer => offer,
+            };
+            let brought = delta::bring(self, &transaction, offer)?;
             let (count, known) = walk::walk(self, &transaction, &admitted)?;
             transaction.set_ref(&refspec, Some(checksum));
             transaction.mark_complete(&checksum);
             transaction.commit()?;
-            (fetched, bytes, hashed) = (count.done, count.bytes, known);
+            delta::forget(self);
+            (fetched, bytes, hashed) = (count.done + brought.objects, count.bytes, known);
+            hashed.extend(brought.hashed);
+            hashed.sort_unstable();
         }
         Ok(Pulled { refspec, commit: admitted.commit, changed, fetched, bytes, hashed })
     }

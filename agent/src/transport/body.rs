@@ -17,6 +17,8 @@ pub struct Body {
     fault: Option<Error>,
     place: String,
     meter: Option<Arc<AtomicU64>>,
+    /// Where in the file it starts: not at 0 only if the server took the request's range.
+    pub offset: u64,
     /// The length the server announced.
     pub length: Option<u64>,
     /// The server's name for this version.
@@ -35,6 +37,7 @@ impl Body {
             fault: None,
             place,
             meter: None,
+            offset: 0,
             length: None,
             etag: None,
             html: false,

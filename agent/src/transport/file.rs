@@ -1,7 +1,7 @@
 //! A repository in the file system, read as an HTTP server would serve it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 
 use super::{Answer, Body, Request, Transport};
@@ -26,7 +26,7 @@ impl Transport for Files {
         let base = if request.content { &self.content } else { &self.base };
         let path = base.join(request.path);
         let place = path.display().to_string();
-        let file = match File::open(&path) {
+        let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Answer::Absent),
             Err(error) => return Err(Error::io(&place, &error)),
@@ -35,8 +35,15 @@ impl Transport for Files {
         if !meta.is_file() {
             return Err(Error::Corrupt(format!("{place}: expected a file, got something else")));
         }
-        let mut body = Body::new(place, Box::new(file), request.limit);
-        body.length = Some(meta.len());
+        let range = request.range.clone().unwrap_or(0..meta.len());
+        if range.start > meta.len() {
+            return Err(Error::Refused(format!("{place}: expected {range:?}, got {} bytes", meta.len())));
+        }
+        file.seek(SeekFrom::Start(range.start)).map_err(|error| Error::io(&place, &error))?;
+        let length = range.end.min(meta.len()).saturating_sub(range.start);
+        let mut body = Body::new(place, Box::new(file.take(length)), request.limit);
+        body.length = Some(length);
+        body.offset = range.start;
         Ok(Answer::Found(body))
     }
 

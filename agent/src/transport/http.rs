@@ -97,9 +97,21 @@ impl Transport for Http {
         if request.fresh {
             call = call.header("Cache-Control", "no-cache");
         }
+        if let Some(range) = &request.range {
+            call = call.header("Range", format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        }
         let response = call.call().map_err(|error| classify(error).at(&url))?;
         let status = response.status().as_u16();
         match status {
+            206 if request.range.is_some() => {
+                let start = response.headers().get("content-range").and_then(|value| value.to_str().ok());
+                let offset = start.and_then(first_byte).ok_or_else(|| {
+                    Error::Corrupt(format!("{url}: expected a Content-Range in bytes, got {start:?}"))
+                })?;
+                let mut body = self.body(url, response, request.limit);
+                body.offset = offset;
+                Ok(Answer::Found(body))
+            }
             200 => {
                 let body = self.body(url, response, request.limit);
                 match body.length.filter(|length| *length > request.limit) {
@@ -130,6 +142,11 @@ impl Transport for Http {
     fn name(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
+}
+
+/// The first number of `bytes 5-9/20`.
+fn first_byte(content_range: &str) -> Option<u64> {
+    content_range.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
 }
 
 /// Reads a short body of an error, so that its connection can be used again.

@@ -23,6 +23,7 @@ pub mod retry;
 pub mod speed;
 mod tls;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub use body::Body;
 pub const TLS: bool = tls::ENABLED;
 
 /// One thing to fetch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// Below the remote's `url`, or below its `contenturl` for content objects.
     pub path: &'a str,
@@ -47,12 +48,14 @@ pub struct Request<'a> {
     pub etag: Option<&'a str>,
     /// Ask caches on the way for a fresh copy; set after a corrupt answer.
     pub fresh: bool,
+    /// Only these bytes of it; an answer that starts elsewhere says so by [`Body::offset`].
+    pub range: Option<Range<u64>>,
 }
 
 impl<'a> Request<'a> {
     /// A plain request for `path`.
     pub fn new(path: &'a str, limit: u64) -> Request<'a> {
-        Request { path, content: false, limit, etag: None, fresh: false }
+        Request { path, content: false, limit, etag: None, fresh: false, range: None }
     }
 }
 
