@@ -91,7 +91,7 @@ impl<'a> Stream<'a> {
         let section = Section { source: group, at: offset, left: header.packed };
         let reader: Box<dyn Read + 'a> = match (header.raw, backend) {
             (0, _) => Box::new(std::io::empty()),
-            (raw, Backend::Lzma) => Box::new(lzma::open(name, section, raw)?),
+            (raw, Backend::Lzma) => Box::new(lzma::Lzma::new(section, raw)),
             (_, Backend::Deflate) => Box::new(deflate::Inflate::new(section)),
         };
         Ok(Stream { name, reader, buffer: Vec::new(), at: 0, left: header.raw })
