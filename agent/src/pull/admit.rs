@@ -38,19 +38,35 @@ pub struct Admitted {
 
 /// Fetches commit and signatures, and verifies both against `checksum`, the policy and the rules.
 pub fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Admitted> {
+    let admitted = bound(pull, name, checksum, by_delta)?;
+    let aged = check_age(pull, name, admitted.commit.get());
+    aged.map_err(|error| error.at(&format!("commit {checksum}")))?;
+    Ok(admitted)
+}
+
+/// The same for a commit that was asked for by name, however old it is.
+pub fn any_age(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Admitted> {
+    bound(pull, name, checksum, loose)
+}
+
+fn bound(
+    pull: &Pull<'_>,
+    name: &RefName,
+    checksum: Checksum,
+    fetch: fn(&Pull<'_>, Checksum) -> Result<Admitted>,
+) -> Result<Admitted> {
     let admitted = match local(pull, &checksum)? {
         Some(admitted) => admitted,
-        None => remote(pull, checksum)?,
+        None => fetch(pull, checksum)?,
     };
     let commit = admitted.commit.get();
     check_binding(commit, name, pull.rules.collection.as_deref())
-        .and_then(|()| check_age(pull, name, commit))
         .map_err(|error| error.at(&format!("commit {checksum}")))?;
     Ok(admitted)
 }
 
 /// The commit as the header of a delta has it, else as a loose object; both meet the same checks.
-fn remote(pull: &Pull<'_>, checksum: Checksum) -> Result<Admitted> {
+fn by_delta(pull: &Pull<'_>, checksum: Checksum) -> Result<Admitted> {
     let offer = delta::offer(pull, &checksum)?;
     if let Offer::Delta(opened) = &offer {
         let (bytes, detached) = opened.commit();
@@ -60,10 +76,14 @@ fn remote(pull: &Pull<'_>, checksum: Checksum) -> Result<Admitted> {
             Err(error) => log::info!("commit in the header of the delta: {error}"),
         }
     }
+    Ok(Admitted { offer, ..loose(pull, checksum)? })
+}
+
+fn loose(pull: &Pull<'_>, checksum: Checksum) -> Result<Admitted> {
     let bytes = pull.source.metadata(ObjectKind::Commit, &checksum)?;
     let detached = pull.source.detached(&checksum)?;
     let commit = verify_commit(&bytes, checksum, detached.as_ref(), &pull.policy)?;
-    Ok(Admitted { commit, detached, is_local: false, offer })
+    Ok(Admitted { commit, detached, is_local: false, offer: Offer::Untried })
 }
 
 /// The commit as the repo has it.

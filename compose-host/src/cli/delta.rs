@@ -87,6 +87,9 @@ pub(super) struct MakeArgs {
     /// The coder: lzma for the smallest, deflate for the fastest.
     #[arg(long, default_value = "lzma")]
     backend: Coder,
+    /// Bytes of tokens that make a group: smaller groups cost bytes and are sooner safe from a reboot.
+    #[arg(long, default_value_t = 1 << 20)]
+    group_tokens: usize,
     /// Makes also what is there already.
     #[arg(long)]
     again: bool,
@@ -169,7 +172,9 @@ fn run_make(args: MakeArgs) -> Result<String> {
         Coder::Lzma => Backend::Lzma,
         Coder::Deflate => Backend::Deflate,
     };
-    let options = Options { threads: args.threads, backend, cache, again: args.again, quiet: args.quiet };
+    let group_tokens = args.group_tokens;
+    let options =
+        Options { threads: args.threads, backend, group_tokens, cache, again: args.again, quiet: args.quiet };
     let (mut text, mut reports) = (String::new(), Vec::new());
     for pair in pairs(&repo, &wanted)? {
         match make(&repo, &pair, &options)? {

@@ -29,6 +29,8 @@ pub struct Options {
     pub threads: Option<usize>,
     /// The coder of all streams.
     pub backend: Backend,
+    /// A group is closed when its tokens reach so many bytes.
+    pub group_tokens: usize,
     /// Tokens of earlier times; `None` to code everything.
     pub cache: Option<Cache>,
     /// Makes also what a list names already.
@@ -55,7 +57,7 @@ pub fn make(repo: &Repo, pair: &Pair, options: &Options) -> Result<Outcome> {
     }
     let trees = Trees { repo, cache: options.cache.as_ref() };
     let threads = Threads::new(options.threads, &format!("delta to {}", short(to)), options.quiet);
-    let coding = make::Options { backend: options.backend, ..make::Options::default() };
+    let coding = make::Options { backend: options.backend, group_tokens: options.group_tokens };
     let made = make::make(&trees, *from, *to, &coding, &threads)?;
     check_memory(&made, options.backend)?;
     let path = deltas::data_path(to, &Checksum::of(&made.head));

@@ -5,6 +5,7 @@ mod delta;
 mod dnf;
 mod headers;
 mod hostile;
+mod https;
 mod metadata;
 mod repos;
 mod rpmdb;
