@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::packages;
 use crate::pull::admit::{Admitted, Rules};
+use crate::pull::delta::Mode;
 use crate::pull::{Pull, Pulled, open};
 use crate::text::{moment, printable, size};
 
@@ -36,6 +37,8 @@ pub struct Wanted<'a> {
     pub until: Until,
     /// Accept an older commit.
     pub allow_downgrade: bool,
+    /// Whether static deltas are used.
+    pub deltas: Mode,
 }
 
 /// Fetches what the origin's ref names now and deploys it.
@@ -155,7 +158,9 @@ fn connect<'a>(scene: &'a Scene<'_>, repo: &'a Repo, here: &Here, wanted: &Wante
         _ => 0,
     };
     let rules = Rules { allow_downgrade: wanted.allow_downgrade, not_before, ..Rules::default() };
-    let (_, pull) = open::remote(repo, &scene.global.sysroot, remote, rules, &scene.patience, scene.screen)?;
+    let sysroot = &scene.global.sysroot;
+    let (_, mut pull) = open::remote(repo, sysroot, remote, rules, &scene.patience, scene.screen)?;
+    pull.deltas = if wanted.until == Until::Check { Mode::Never } else { wanted.deltas };
     Ok(pull)
 }
 

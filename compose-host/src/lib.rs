@@ -15,6 +15,7 @@
 //! | [`rpmdb`] | the database of what is installed |
 //! | [`postprocess`] | from a root directory to a tree |
 //! | [`userns`] | root for those who are not |
+//! | [`delta`] | static deltas: make, list, check, apply |
 //! | [`db`], [`serve`] | what commits hold; a server for trying things |
 
 pub mod arch;
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod compose;
 mod date;
 pub mod db;
+pub mod delta;
 pub mod fetch;
 pub mod inputhash;
 pub mod lock;

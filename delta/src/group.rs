@@ -11,7 +11,7 @@ use crate::file::{self, Tokens};
 use crate::io::{ReadAt, Sink};
 
 /// What the header says of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupHeader {
     /// SHA-256 of the group's bytes.
     pub checksum: [u8; 32],

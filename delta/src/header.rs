@@ -11,12 +11,11 @@
 //! | 20 | | the packed [`Header`] in postcard; then the groups in order |
 
 use crate::backend::{self, Backend, Stream, StreamHeader};
+use crate::codec;
 use crate::error::{Error, Result};
 use crate::group::GroupHeader;
-use crate::header_cost;
 use crate::num::{index, u32_at, wide};
 use crate::tree::{Dir, Object};
-use serde::{Deserialize, Serialize};
 
 /// The first seven bytes of every delta.
 pub const MAGIC: &[u8; 7] = b"RLDELTA";
@@ -88,7 +87,7 @@ impl Prelude {
 }
 
 /// What a delta changes, and where its groups are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// Version of the prediction rules.
     pub profile: u32,
@@ -130,14 +129,7 @@ impl Header {
         let mut raw = vec![0; index(prelude.header.raw)];
         stream.exact("header", &mut raw)?;
         stream.end()?;
-        header_cost::memory(&raw, budget.saturating_sub(working))?;
-        let header: Header = postcard::from_bytes(&raw)
-            .map_err(|err| Error::malformed("delta header", "fields", "postcard", err))?;
-        let again = postcard::to_allocvec(&header)
-            .map_err(|err| Error::malformed("delta header", "fields", "postcard", err))?;
-        if again != raw {
-            return Err(Error::malformed("delta header", "fields", "the shortest encoding", "another"));
-        }
+        let header = codec::decode(&raw, budget.saturating_sub(working))?;
         header.check()?;
         Ok(header)
     }
@@ -186,10 +178,16 @@ impl Header {
         (start, self.groups.get(number).map_or(0, GroupHeader::size))
     }
 
+    /// The header before it is packed.
+    #[cfg(feature = "make")]
+    pub fn encode_raw(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
     /// The prelude and packed header.
     #[cfg(feature = "make")]
     pub fn encode(&self, backend: Backend) -> Vec<u8> {
-        let raw = postcard::to_allocvec(self).expect("a Vec takes all bytes");
+        let raw = self.encode_raw();
         let packed = backend::pack(backend, &raw);
         let header = StreamHeader { packed: wide(packed.len()), raw: wide(raw.len()) };
         let mut bytes = Prelude { backend, header }.encode();

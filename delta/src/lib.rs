@@ -6,6 +6,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`header`] | what is checked before any group is fetched |
+//! | [`list`] | which deltas lead to a commit |
 //! | [`tree`] | changed directories, and the plan of new objects |
 //! | [`apply`] | from a group to verified objects |
 //! | [`group`] | the unit that is fetched, verified and decoded by itself |
@@ -28,15 +29,16 @@
 
 pub mod apply;
 pub mod backend;
+mod codec;
 mod copymap;
 mod error;
 mod field;
 mod file;
 pub mod group;
 pub mod header;
-mod header_cost;
 mod image;
 mod io;
+pub mod list;
 #[cfg(feature = "make")]
 pub mod make;
 mod num;

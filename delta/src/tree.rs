@@ -7,11 +7,10 @@ use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::num::index;
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One changed directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dir {
     /// The directory of the old tree that it is made from.
     pub base: Base,
@@ -20,7 +19,7 @@ pub struct Dir {
 }
 
 /// An old directory or file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Base {
     /// The one of the same name in the base of the directory around it.
     Same,
@@ -31,7 +30,7 @@ pub enum Base {
 }
 
 /// What became of one name in a directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
     /// The name.
     pub name: String,
@@ -40,7 +39,7 @@ pub struct Edit {
 }
 
 /// What a name stands for in the new tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Nothing.
     Remove,
@@ -53,7 +52,7 @@ pub enum Change {
 }
 
 /// The dirmeta of a changed directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meta {
     /// As in the base of the directory around it.
     Same,
@@ -64,7 +63,7 @@ pub enum Meta {
 }
 
 /// A content object that the delta brings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Its checksum.
     pub checksum: [u8; 32],

@@ -1,12 +1,14 @@
-//! Targets for rootling-delta: the head of a delta, a group as an attacker would make it, and a broken old file.
+//! Targets for rootling-delta: the head of a delta, a list of deltas, a group as an attacker would make it, and a broken old file.
 
 use rootling_delta::make::{code, pack};
-use rootling_delta::{Backend, Group, GroupHeader, Header, Prelude};
+use rootling_delta::{Backend, Group, GroupHeader, Header, Prelude, list};
+use rootling_object::Checksum;
 
 use crate::Target;
 
 pub const TARGETS: &[Target] = &[
     Target { name: "delta_head", run: head, seeds: || vec![golden().to_vec()] },
+    Target { name: "delta_list", run: delta_list, seeds: || vec![list_of_two()] },
     Target {
         name: "delta_group",
         run: group,
@@ -35,6 +37,22 @@ fn head(data: &[u8]) {
         let packed = &again[rootling_delta::header::PRELUDE..];
         assert_eq!(Header::decode(&prelude, packed, 8 << 20).expect("our own header"), header);
     }
+}
+
+/// Whatever is accepted encodes to the same list.
+fn delta_list(data: &[u8]) {
+    let to = Checksum([9; 32]);
+    if let Ok(entries) = list::decode(data, &to) {
+        assert_eq!(list::encode(&to, &entries), data);
+    }
+}
+
+fn list_of_two() -> Vec<u8> {
+    let entry = |from: Option<Checksum>, total| {
+        let (version, profile, head, checksum) = (1, 1, 30, Checksum([7; 32]));
+        list::Entry { from, version, profile, head, total, checksum }
+    };
+    list::encode(&Checksum([9; 32]), &[entry(None, 90), entry(Some(Checksum([2; 32])), 50)])
 }
 
 /// The four streams as they are: lengths as two bytes each, then deflated here.

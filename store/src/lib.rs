@@ -6,6 +6,7 @@
 //! | [`tree`] | from a directory or from memory to dirtrees |
 //! | [`checkout`] | from a commit to a directory |
 //! | [`walk`], [`diff`] | what is in a commit, and between two |
+//! | [`deltas`] | where static deltas lie |
 //! | [`fsck`], [`prune`] | broken and unneeded objects |
 //! | [`sysroot`] | deployments, boot entries, `/etc` |
 //! | [`lock`] | libostree's own locks |
@@ -14,6 +15,7 @@
 
 pub mod archive;
 pub mod checkout;
+pub mod deltas;
 pub mod diff;
 mod error;
 pub mod fs;
@@ -27,4 +29,4 @@ pub mod tree;
 pub mod walk;
 
 pub use error::{Error, ErrorKind, Result};
-pub use repo::{Content, Repo, RepoMode, Transaction};
+pub use repo::{Content, Incoming, Repo, RepoMode, Transaction};

@@ -66,6 +66,7 @@ pub fn prune(repo: &Repo, options: &PruneOptions<'_>) -> Result<PruneStats> {
                 repo.clear_partial(&commit)?;
             }
         }
+        crate::deltas::prune(repo)?;
     }
     Ok(stats)
 }

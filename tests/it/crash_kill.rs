@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const BY_TIME: usize = 100;
 const BY_CALL: usize = 100;
 /// Calls that change a disk or make a change durable.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 15] = [
     "rename",
     "write",
     "linkat",
@@ -25,6 +25,7 @@ const CALLS: [&str; 14] = [
     "symlink",
     "syncfs",
     "fsync",
+    "fdatasync",
     "unlink",
     "mkdir",
     "rmdir",
@@ -45,15 +46,17 @@ impl Random {
 }
 
 #[derive(Debug, Clone)]
-enum Kill {
+pub(crate) enum Kill {
     After(Duration),
     AtCall(&'static str, usize),
 }
 
-struct Case {
-    template: std::path::PathBuf,
-    old: Checksum,
-    new: Checksum,
+pub(crate) struct Case {
+    pub(crate) template: std::path::PathBuf,
+    pub(crate) old: Checksum,
+    pub(crate) new: Checksum,
+    /// What is killed, and then must complete.
+    pub(crate) upgrade: &'static [&'static str],
 }
 
 #[test]
@@ -66,15 +69,27 @@ fn old_or_new_boots_after_a_kill_anywhere_and_the_next_run_completes() {
     let template_guard = Sysroot(template.clone());
     write_os(&tree, 2, 240);
     let new = publisher.publish(&tree, "2", 60);
-    let case = Case { template, old, new };
+    let case = Case { template, old, new, upgrade: &["upgrade"] };
 
-    let (length, counts) = undisturbed(&case, publisher.dir.path());
+    let (hit, [booted_old, booted_new]) = storm(&case, publisher.dir.path(), BY_TIME, BY_CALL);
+    println!("{} kills, {hit} hit; {booted_old} boot the old, {booted_new} the new", BY_TIME + BY_CALL);
+    assert!(hit * 10 >= (BY_TIME + BY_CALL) * 7, "too few kills came before the end");
+    assert!(
+        booted_old >= 20 && booted_new >= 5,
+        "kills on one side only: {booted_old} old, {booted_new} new"
+    );
+    drop(template_guard);
+}
+
+/// Kills the upgrade again and again; how many kills came in time, and how often the old and the new boot after one.
+pub(crate) fn storm(case: &Case, dir: &Path, by_time: usize, by_call: usize) -> (usize, [usize; 2]) {
+    let (length, counts) = undisturbed(case, dir);
     let mut random = Random(20_261_125);
-    let mut kills: Vec<Kill> = (0..BY_TIME)
+    let mut kills: Vec<Kill> = (0..by_time)
         .map(|_| Kill::After(Duration::from_micros(random.below(length.as_micros() as u64))))
         .collect();
     let kinds: Vec<_> = CALLS.iter().zip(&counts).filter(|(_, count)| **count > 0).collect();
-    for number in 0..BY_CALL {
+    for number in 0..by_call {
         let (call, count) = kinds[number % kinds.len()];
         kills.push(Kill::AtCall(call, 1 + random.below(*count as u64) as usize));
     }
@@ -83,8 +98,8 @@ fn old_or_new_boots_after_a_kill_anywhere_and_the_next_run_completes() {
     let boots = Mutex::new([0usize; 2]);
     std::thread::scope(|scope| {
         for worker in 0..2 {
-            let (case, kills, next, died, boots) = (&case, &kills, &next, &died, &boots);
-            let place = publisher.dir.path().join(format!("device-{worker}"));
+            let (case, kills, next, died, boots) = (case, &kills, &next, &died, &boots);
+            let place = dir.join(format!("device-{worker}"));
             scope.spawn(move || {
                 while let Some(kill) = kills.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let (was_killed, is_new) = one(case, &place, kill);
@@ -94,18 +109,7 @@ fn old_or_new_boots_after_a_kill_anywhere_and_the_next_run_completes() {
             });
         }
     });
-    let [booted_old, booted_new] = boots.into_inner().unwrap();
-    println!(
-        "{} kills, {} hit; {booted_old} boot the old, {booted_new} the new",
-        kills.len(),
-        died.load(Ordering::Relaxed)
-    );
-    assert!(died.into_inner() * 10 >= kills.len() * 7, "too few kills came before the end");
-    assert!(
-        booted_old >= 20 && booted_new >= 5,
-        "kills on one side only: {booted_old} old, {booted_new} new"
-    );
-    drop(template_guard);
+    (died.into_inner(), boots.into_inner().unwrap())
 }
 
 /// How long an upgrade takes, and how often it makes each of [`CALLS`] on its main thread.
@@ -113,14 +117,14 @@ fn undisturbed(case: &Case, dir: &Path) -> (Duration, Vec<usize>) {
     let device = dir.join("undisturbed");
     copy(&case.template, &device);
     let start = Instant::now();
-    run(&mut rootling(&device, &["upgrade"]));
+    run(&mut rootling(&device, case.upgrade));
     let length = start.elapsed();
     remove(&device);
     copy(&case.template, &device);
     let log = dir.join("calls");
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-e", &format!("trace={}", CALLS.join(",")), "-o"]).arg(&log);
-    let agent = rootling(&device, &["upgrade"]);
+    let agent = rootling(&device, case.upgrade);
     run(command.arg(agent.get_program()).args(agent.get_args()));
     remove(&device);
     let log = std::fs::read_to_string(&log).unwrap();
@@ -135,7 +139,7 @@ fn undisturbed(case: &Case, dir: &Path) -> (Duration, Vec<usize>) {
 fn one(case: &Case, device: &Path, kill: &Kill) -> (bool, bool) {
     copy(&case.template, device);
     let guard = Sysroot(device.to_owned());
-    let was_killed = killed(device, kill);
+    let was_killed = killed(case, device, kill);
     let context = |what: &str| format!("{what} after {kill:?}");
     let boots =
         bootcheck::check(device).unwrap_or_else(|error| panic!("{}: {error}", context("nothing boots")));
@@ -154,7 +158,7 @@ fn one(case: &Case, device: &Path, kill: &Kill) -> (bool, bool) {
         run(Command::new("ostree").args(["admin", "status"]).arg(format!("--sysroot={}", device.display())));
     assert!(status.contains(&first), "{}: {status}", context("ostree sees another"));
 
-    let (code, said) = outcome(&mut rootling(device, &["upgrade"]));
+    let (code, said) = outcome(&mut rootling(device, case.upgrade));
     assert!(matches!(code, Some(0 | 77)), "{}: {code:?} {said}", context("second run"));
     let boots = bootcheck::check(device).unwrap_or_else(|error| panic!("{}: {error}", context("second run")));
     assert_eq!(boots[0].commit, case.new.to_string(), "{}", context("second run"));
@@ -165,8 +169,8 @@ fn one(case: &Case, device: &Path, kill: &Kill) -> (bool, bool) {
     (was_killed, first == case.new.to_string())
 }
 
-fn killed(device: &Path, kill: &Kill) -> bool {
-    let agent = rootling(device, &["upgrade"]);
+fn killed(case: &Case, device: &Path, kill: &Kill) -> bool {
+    let agent = rootling(device, case.upgrade);
     match kill {
         Kill::After(delay) => {
             let mut command = Command::new(agent.get_program());

@@ -4,6 +4,7 @@
 mod bootcheck;
 mod common;
 mod crash_kill;
+mod delta_kill;
 mod oracle_commit;
 mod oracle_composed;
 mod oracle_fsck;

@@ -6,6 +6,7 @@ use super::spec::Spec;
 use super::typed::Typed;
 use crate::error::{Error, Result};
 use crate::progress::Style;
+use crate::pull::delta::Mode;
 
 /// A command with everything that holds for all commands.
 #[derive(Debug)]
@@ -37,10 +38,10 @@ pub enum Command {
     RemoteAdd(RemoteAdd),
     RemoteList { urls: bool },
     RemoteDelete { name: String, if_exists: bool },
-    Pull { source: String, refs: Vec<String>, allow_downgrade: bool, remote: Option<String> },
+    Pull { source: String, refs: Vec<String>, allow_downgrade: bool, remote: Option<String>, deltas: Mode },
     Deploy { os: Option<String>, rev: String, kargs: Vec<String>, reboot: bool },
-    Upgrade { os: Option<String>, until: Until, allow_downgrade: bool },
-    Switch { os: Option<String>, refspec: String, reboot: bool },
+    Upgrade { os: Option<String>, until: Until, allow_downgrade: bool, deltas: Mode },
+    Switch { os: Option<String>, refspec: String, reboot: bool, deltas: Mode },
     Rollback { os: Option<String>, reboot: bool },
     Status { json: bool },
     DbDiff { os: Option<String>, from: Option<String>, to: Option<String>, json: bool },
@@ -138,9 +139,10 @@ fn command(spec: &Spec, typed: &Typed) -> Result<Command> {
         "pull" => pull(typed, need(0)?)?,
         "deploy" => Command::Deploy { os, rev: need(0)?, kargs: typed.values("karg"), reboot },
         "upgrade" => {
-            Command::Upgrade { os, until: until(typed)?, allow_downgrade: typed.has("allow-downgrade") }
+            let (until, deltas) = (until(typed)?, deltas(typed)?);
+            Command::Upgrade { os, until, allow_downgrade: typed.has("allow-downgrade"), deltas }
         }
-        "switch" => Command::Switch { os, refspec: need(0)?, reboot },
+        "switch" => Command::Switch { os, refspec: need(0)?, reboot, deltas: deltas(typed)? },
         "rollback" => Command::Rollback { os, reboot },
         "status" => Command::Status { json },
         "db diff" => Command::DbDiff { os, from: word(0), to: word(1), json },
@@ -171,7 +173,17 @@ fn pull(typed: &Typed, source: String) -> Result<Command> {
         refs,
         allow_downgrade: typed.has("allow-downgrade"),
         remote: typed.value("remote").map(str::to_owned),
+        deltas: deltas(typed)?,
     })
+}
+
+fn deltas(typed: &Typed) -> Result<Mode> {
+    match (typed.has("no-delta"), typed.has("require-delta")) {
+        (false, false) => Ok(Mode::Auto),
+        (true, false) => Ok(Mode::Never),
+        (false, true) => Ok(Mode::Require),
+        (true, true) => Err(Error::Usage("only one of --no-delta, --require-delta".into())),
+    }
 }
 
 fn until(typed: &Typed) -> Result<Until> {
@@ -283,6 +295,7 @@ mod tests {
             ("remote", "add, list, delete"),
             ("db what", "no command"),
             ("upgrade --check --reboot", "only one of"),
+            ("upgrade --no-delta --require-delta", "only one of"),
             ("upgrade now", "takes no arguments"),
             ("status --frob", "no flag --frob"),
             ("pin x", "index"),

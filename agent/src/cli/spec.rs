@@ -45,6 +45,9 @@ const REBOOT: Flag = letter("reboot", 'r', "restart the machine when done");
 const JSON: Flag = switch("json", "print JSON");
 const DOWNGRADE: Flag = switch("allow-downgrade", "accept a commit older than the present one");
 
+const NO_DELTA: Flag = switch("no-delta", "fetch loose objects, no static delta");
+const REQUIRE_DELTA: Flag = switch("require-delta", "fail rather than fetch loose objects");
+
 /// Flags every command takes.
 pub const GLOBAL: &[Flag] = &[
     value("sysroot", "DIR", "work on this directory instead of the running system"),
@@ -97,7 +100,12 @@ pub const COMMANDS: &[Spec] = &[
         args: "REMOTE|REPO-PATH [REF...]",
         count: (1, 64),
         about: "fetch refs into the repo, without deploying",
-        flags: &[DOWNGRADE, value("remote", "NAME", "file refs of a REPO-PATH under this remote's name")],
+        flags: &[
+            DOWNGRADE,
+            NO_DELTA,
+            REQUIRE_DELTA,
+            value("remote", "NAME", "file refs of a REPO-PATH under this remote's name"),
+        ],
     },
     Spec {
         name: "deploy",
@@ -116,6 +124,8 @@ pub const COMMANDS: &[Spec] = &[
             switch("check", "only say whether there is something new"),
             switch("download-only", "fetch, do not deploy"),
             DOWNGRADE,
+            NO_DELTA,
+            REQUIRE_DELTA,
             REBOOT,
         ],
     },
@@ -124,7 +134,7 @@ pub const COMMANDS: &[Spec] = &[
         args: "REFSPEC",
         count: (1, 1),
         about: "follow another ref: fetch it, deploy it, keep it as origin",
-        flags: &[OS, REBOOT],
+        flags: &[OS, NO_DELTA, REQUIRE_DELTA, REBOOT],
     },
     Spec {
         name: "rollback",

@@ -52,22 +52,23 @@ pub fn run(meant: &Meant, screen: &Screen) -> Result<Exit> {
         Command::RemoteAdd(wanted) => remotes::add(&scene, wanted)?,
         Command::RemoteList { urls } => remotes::list(&scene, *urls)?,
         Command::RemoteDelete { name, if_exists } => remotes::delete(&scene, name, *if_exists)?,
-        Command::Pull { source, refs, allow_downgrade, remote } => {
-            let (allow_downgrade, remote) = (*allow_downgrade, remote.as_deref());
-            return pull::run(&scene, &pull::Wanted { source, refs, allow_downgrade, remote });
+        Command::Pull { source, refs, allow_downgrade, remote, deltas } => {
+            let (allow_downgrade, remote, deltas) = (*allow_downgrade, remote.as_deref(), *deltas);
+            return pull::run(&scene, &pull::Wanted { source, refs, allow_downgrade, remote, deltas });
         }
         Command::Deploy { os, rev, kargs, reboot } => {
             return deploy::run(&scene, os.as_deref(), rev, kargs, *reboot);
         }
-        Command::Upgrade { os, until, allow_downgrade } => {
-            let (os, until, allow_downgrade) = (os.as_deref(), *until, *allow_downgrade);
-            return upgrade::upgrade(&scene, &Wanted { os, switch_to: None, until, allow_downgrade });
+        Command::Upgrade { os, until, allow_downgrade, deltas } => {
+            let (os, until, allow_downgrade, deltas) = (os.as_deref(), *until, *allow_downgrade, *deltas);
+            return upgrade::upgrade(&scene, &Wanted { os, switch_to: None, until, allow_downgrade, deltas });
         }
-        Command::Switch { os, refspec, reboot } => {
+        Command::Switch { os, refspec, reboot, deltas } => {
             let switch_to = Refspec::parse(refspec).map_err(|error| Error::Usage(error.to_string()))?;
             let until = if *reboot { Until::Reboot } else { Until::Deploy };
-            let (os, switch_to) = (os.as_deref(), Some(switch_to));
-            return upgrade::upgrade(&scene, &Wanted { os, switch_to, until, allow_downgrade: false });
+            let (os, switch_to, deltas) = (os.as_deref(), Some(switch_to), *deltas);
+            let wanted = Wanted { os, switch_to, until, allow_downgrade: false, deltas };
+            return upgrade::upgrade(&scene, &wanted);
         }
         Command::Rollback { os, reboot } => return rollback::rollback(&scene, os.as_deref(), *reboot),
         Command::Status { json } => status::run(&scene, *json)?,

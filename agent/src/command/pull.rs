@@ -8,6 +8,7 @@ use super::Scene;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::pull::admit::Rules;
+use crate::pull::delta::Mode;
 use crate::pull::{Pull, Pulled, open};
 use crate::text::size;
 
@@ -22,6 +23,8 @@ pub struct Wanted<'a> {
     pub allow_downgrade: bool,
     /// The remote that refs of a path belong to.
     pub remote: Option<&'a str>,
+    /// Whether static deltas are used.
+    pub deltas: Mode,
 }
 
 /// Fetches every ref, and says so.
@@ -29,7 +32,7 @@ pub fn run(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     let repo = Repo::open(&scene.repo_path())?;
     let sysroot = &scene.global.sysroot;
     let rules = Rules { allow_downgrade: wanted.allow_downgrade, ..Rules::default() };
-    let (pull, refs) = if wanted.source.contains('/') {
+    let (mut pull, refs) = if wanted.source.contains('/') {
         let from = Path::new(wanted.source);
         let pull = open::path(&repo, sysroot, from, wanted.remote, rules, scene.screen)?;
         (pull, open::wanted(None, wanted.refs)?)
@@ -39,6 +42,7 @@ pub fn run(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
         let refs = open::wanted(Some(&remote), wanted.refs)?;
         (pull, refs)
     };
+    pull.deltas = wanted.deltas;
     let mut changed = false;
     for name in &refs {
         changed |= one(scene, &pull, name)?.changed;

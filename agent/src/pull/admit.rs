@@ -8,6 +8,7 @@ use rootling_object::{Checksum, Commit, Dict, ObjectKind, ObjectName, RefName};
 use rootling_trust::{Verified, verify_commit};
 
 use super::Pull;
+use super::delta::{self, Offer};
 use crate::error::{Error, Result};
 use crate::text::moment;
 
@@ -31,11 +32,13 @@ pub struct Admitted {
     pub detached: Option<Dict>,
     /// Both are in the repo already, and good enough for the policy of today.
     pub is_local: bool,
+    /// The delta whose header the commit came in.
+    pub offer: Offer,
 }
 
 /// Fetches commit and signatures, and verifies both against `checksum`, the policy and the rules.
 pub fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Admitted> {
-    let admitted = any_age(pull, name, checksum)?;
+    let admitted = bound(pull, name, checksum, by_delta)?;
     let aged = check_age(pull, name, admitted.commit.get());
     aged.map_err(|error| error.at(&format!("commit {checksum}")))?;
     Ok(admitted)
@@ -43,19 +46,44 @@ pub fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Adm
 
 /// The same for a commit that was asked for by name, however old it is.
 pub fn any_age(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Admitted> {
+    bound(pull, name, checksum, loose)
+}
+
+fn bound(
+    pull: &Pull<'_>,
+    name: &RefName,
+    checksum: Checksum,
+    fetch: fn(&Pull<'_>, Checksum) -> Result<Admitted>,
+) -> Result<Admitted> {
     let admitted = match local(pull, &checksum)? {
         Some(admitted) => admitted,
-        None => {
-            let bytes = pull.source.metadata(ObjectKind::Commit, &checksum)?;
-            let detached = pull.source.detached(&checksum)?;
-            let commit = verify_commit(&bytes, checksum, detached.as_ref(), &pull.policy)?;
-            Admitted { commit, detached, is_local: false }
-        }
+        None => fetch(pull, checksum)?,
     };
     let commit = admitted.commit.get();
     check_binding(commit, name, pull.rules.collection.as_deref())
         .map_err(|error| error.at(&format!("commit {checksum}")))?;
     Ok(admitted)
+}
+
+/// The commit as the header of a delta has it, else as a loose object; both meet the same checks.
+fn by_delta(pull: &Pull<'_>, checksum: Checksum) -> Result<Admitted> {
+    let offer = delta::offer(pull, &checksum)?;
+    if let Offer::Delta(opened) = &offer {
+        let (bytes, detached) = opened.commit();
+        match verify_commit(bytes, checksum, detached.as_ref(), &pull.policy) {
+            Ok(commit) => return Ok(Admitted { commit, detached, is_local: false, offer }),
+            // it may have been signed after the delta was made
+            Err(error) => log::info!("commit in the header of the delta: {error}"),
+        }
+    }
+    Ok(Admitted { offer, ..loose(pull, checksum)? })
+}
+
+fn loose(pull: &Pull<'_>, checksum: Checksum) -> Result<Admitted> {
+    let bytes = pull.source.metadata(ObjectKind::Commit, &checksum)?;
+    let detached = pull.source.detached(&checksum)?;
+    let commit = verify_commit(&bytes, checksum, detached.as_ref(), &pull.policy)?;
+    Ok(Admitted { commit, detached, is_local: false, offer: Offer::Untried })
 }
 
 /// The commit as the repo has it.
@@ -66,7 +94,7 @@ fn local(pull: &Pull<'_>, checksum: &Checksum) -> Result<Option<Admitted>> {
     let Ok(bytes) = pull.repo.load_metadata(ObjectKind::Commit, checksum) else { return Ok(None) };
     let detached = pull.repo.load_detached(checksum)?;
     let verified = verify_commit(&bytes, *checksum, detached.as_ref(), &pull.policy).ok();
-    Ok(verified.map(|commit| Admitted { commit, detached, is_local: true }))
+    Ok(verified.map(|commit| Admitted { commit, detached, is_local: true, offer: Offer::Untried }))
 }
 
 /// As libostree: without a collection, a commit that binds no ref is accepted for any.

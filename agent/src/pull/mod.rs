@@ -3,6 +3,7 @@
 //! ```text
 //! lookup     which commit the ref names       (summary, or refs/heads/REF); history finds an older version
 //! admit      commit + commitmeta -> Verified  (signature, bindings, time-stamp) before anything else is fetched
+//! delta      what a static delta brings           (if there is one that starts here)
 //! walk       dirtrees, dirmetas, files        (threads over one queue; each object verified as it is written)
 //! bind       transaction committed, then the ref
 //! ```
@@ -12,6 +13,7 @@
 
 pub mod admit;
 pub mod cache;
+pub mod delta;
 pub mod history;
 pub mod lookup;
 pub mod open;
@@ -42,6 +44,8 @@ pub struct Pull<'a> {
     pub policy: Policy,
     /// What is asked of a commit beside its signature.
     pub rules: Rules,
+    /// Whether static deltas are used.
+    pub deltas: delta::Mode,
     /// Threads, each with a connection of its own.
     pub threads: usize,
     /// Where progress goes.
@@ -96,7 +100,7 @@ impl Pull<'_> {
 
     fn bring(
         &self,
-        admitted: Admitted,
+        mut admitted: Admitted,
         bind: Option<&Refspec>,
     ) -> Result<(Count, Vec<Checksum>, Verified<Commit>)> {
         let checksum = *admitted.commit.checksum();
@@ -104,12 +108,21 @@ impl Pull<'_> {
         if bind.is_some() || !admitted.is_local || !self.is_complete(&checksum) {
             self.repo.mark_partial(&checksum)?;
             let transaction = self.repo.transaction()?;
+            let offer = match std::mem::replace(&mut admitted.offer, delta::Offer::Untried) {
+                delta::Offer::Untried => delta::offer(self, &checksum)?,
+                offer => offer,
+            };
+            let brought = delta::bring(self, &transaction, offer)?;
             (count, hashed) = walk::walk(self, &transaction, &admitted)?;
             if let Some(refspec) = bind {
                 transaction.set_ref(refspec, Some(checksum));
             }
             transaction.mark_complete(&checksum);
             transaction.commit()?;
+            delta::forget(self);
+            count.done += brought.objects;
+            hashed.extend(brought.hashed);
+            hashed.sort_unstable();
         }
         Ok((count, hashed, admitted.commit))
     }

@@ -11,6 +11,7 @@ use rootling_trust::Policy;
 use super::Pull;
 use super::admit::Rules;
 use super::cache::Cache;
+use super::delta::Mode;
 use super::source::{Server, Source};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -59,8 +60,10 @@ pub fn remote<'a>(
             (Source::Server(server), patience.limits.connections)
         }
     };
+    let deltas = Mode::default();
     let rules = Rules { collection: remote.collection.clone(), ..rules };
-    let pull = Pull { repo, source, remote: Some(remote.name.clone()), policy, rules, threads, screen };
+    let pull =
+        Pull { repo, source, remote: Some(remote.name.clone()), policy, rules, deltas, threads, screen };
     Ok((remote, pull))
 }
 
@@ -84,6 +87,7 @@ pub fn path<'a>(
         remote: remote.map(str::to_owned),
         policy,
         rules,
+        deltas: Mode::default(),
         threads: LOCAL_THREADS,
         screen,
     })

@@ -38,8 +38,16 @@ fn pull(
         meter: Arc::new(AtomicU64::new(0)),
     });
     let rules = Rules::default();
-    let pull =
-        Pull { repo, source, remote: Some("origin".into()), policy, rules, threads: 2, screen: &screen };
+    let pull = Pull {
+        repo,
+        source,
+        remote: Some("origin".into()),
+        policy,
+        rules,
+        deltas: Default::default(),
+        threads: 2,
+        screen: &screen,
+    };
     (pull.fetch(&RefName::parse(REF).unwrap()).map(|_| ()), transport.seen())
 }
 

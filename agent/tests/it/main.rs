@@ -2,6 +2,7 @@
 
 mod cli;
 mod corrupt;
+mod delta;
 mod faulty;
 mod fixture;
 mod http;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -41,6 +42,8 @@ pub enum Act {
     Flip(usize),
     /// Bytes that do not belong to it follow.
     Longer,
+    /// All of it, whatever part was asked for.
+    Whole,
     /// These bytes instead.
     Instead(Vec<u8>),
 }
@@ -119,7 +122,7 @@ impl Server {
 fn serve(stream: TcpStream, root: &Path, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
-    while let Some(path) = request(&mut reader, state) {
+    while let Some((path, range)) = request(&mut reader, state) {
         let act = {
             let mut state = state.lock().unwrap();
             state.seen.push(path.clone());
@@ -129,14 +132,17 @@ fn serve(stream: TcpStream, root: &Path, state: &Mutex<State>) {
                 rule.act.clone()
             })
         };
-        if !answer(&mut stream, root, &path, act) {
+        if !answer(&mut stream, root, &path, range, act) {
             let _ = stream.shutdown(Shutdown::Both);
             return;
         }
     }
 }
 
-fn request(reader: &mut BufReader<TcpStream>, state: &Mutex<State>) -> Option<String> {
+fn request(
+    reader: &mut BufReader<TcpStream>,
+    state: &Mutex<State>,
+) -> Option<(String, Option<Range<usize>>)> {
     let mut head = String::new();
     loop {
         let mut line = String::new();
@@ -149,23 +155,44 @@ fn request(reader: &mut BufReader<TcpStream>, state: &Mutex<State>) -> Option<St
         head.push_str(&line);
     }
     let path = head.split(' ').nth(1)?.to_owned();
+    let range = head.lines().find_map(|line| {
+        let line = line.to_lowercase();
+        let (start, last) = line.strip_prefix("range: bytes=")?.split_once('-')?;
+        Some(start.parse().ok()?..last.trim().parse::<usize>().ok()? + 1)
+    });
     state.lock().unwrap().heads.push(head);
-    Some(match path.strip_prefix("http://") {
+    let path = match path.strip_prefix("http://") {
         Some(absolute) => absolute.split_once('/')?.1.to_owned(),
         None => path.trim_start_matches('/').to_owned(),
-    })
+    };
+    Some((path, range))
 }
 
 /// Whether the connection goes on.
-fn answer(stream: &mut TcpStream, root: &Path, path: &str, act: Option<Act>) -> bool {
+fn answer(
+    stream: &mut TcpStream,
+    root: &Path,
+    path: &str,
+    range: Option<Range<usize>>,
+    act: Option<Act>,
+) -> bool {
     let mut body = match fs::read(root.join(path)) {
         Ok(body) => body,
         Err(_) if act.is_none() => return send(stream, 404, "", b"gone"),
         Err(_) => Vec::new(),
     };
+    let (mut status, mut part) = (200, String::new());
+    if let (Some(range), false) = (range, matches!(act, Some(Act::Whole))) {
+        if range.start >= body.len() {
+            return send(stream, 416, "", b"");
+        }
+        let end = range.end.min(body.len());
+        part = format!("Content-Range: bytes {}-{}/{}\r\n", range.start, end - 1, body.len());
+        (status, body) = (206, body[range.start..end].to_vec());
+    }
     let length = |length: usize| format!("Content-Length: {length}\r\n");
     match act {
-        None => send(stream, 200, "", &body),
+        None | Some(Act::Whole) => send(stream, status, &part, &body),
         Some(Act::Status(status)) => send(stream, status, "", b"sorry"),
         Some(Act::Html) => send(stream, 200, "Content-Type: text/html\r\n", b"<html>Please log in</html>"),
         Some(Act::Never) => hold(stream),
@@ -174,8 +201,9 @@ fn answer(stream: &mut TcpStream, root: &Path, path: &str, act: Option<Act>) -> 
             head(stream, 200, &length(body.len())) && stream.write_all(part).is_ok() && hold(stream)
         }
         Some(Act::Truncate(size)) => {
-            let part = &body[..size.min(body.len())];
-            let _ = head(stream, 200, &length(body.len())) && stream.write_all(part).is_ok();
+            let sent = &body[..size.min(body.len())];
+            let headers = format!("{part}{}", length(body.len()));
+            let _ = head(stream, status, &headers) && stream.write_all(sent).is_ok();
             false
         }
         Some(Act::Drip(pause)) => {

@@ -1,5 +1,6 @@
 //! The command line: what is typed, and what it means.
 
+mod delta;
 mod publish;
 mod tree;
 
@@ -92,6 +93,9 @@ enum Command {
     /// Shows the packages of commits.
     #[command(subcommand)]
     Db(Db),
+    /// Static deltas: small updates for devices.
+    #[command(subcommand)]
+    Delta(delta::Delta),
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,6 +148,7 @@ pub fn run(cli: Cli) -> Result<Ended> {
             serve_for_ever(&dir, bind, access_log)?;
             String::new()
         }
+        Command::Delta(typed) => delta::run(typed)?,
         Command::Db(Db::List { repo, revisions }) => db::list(&Repo::open(&repo.repo)?, &revisions)?,
         Command::Db(Db::Diff { repo, from, to }) => db::diff(&Repo::open(&repo.repo)?, &from, &to)?,
     };

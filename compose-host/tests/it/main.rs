@@ -1,6 +1,7 @@
 //! The compose program against real repositories, real packages, a real server, and `dnf`, `rpm` and `ostree`.
 
 mod compose;
+mod delta;
 mod dnf;
 mod headers;
 mod hostile;

@@ -13,7 +13,7 @@ use crate::num::{index, unzigzag, wide};
 use std::io::Read;
 
 /// Which coder a delta uses; the numbers are wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// 0: raw LZMA, lc 3, lp 0, pb 0, no header, no end marker: the smallest.
     Lzma,
@@ -22,7 +22,7 @@ pub enum Backend {
 }
 
 /// Where a stream lies in its group and how it is coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamHeader {
     /// Compressed length in bytes.
     pub packed: u64,
@@ -91,7 +91,7 @@ impl<'a> Stream<'a> {
         let section = Section { source: group, at: offset, left: header.packed };
         let reader: Box<dyn Read + 'a> = match (header.raw, backend) {
             (0, _) => Box::new(std::io::empty()),
-            (raw, Backend::Lzma) => Box::new(lzma::open(name, section, raw)?),
+            (raw, Backend::Lzma) => Box::new(lzma::Lzma::new(section, raw)),
             (_, Backend::Deflate) => Box::new(deflate::Inflate::new(section)),
         };
         Ok(Stream { name, reader, buffer: Vec::new(), at: 0, left: header.raw })

@@ -12,6 +12,9 @@ mod sources;
 pub(crate) mod tokens;
 pub mod tree;
 
+/// Raised with any change of what [`code`] gives for the same pair: what was kept of an older one is of no use.
+pub const ENCODER: u32 = 1;
+
 pub use file::{Coded, code};
 pub use group::{Packed, pack};
 pub use tree::{FileCost, Made, Objects, Options, Serial, Workers, make};

@@ -9,6 +9,7 @@ use crate::tree::{Base, Change, Dir, Edit, Meta, Object};
 use rootling_object::content::PREFIX_SIZE;
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// Read access to all objects of both commits.
@@ -23,6 +24,19 @@ pub trait Objects: Sync {
     fn dirmeta(&self, checksum: &Checksum) -> Result<Vec<u8>>;
     /// A content object.
     fn content(&self, checksum: &Checksum) -> Result<(FileHeader, Vec<u8>)>;
+
+    /// The header of a content object.
+    fn file_header(&self, checksum: &Checksum) -> Result<FileHeader> {
+        Ok(self.content(checksum)?.0)
+    }
+
+    /// What was [kept](Objects::keep) of an earlier time.
+    fn kept(&self, _from: Option<&Checksum>, _to: &Checksum) -> Option<Coded> {
+        None
+    }
+
+    /// Keeps the tokens of a pair of files; they depend on nothing but the two and [`super::ENCODER`].
+    fn keep(&self, _from: Option<&Checksum>, _to: &Checksum, _coded: &Coded) {}
 }
 
 /// How to make a delta.
@@ -72,6 +86,10 @@ pub struct Made {
 /// Where the bytes of a delta went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileCost {
+    /// Its content object.
+    pub checksum: Checksum,
+    /// Number of its group.
+    pub group: usize,
     /// The first path of the file in the new tree.
     pub path: String,
     /// Its length.
@@ -105,7 +123,8 @@ pub fn make(
     let dirmetas = metas.new.iter().map(|meta| objects.dirmeta(meta)).collect::<Result<Vec<_>>>()?;
 
     let coded = code_all(objects, &found, workers)?;
-    let (order, groups) = arrange(coded, options);
+    let (order, bounds) = arrange(coded, options);
+    let groups = pack_all(&order, &bounds, options, workers);
     let mut numbers = vec![0; order.len()];
     for (number, object) in order.iter().enumerate() {
         numbers[object.found] = number as u32;
@@ -140,9 +159,12 @@ pub fn make(
         groups: groups.iter().map(|group| group.header).collect(),
     };
     let head = header.encode(options.backend);
-    let files = order.iter().filter_map(|object| {
-        let coded = object.coded.as_ref()?;
-        Some(FileCost { path: object.path.clone(), size: coded.size, tokens: coded.lengths() })
+    let symlinks = order.iter().take_while(|object| object.coded.is_none()).count();
+    let files = order.iter().enumerate().filter_map(|(at, object)| {
+        let (coded, path) = (object.coded.as_ref()?, object.path.clone());
+        let group = bounds.partition_point(|bound| bound.end <= at - symlinks);
+        let (checksum, size, tokens) = (object.checksum, coded.size, coded.lengths());
+        Some(FileCost { checksum, group, path, size, tokens })
     });
     let files = files.collect();
     Ok(Made { header, head, files, groups: groups.into_iter().map(|group| group.bytes).collect() })
@@ -286,39 +308,58 @@ fn code_all(objects: &dyn Objects, found: &[Found], workers: &dyn Workers) -> Re
 }
 
 fn code_one(objects: &dyn Objects, at: usize, found: &Found) -> Result<Ordered> {
-    let (header, new) = objects.content(&found.checksum)?;
-    let coded = if header.is_symlink() {
-        None
-    } else {
-        let old = match &found.old {
-            Some(old) => objects.content(old)?.1,
-            None => Vec::new(),
-        };
-        Some(code(&old, &new)?)
-    };
+    let header = objects.file_header(&found.checksum)?;
+    let coded = if header.is_symlink() { None } else { Some(coded(objects, found)?) };
     let source = if coded.is_some() { found.source.clone() } else { Base::Nothing };
     Ok(Ordered { found: at, path: found.path.clone(), checksum: found.checksum, header, source, coded })
 }
 
-/// Puts symlinks first and files of one method beside each other, and packs the groups.
-fn arrange(mut coded: Vec<Ordered>, options: &Options) -> (Vec<Ordered>, Vec<super::Packed>) {
+fn coded(objects: &dyn Objects, found: &Found) -> Result<Coded> {
+    let (from, to) = (found.old.as_ref(), &found.checksum);
+    if let Some(kept) = objects.kept(from, to) {
+        return Ok(kept);
+    }
+    let old = from.map_or_else(|| Ok(Vec::new()), |from| Ok(objects.content(from)?.1))?;
+    let coded = code(&old, &objects.content(to)?.1)?;
+    objects.keep(from, to, &coded);
+    Ok(coded)
+}
+
+/// Puts symlinks first and files of one method beside each other, and says which files make a group.
+fn arrange(mut coded: Vec<Ordered>, options: &Options) -> (Vec<Ordered>, Vec<Range<usize>>) {
     coded.sort_by(|one, other| {
         let key = |object: &Ordered| object.coded.as_ref().map(|coded| coded.control.first().copied());
         (key(one), &one.path).cmp(&(key(other), &other.path))
     });
-    let mut groups = Vec::new();
-    let mut open: Vec<&Coded> = Vec::new();
-    let mut size = 0;
+    let mut bounds = Vec::new();
+    let (mut start, mut size, mut end) = (0, 0, 0);
     for coded in coded.iter().filter_map(|object| object.coded.as_ref()) {
-        open.push(coded);
+        end += 1;
         size += coded.lengths().iter().sum::<usize>();
         if size >= options.group_tokens {
-            groups.push(pack(options.backend, open.drain(..)));
-            size = 0;
+            bounds.push(start..end);
+            (start, size) = (end, 0);
         }
     }
-    if !open.is_empty() {
-        groups.push(pack(options.backend, open));
+    if end > start {
+        bounds.push(start..end);
     }
-    (coded, groups)
+    (coded, bounds)
+}
+
+fn pack_all(
+    order: &[Ordered],
+    bounds: &[Range<usize>],
+    options: &Options,
+    workers: &dyn Workers,
+) -> Vec<super::Packed> {
+    let files: Vec<&Coded> = order.iter().filter_map(|object| object.coded.as_ref()).collect();
+    let done = Mutex::new(Vec::with_capacity(bounds.len()));
+    workers.each(bounds.len(), &|at| {
+        let packed = pack(options.backend, files[bounds[at].clone()].iter().copied());
+        done.lock().expect("no worker panics").push((at, packed));
+    });
+    let mut groups = done.into_inner().expect("no worker panics");
+    groups.sort_by_key(|(at, _)| *at);
+    groups.into_iter().map(|(_, packed)| packed).collect()
 }

@@ -3,6 +3,7 @@
 mod elf;
 mod golden;
 mod hostile;
+mod postcard;
 mod predict;
 mod repo;
 mod tree;

@@ -13,6 +13,7 @@
 //! **Invariant:** nothing is linked into `objects/` that does not hash to its name.
 
 mod config;
+mod incoming;
 mod objects;
 mod partial;
 mod refs;
@@ -23,6 +24,7 @@ pub mod summary;
 mod txn;
 mod write;
 
+pub use incoming::Incoming;
 pub use objects::Content;
 pub(crate) use objects::read_xattrs;
 pub use txn::{Stats, Transaction};

@@ -87,7 +87,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Directories by the first byte, as in `objects/`: threads then seldom wait for the same one.
-    fn staged(&self, name: &ObjectName) -> PathBuf {
+    pub(super) fn staged(&self, name: &ObjectName) -> PathBuf {
         self.staging.join(name.path(self.repo.mode.content_extension()))
     }
 
@@ -178,7 +178,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    fn keep_content(
+    pub(super) fn keep_content(
         &self,
         draft: &Path,
         checksum: Checksum,
@@ -213,6 +213,17 @@ impl<'a> Transaction<'a> {
             made.store(true, Ordering::Relaxed);
         }
         Ok(dir)
+    }
+
+    /// A fresh path beside the place of `checksum`.
+    pub(super) fn draft(&self, checksum: &Checksum) -> Result<PathBuf> {
+        let number = self.drafts.fetch_add(1, Ordering::Relaxed);
+        Ok(self.make_dir(checksum)?.join(format!("draft-{number}")))
+    }
+
+    /// Counts `size` bytes against what may be written.
+    pub(super) fn take_space(&self, size: u64) -> Result<()> {
+        self.budget.take(self.repo, size)
     }
 
     /// Runs `write` on a fresh path, in the directory of `checksum` if that is known already; what is left there

@@ -29,7 +29,7 @@ impl Read for Hashing<'_> {
     }
 }
 
-fn create(path: &Path) -> Result<File> {
+pub(super) fn create(path: &Path) -> Result<File> {
     OpenOptions::new()
         .write(true)
         .create(true)
@@ -80,6 +80,15 @@ impl Repo {
             return Err(Error::corrupt_at(draft.display().to_string(), source));
         }
         Ok(source.hasher.finish())
+    }
+
+    /// Gives a regular file that was written what else the mode of the repo wants.
+    pub(super) fn settle(&self, file: &File, draft: &Path, header: &FileHeader) -> Result<()> {
+        match self.mode {
+            RepoMode::Bare => settle_bare(file, draft, header),
+            RepoMode::BareUser => settle_bare_user(file, draft, header),
+            mode => Err(Error::unsupported(format!("content in pieces in a repo of mode {mode}"))),
+        }
     }
 
     fn write_archive(
@@ -180,12 +189,17 @@ fn write_bare(draft: &Path, header: &FileHeader, source: &mut Hashing<'_>) -> Re
     }
     let mut file = create(draft)?;
     copy(source, &mut file, draft)?;
+    settle_bare(&file, draft, header)
+}
+
+/// Owner, xattrs, mode and time of a regular file that was written.
+fn settle_bare(file: &File, draft: &Path, header: &FileHeader) -> Result<()> {
     let metadata = file.metadata().map_err(Error::io("stat", draft))?;
     if (metadata.uid(), metadata.gid()) != (header.uid, header.gid) {
-        chown(draft, owner.0, owner.1).map_err(Error::io("change owner of", draft))?;
+        chown(draft, Some(header.uid), Some(header.gid)).map_err(Error::io("change owner of", draft))?;
     }
     set_xattrs(draft, header)?;
-    finish(&file, draft, header.mode & 0o7777)
+    finish(file, draft, header.mode & 0o7777)
 }
 
 /// Mode bits and a last change at the start of 1970; after the owner, since changing that drops setuid.
@@ -210,8 +224,12 @@ fn write_bare_user(draft: &Path, header: &FileHeader, source: &mut Hashing<'_>) 
     } else {
         copy(source, &mut file, draft)?;
     }
+    settle_bare_user(&file, draft, header)
+}
+
+fn settle_bare_user(file: &File, draft: &Path, header: &FileHeader) -> Result<()> {
     sys::set_xattr(draft, b"user.ostreemeta", &header.encode_ostreemeta())
         .map_err(Error::io("set user.ostreemeta of", draft))?;
     let mode = if header.is_symlink() { 0o644 } else { (header.mode & 0o775) | 0o400 };
-    finish(&file, draft, mode)
+    finish(file, draft, mode)
 }

@@ -16,8 +16,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rootling-delta", &["rootling-object"]),
     ("rootling-prepare-root", &["rootling-object", "rootling-boot"]),
     ("rootling-store", &["rootling-object", "rootling-trust", "rootling-boot"]),
-    ("rootling", &["rootling-object", "rootling-trust", "rootling-boot", "rootling-store"]),
-    ("rootling-compose", &["rootling-object", "rootling-trust", "rootling-boot", "rootling-store"]),
+    ("rootling", &["rootling-object", "rootling-trust", "rootling-boot", "rootling-delta", "rootling-store"]),
+    (
+        "rootling-compose",
+        &["rootling-object", "rootling-trust", "rootling-boot", "rootling-delta", "rootling-store"],
+    ),
     (
         "rootling-tests",
         &[

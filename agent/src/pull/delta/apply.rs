@@ -1,0 +1,158 @@
+//! From the groups of a delta to objects in a transaction.
+
+use rootling_delta::{Plan, PlannedObject, apply_group, apply_symlinks, plan};
+use rootling_object::{Checksum, ObjectKind, ObjectName};
+use rootling_store::Transaction;
+
+use super::objects::{New, Old};
+use super::parts::{Group, Piece};
+use super::{BUDGET, Brought, Opened};
+use crate::error::{Error, Result};
+use crate::progress::Count;
+use crate::pull::Pull;
+use crate::pull::source::Server;
+
+/// After so many bytes of objects they are made durable, and the groups they came from are dropped.
+const CHECKPOINT: u64 = 64 << 20;
+
+/// Makes all objects it can; the texts say which groups could not be used.
+pub(super) fn apply(
+    pull: &Pull<'_>,
+    server: &Server,
+    transaction: &Transaction<'_>,
+    opened: &Opened,
+) -> Result<(Brought, Vec<String>)> {
+    let header = &opened.header;
+    let root = match header.from {
+        Some(from) => {
+            let commit = pull.repo.load_commit(&Checksum(from))?;
+            Some((commit.root_tree, commit.root_meta))
+        }
+        None => None,
+    };
+    let old = Old { repo: pull.repo, root };
+    let plan = match plan(header, &old) {
+        Ok(plan) => plan,
+        Err(error) => return Ok((Brought::default(), vec![format!("the delta: {error}")])),
+    };
+    check_space(pull, transaction, &plan)?;
+    let mut work = Work { pull, server, transaction, opened, plan: &plan, old, brought: Brought::default() };
+    work.metadata()?;
+    let broken = work.groups()?;
+    Ok((work.brought, broken))
+}
+
+/// Loose objects would need the same space, so too little of it ends the pull.
+fn check_space(pull: &Pull<'_>, transaction: &Transaction<'_>, plan: &Plan) -> Result<()> {
+    let missing = plan.objects.iter().filter(|object| !has(transaction, object));
+    let needed = missing.filter_map(|object| object.size).fold(0, u64::saturating_add);
+    let usable = pull.repo.usable_space()?;
+    if needed > usable {
+        let place = pull.repo.path().display();
+        return Err(Error::Space(format!("{place}: expected {needed} bytes of free space, got {usable}")));
+    }
+    Ok(())
+}
+
+fn has(transaction: &Transaction<'_>, object: &PlannedObject) -> bool {
+    transaction.has(&ObjectName::new(ObjectKind::File, object.checksum))
+}
+
+struct Work<'a> {
+    pull: &'a Pull<'a>,
+    server: &'a Server,
+    transaction: &'a Transaction<'a>,
+    opened: &'a Opened,
+    plan: &'a Plan,
+    old: Old<'a>,
+    brought: Brought,
+}
+
+impl<'a> Work<'a> {
+    /// Dirtrees, dirmetas and symlinks, which came in the header.
+    fn metadata(&mut self) -> Result<()> {
+        let plan = self.plan;
+        for (kind, objects) in [(ObjectKind::DirTree, &plan.dirtrees), (ObjectKind::DirMeta, &plan.dirmetas)]
+        {
+            for (checksum, bytes) in objects {
+                self.transaction.write_metadata(kind, bytes, Some(checksum))?;
+                self.brought.objects += 1;
+            }
+        }
+        let mut new = self.new_content();
+        let made = apply_symlinks(plan, &mut new);
+        self.take(new)?;
+        Ok(made?)
+    }
+
+    fn new_content(&self) -> New<'a> {
+        New { transaction: self.transaction, open: None, disk: None, made: Vec::new(), bytes: 0 }
+    }
+
+    /// What was made stays, whatever happened afterwards.
+    fn take(&mut self, new: New<'_>) -> Result<u64> {
+        let New { made, bytes, disk, .. } = new;
+        self.brought.objects += made.len() as u64;
+        self.brought.hashed.extend(made);
+        match disk {
+            Some(error) => Err(error.into()),
+            None => Ok(bytes),
+        }
+    }
+
+    fn groups(&mut self) -> Result<Vec<String>> {
+        let (mut broken, mut kept, mut since) = (Vec::new(), Vec::new(), 0u64);
+        for number in 0..self.opened.header.groups.len() {
+            let objects = self.opened.header.objects_of(number);
+            let objects = self.plan.objects.get(objects).unwrap_or_default();
+            if objects.iter().all(|object| has(self.transaction, object)) {
+                continue;
+            }
+            match self.group(number, objects) {
+                Ok(bytes) => since += bytes,
+                Err(Error::Corrupt(why)) => broken.push(format!("group {number} of the delta: {why}")),
+                Err(Error::Refused(why)) => {
+                    // the server has no such file or no Range: it will not have them for the other groups
+                    broken.push(format!("the delta from group {number} on: {why}"));
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+            kept.push(number);
+            if since >= CHECKPOINT {
+                self.transaction.checkpoint()?;
+                kept.drain(..).for_each(|number| self.opened.parts.remove(number));
+                since = 0;
+            }
+            self.show();
+        }
+        Ok(broken)
+    }
+
+    fn group(&mut self, number: usize, objects: &[PlannedObject]) -> Result<u64> {
+        let opened = self.opened;
+        for source in objects.iter().filter_map(|object| object.source) {
+            if !self.pull.repo.has(&ObjectName::new(ObjectKind::File, source)) {
+                return Err(Error::Corrupt(format!("expected old object {source}, got none")));
+            }
+        }
+        let (start, size) = opened.header.range_of(&opened.prelude, number);
+        let checksum = opened.header.groups.get(number).map_or([0; 32], |group| group.checksum);
+        let piece = Piece { path: &opened.path, start, size, checksum: Checksum(checksum) };
+        let file = opened.parts.fetch(self.server, &number.to_string(), &piece)?;
+        let bytes = Group { file, size };
+        let mut new = self.new_content();
+        let backend = opened.prelude.backend;
+        let made =
+            apply_group(&opened.header, backend, self.plan, number, &bytes, BUDGET, &self.old, &mut new);
+        let bytes = self.take(new)?;
+        made.map_err(|error| Error::Corrupt(error.to_string()))?;
+        Ok(bytes)
+    }
+
+    fn show(&self) {
+        let known = self.plan.objects.len() + self.plan.dirtrees.len() + self.plan.dirmetas.len();
+        let bytes = self.server.meter.load(std::sync::atomic::Ordering::Relaxed);
+        self.pull.screen.count(Count { done: self.brought.objects, known: known as u64, bytes });
+    }
+}

@@ -1,0 +1,170 @@
+//! Pull by static delta: fewer bytes for the same objects.
+//!
+//! ```text
+//! offer    the list of the commit -> the cheapest delta that starts here -> its header      (choose)
+//! plan     old tree + header -> every new object by name; sources and space checked
+//! groups   Range into tmp/rootling-delta/, verified, decoded, each object by its name     (parts, apply)
+//! rest     what no group brought comes loose: the walk over the whole commit follows
+//! ```
+//!
+//! Nothing that a server says is trusted here: the commit of a header goes through the same checks as a loose one, and
+//! each object goes through the store's verified path.
+//!
+//! What is durable: bytes of groups stay in `tmp/` until the objects made of them are durable, so that neither a kill nor
+//! a reboot costs a byte twice.
+
+mod apply;
+mod choose;
+mod objects;
+mod parts;
+
+use rootling_delta::{Header, Prelude};
+use rootling_object::{Checksum, Dict, ObjectName};
+use rootling_store::{RepoMode, Transaction};
+
+use super::Pull;
+use super::source::{Server, Source};
+use crate::error::{Error, Result};
+use crate::text::size;
+use parts::Parts;
+
+/// Memory in bytes that a header, and then a group, may take.
+const BUDGET: u64 = 7 << 20;
+
+/// Whether deltas are used.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// If that takes fewer bytes.
+    #[default]
+    Auto,
+    /// Loose objects only.
+    Never,
+    /// An error if there is none, or if it does not bring all it should.
+    Require,
+}
+
+/// What the remote offers for one commit.
+#[derive(Debug)]
+pub enum Offer {
+    /// Nobody has asked.
+    Untried,
+    /// No delta, and why.
+    Loose(String),
+    /// A delta whose header is here.
+    Delta(Box<Opened>),
+}
+
+/// A delta whose header was fetched and read, but not trusted.
+#[derive(Debug)]
+pub struct Opened {
+    prelude: Prelude,
+    header: Header,
+    parts: Parts,
+    path: String,
+    total: u64,
+}
+
+impl Opened {
+    /// The commit object and its detached metadata, both as the header has them.
+    pub fn commit(&self) -> (&[u8], Option<Dict>) {
+        let detached = self.header.detached.as_deref();
+        (&self.header.commit, detached.and_then(|bytes| Dict::decode("detached metadata", bytes).ok()))
+    }
+}
+
+/// What came by delta.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// Objects made, of all kinds.
+    pub objects: u64,
+    /// Content objects that were hashed as they were made.
+    pub hashed: Vec<Checksum>,
+}
+
+/// Looks for the delta to `to` that takes the fewest bytes from here, and fetches its header.
+pub fn offer(pull: &Pull<'_>, to: &Checksum) -> Result<Offer> {
+    let server = match (&pull.source, pull.deltas) {
+        (_, Mode::Never) => return Ok(Offer::Loose("--no-delta".into())),
+        (Source::Local(_), _) => return refuse(pull, "the remote is a repo on this machine".into()),
+        (Source::Server(server), _) => server,
+    };
+    if !matches!(pull.repo.mode(), RepoMode::Bare | RepoMode::BareUser) {
+        return refuse(pull, format!("a repo of mode {} takes loose objects only", pull.repo.mode()));
+    }
+    match open(pull, server, to) {
+        Ok(opened) => Ok(Offer::Delta(Box::new(opened))),
+        Err(Error::Retry(text)) => Err(Error::Retry(text)),
+        Err(error) => refuse(pull, error.to_string()),
+    }
+}
+
+fn refuse(pull: &Pull<'_>, why: String) -> Result<Offer> {
+    match pull.deltas {
+        Mode::Require => Err(Error::Refused(format!("--require-delta: {why}"))),
+        _ => Ok(Offer::Loose(why)),
+    }
+}
+
+fn open(pull: &Pull<'_>, server: &Server, to: &Checksum) -> Result<Opened> {
+    let mut last = Error::Refused("the server has no delta that starts here".into());
+    for entry in choose::entries(pull, server, to)? {
+        match parts::head(pull, server, to, &entry) {
+            Ok(opened) => return Ok(opened),
+            Err(Error::Retry(text)) => return Err(Error::Retry(text)),
+            Err(error) => {
+                log::warn!("{error}; trying another way");
+                last = error;
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Brings into the transaction what the delta makes, and says what is done and why. What a broken or missing group would
+/// have brought is left to the walk over loose objects.
+pub fn bring(pull: &Pull<'_>, transaction: &Transaction<'_>, offer: Offer) -> Result<Brought> {
+    let (server, opened) = match (&pull.source, offer) {
+        (Source::Server(server), Offer::Delta(opened)) => (server, opened),
+        (_, Offer::Loose(why)) => {
+            pull.screen.say(&format!("by loose objects: {why}"));
+            return Ok(Brought::default());
+        }
+        _ => return Ok(Brought::default()),
+    };
+    let from = opened.header.from.map_or("nothing".to_owned(), |from| Checksum(from).to_string());
+    pull.screen
+        .say(&format!("by delta from {from}: {}, the fewest bytes from a commit here", size(opened.total)));
+    let (brought, broken) = apply::apply(pull, server, transaction, &opened)?;
+    match (broken.is_empty(), pull.deltas) {
+        (true, _) => {}
+        (false, Mode::Require) => {
+            return Err(Error::Corrupt(format!("--require-delta: {}", broken.join("; "))));
+        }
+        (false, _) => {
+            broken.iter().for_each(|why| pull.screen.say(&format!("{why}; its objects come loose")));
+        }
+    }
+    Ok(brought)
+}
+
+/// Removes what was downloaded of deltas; all of it is in durable objects.
+pub fn forget(pull: &Pull<'_>) {
+    parts::forget(pull.repo.path());
+}
+
+/// Whether all of a commit is in the repo.
+fn is_whole(pull: &Pull<'_>, commit: &Checksum) -> bool {
+    pull.repo.has(&ObjectName::new(rootling_object::ObjectKind::Commit, *commit))
+        && !pull.repo.is_partial(commit)
+}
+
+impl From<rootling_delta::Error> for Error {
+    fn from(error: rootling_delta::Error) -> Error {
+        match error {
+            rootling_delta::Error::Malformed { .. } | rootling_delta::Error::Object { .. } => {
+                Error::Corrupt(error.to_string())
+            }
+            _ => Error::Refused(error.to_string()),
+        }
+    }
+}

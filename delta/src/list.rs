@@ -1,0 +1,173 @@
+//! A list: which deltas lead to one commit, and what each costs. Specified in `docs/formats/delta-repo.md`.
+//!
+//! | at | bytes | field |
+//! |---|---|---|
+//! | 0 | 7 | `RLDLIST` |
+//! | 7 | 1 | version of this layout, 1 |
+//! | 8 | 32 | the commit that all deltas lead to |
+//! | 40 | 4 | number of entries, little-endian as all numbers |
+//! | 44 | | the entries, 84 bytes each, ascending by from-commit, version and profile |
+//!
+//! Nothing here is signed: whatever a list says, a delta is used only for a commit that was verified, and each object that
+//! it makes must hash to its name.
+
+use crate::error::{Error, Result};
+use crate::header::{MAX_HEADER, PRELUDE, PROFILE, VERSION};
+use crate::num::{bytes_at, index, u32_at, u64_at, wide};
+use rootling_object::Checksum;
+
+const MAGIC: &[u8; 7] = b"RLDLIST";
+const LIST_VERSION: u8 = 1;
+const START: usize = 44;
+const ENTRY: usize = 84;
+
+/// Most entries of a list. Changing it does not break the format.
+pub const MAX_ENTRIES: u32 = 1024;
+/// Length in bytes of the longest list.
+pub const MAX_LIST: u64 = 44 + 84 * 1024;
+
+/// One delta of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The commit that it starts from; `None` if from nothing.
+    pub from: Option<Checksum>,
+    /// Version of prelude and header.
+    pub version: u32,
+    /// Version of the prediction rules.
+    pub profile: u32,
+    /// Bytes of prelude and packed header.
+    pub head: u32,
+    /// Bytes of the whole delta.
+    pub total: u64,
+    /// SHA-256 of prelude and packed header; part of the file's name.
+    pub checksum: Checksum,
+}
+
+impl Entry {
+    /// Whether this build can decode it.
+    pub fn is_known(&self) -> bool {
+        self.version == u32::from(VERSION) && (1..=PROFILE).contains(&self.profile)
+    }
+}
+
+/// Reads the list of the deltas to `to`.
+pub fn decode(bytes: &[u8], to: &Checksum) -> Result<Vec<Entry>> {
+    let wrong = |field: &'static str, expected: &str, got: String| {
+        Error::malformed("delta list", field, expected, got)
+    };
+    if bytes.get(..7) != Some(MAGIC) {
+        return Err(wrong("magic", "RLDLIST", "other bytes".into()));
+    }
+    let version = bytes.get(7).copied().unwrap_or(0);
+    if version != LIST_VERSION {
+        return Err(Error::Unsupported { what: "delta list version", number: version.into() });
+    }
+    let named = Checksum(bytes_at(bytes, 8).unwrap_or([0; 32]));
+    if named != *to {
+        return Err(wrong("commit", &to.to_string(), named.to_string()));
+    }
+    let count = u32_at(bytes, 40).unwrap_or(u32::MAX);
+    if count > MAX_ENTRIES {
+        return Err(Error::Limit {
+            what: "entries of a delta list",
+            most: MAX_ENTRIES.into(),
+            got: count.into(),
+        });
+    }
+    let rest = bytes.get(START..).unwrap_or(&[]);
+    if wide(rest.len()) != u64::from(count).saturating_mul(wide(ENTRY)) {
+        return Err(wrong(
+            "length",
+            &format!("{count} entries of {ENTRY} bytes"),
+            format!("{} bytes", rest.len()),
+        ));
+    }
+    let mut entries: Vec<Entry> = Vec::with_capacity(index(count.into()));
+    for bytes in rest.chunks_exact(ENTRY) {
+        let entry =
+            entry(bytes).ok_or_else(|| wrong("entry", "a header within a delta", "other lengths".into()))?;
+        if entries.last().is_some_and(|last| key(last) >= key(&entry)) {
+            return Err(wrong("entries", "an ascending order", "another".into()));
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn entry(bytes: &[u8]) -> Option<Entry> {
+    let from = Checksum(bytes_at(bytes, 0)?);
+    let entry = Entry {
+        from: (from.0 != [0; 32]).then_some(from),
+        checksum: Checksum(bytes_at(bytes, 32)?),
+        total: u64_at(bytes, 64)?,
+        head: u32_at(bytes, 72)?,
+        version: u32_at(bytes, 76)?,
+        profile: u32_at(bytes, 80)?,
+    };
+    let least = wide(PRELUDE);
+    let most = u64::from(MAX_HEADER).saturating_add(least);
+    let head = u64::from(entry.head);
+    ((least..=most).contains(&head) && head <= entry.total).then_some(entry)
+}
+
+fn key(entry: &Entry) -> (Option<Checksum>, u32, u32) {
+    (entry.from, entry.version, entry.profile)
+}
+
+/// The bytes that [`decode`] reads; of entries with the same start, version and profile the last one stays.
+#[cfg(feature = "make")]
+pub fn encode(to: &Checksum, entries: &[Entry]) -> Vec<u8> {
+    let sorted: std::collections::BTreeMap<_, _> = entries.iter().map(|entry| (key(entry), entry)).collect();
+    let mut bytes = MAGIC.to_vec();
+    bytes.push(LIST_VERSION);
+    bytes.extend(to.0);
+    bytes.extend((sorted.len() as u32).to_le_bytes());
+    for entry in sorted.values() {
+        bytes.extend(entry.from.map_or([0; 32], |from| from.0));
+        bytes.extend(entry.checksum.0);
+        bytes.extend(entry.total.to_le_bytes());
+        [entry.head, entry.version, entry.profile].iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+    }
+    bytes
+}
+
+#[cfg(all(test, feature = "make"))]
+mod tests {
+    use super::*;
+
+    fn entry(from: Option<u8>, total: u64) -> Entry {
+        let from = from.map(|byte| Checksum([byte; 32]));
+        Entry { from, version: 1, profile: 1, head: 30, total, checksum: Checksum([7; 32]) }
+    }
+
+    #[test]
+    fn a_list_is_read_as_it_was_written() {
+        let to = Checksum([9; 32]);
+        let bytes = encode(&to, &[entry(Some(2), 50), entry(None, 90), entry(Some(2), 40)]);
+        assert_eq!(decode(&bytes, &to), Ok(vec![entry(None, 90), entry(Some(2), 40)]));
+        assert_eq!(encode(&to, &[]).len(), START);
+        assert_eq!(MAX_LIST, (START + ENTRY * MAX_ENTRIES as usize) as u64);
+    }
+
+    #[test]
+    fn a_hostile_list_is_refused_by_name() {
+        let to = Checksum([9; 32]);
+        let good = encode(&to, &[entry(Some(2), 50), entry(Some(3), 40)]);
+        for length in 0..good.len() {
+            assert!(decode(&good[..length], &to).is_err(), "cut at {length}");
+        }
+        let at = |offset: usize, bytes: &[u8]| {
+            let mut list = good.clone();
+            list[offset..offset + bytes.len()].copy_from_slice(bytes);
+            decode(&list, &to).unwrap_err().to_string()
+        };
+        assert!(at(0, b"X").contains("delta list: magic"));
+        assert!(at(7, &[2]).contains("delta list version"));
+        assert!(at(8, &[1]).contains("delta list: commit"));
+        assert!(at(40, &[255; 4]).contains("entries of a delta list"));
+        assert!(at(40, &[3]).contains("delta list: length"));
+        assert!(at(START, &[4]).contains("ascending"));
+        assert!(at(START + 72, &[255; 4]).contains("a header within a delta"));
+        assert!(at(START + 64, &[0]).contains("a header within a delta"));
+    }
+}
