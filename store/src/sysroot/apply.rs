@@ -15,6 +15,9 @@ use std::path::{Component, Path, PathBuf};
 /// The end of the name of a file or link that is not finished.
 pub(super) const DRAFT: &str = ".rootling-tmp";
 
+/// The link that a boot loader follows.
+const LOADER: &str = "boot/loader";
+
 /// Performs one step below the sysroot.
 pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
     match step {
@@ -25,10 +28,7 @@ pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
         Step::Install { from, to, is_dir: false } => install(&sysroot.join(from), &sysroot.join(to)),
         Step::Install { from, to, is_dir: true } => install_dir(&sysroot.join(from), &sysroot.join(to)),
         Step::Sync => sync(sysroot),
-        Step::Rename { from, to } => {
-            let (from, to) = (sysroot.join(from), sysroot.join(to));
-            fs::rename(&from, &to).map_err(Error::io("rename", &from))
-        }
+        Step::Rename { from, to } => rename(&sysroot.join(from), &sysroot.join(to), to == LOADER),
     }
 }
 
@@ -74,6 +74,21 @@ fn link(target: &str, path: &Path) -> Result<()> {
     remove_all(&draft)?;
     symlink(target, &draft).map_err(Error::io("make symlink", &draft))?;
     fs::rename(&draft, path).map_err(Error::io("rename", &draft))
+}
+
+/// Renames over what is there; a link that a boot loader follows changes places with its draft instead.
+///
+/// A loader that does not replay the journal may see the folder as it was: the link that was in use then has to be
+/// there still. Renamed over, it would be freed, and its block could be used by another file at once. The old link
+/// stays under the draft's name, where the next swap needs it as it is.
+fn rename(from: &Path, to: &Path, keeps_old: bool) -> Result<()> {
+    let exchanged = keeps_old
+        && fs::symlink_metadata(to).is_ok_and(|there| there.is_symlink())
+        && crate::sys::exchange(from, to).map_err(Error::io("exchange", from))?;
+    match exchanged {
+        true => Ok(()),
+        false => fs::rename(from, to).map_err(Error::io("rename", from)),
+    }
 }
 
 /// A hard link where the file systems are the same, else a copy that is whole and durable before it has its name.

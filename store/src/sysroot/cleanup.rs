@@ -79,7 +79,6 @@ impl Locked {
         let (boot, other) = (self.version.boot, plan::other(self.version.boot));
         let unused_sub = plan::other(self.version.sub);
         for path in [
-            "boot/loader.tmp".to_string(),
             format!("boot/loader.{other}"),
             format!("ostree/boot.{other}"),
             format!("ostree/boot.{other}.0"),

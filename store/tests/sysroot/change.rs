@@ -172,3 +172,19 @@ fn a_file_made_immutable_by_the_admin_does_not_stop_a_clean_up() {
     assert_eq!(cleaned.deployments, [format!("{}.0", commits[0])]);
     assert!(!tree.exists());
 }
+
+#[test]
+fn the_link_that_a_loader_followed_stays_on_the_disk() {
+    use std::os::unix::fs::MetadataExt;
+    let fixture = Fixture::new();
+    let inode = |name: &str| fs::symlink_metadata(fixture.path().join(name)).unwrap().ino();
+    let commits = ["1", "2"].map(|version| fixture.commit(&Tree { version, kernel: version, files: &[] }));
+    fixture.deploy(&commits[0]);
+    let first = inode("boot/loader");
+    fixture.deploy(&commits[1]);
+    assert_eq!(inode("boot/loader.tmp"), first, "not freed: a loader may still see the folder as it was");
+    let second = inode("boot/loader");
+    fixture.lock().rollback("os").unwrap();
+    fixture.lock().cleanup(Default::default()).unwrap();
+    assert_eq!((inode("boot/loader"), inode("boot/loader.tmp")), (first, second));
+}

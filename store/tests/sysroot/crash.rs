@@ -19,7 +19,8 @@ const JOB: &str = "ROOTLING_TEST_JOB";
 /// The calls that change a disk, or make a change durable.
 ///
 /// strace counts each kind of call, and each thread, for itself.
-const CALLS: [&str; 18] = [
+const CALLS: [&str; 19] = [
+    "renameat2",
     "rename",
     "symlink",
     "syncfs",
@@ -40,7 +41,7 @@ const CALLS: [&str; 18] = [
     "utimensat",
 ];
 /// The first of them stand around the commit points: a kill at each one, not at every `stride`-th.
-const CLOSE: usize = 4;
+const CLOSE: usize = 5;
 
 /// More calls of one kind than any job makes.
 const CALLS_AT_MOST: usize = 1000;
