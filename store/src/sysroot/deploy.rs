@@ -11,6 +11,7 @@
 use super::cleanup::{Cleaned, CleanupScope};
 use super::deployment::parse_name;
 use super::etc::{self, Merge};
+use super::loader::Try;
 use super::verify::{Verification, verify_commit_objects};
 use super::{Deployment, Locked, Origin, kernel, space};
 use crate::checkout::{CheckoutOptions, checkout};
@@ -35,6 +36,8 @@ pub struct DeployOptions<'a> {
     pub merge_source: Option<Deployment>,
     /// Where it goes on the list.
     pub place: Place,
+    /// Whether it has to prove itself, where a boot loader is managed.
+    pub trial: Try,
     /// Keeps every deployment on the list.
     pub retain: bool,
     /// Leaves removing what is no longer needed to a later clean-up.
@@ -79,6 +82,7 @@ impl<'a> DeployOptions<'a> {
             kernel_args: None,
             merge_source: None,
             place: Place::First,
+            trial: Try::Keep,
             retain: false,
             no_cleanup: false,
             is_known: &|_| false,
@@ -127,7 +131,7 @@ impl Locked {
         self.seal(&tree)?;
         let list = self.list_with(&deployment, merge_source.as_ref(), options);
         let kept_all = list.len() == self.deployments.len() + 1;
-        let written = match self.write(&list) {
+        let written = match self.write_list(&list, options.trial) {
             Ok(written) => written,
             Err(error) => {
                 if let Err(left) = self.reload().and_then(|()| self.clean_leftovers()) {

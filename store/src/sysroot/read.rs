@@ -26,6 +26,7 @@ impl Sysroot {
             running,
             booted: None,
             naming: Naming::default(),
+            loader: None,
         };
         sysroot.booted = sysroot.find_booted()?;
         Ok(sysroot)

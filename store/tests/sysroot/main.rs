@@ -6,5 +6,6 @@ mod crash;
 mod deploy;
 mod etc;
 mod fixture;
+mod loader;
 mod mounts;
 mod oracle;
