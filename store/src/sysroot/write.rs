@@ -135,6 +135,13 @@ impl Sysroot {
     }
 }
 
+impl Sysroot {
+    /// Whether a list can be written here: an error names what stands in the way.
+    pub fn check_writable(&self) -> Result<()> {
+        refuse_other_loaders(self)
+    }
+}
+
 /// Names what would not survive a swap: files of other loaders beside the entries, and `/boot` without symlinks.
 fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
     let refuse = |what: String| Err(Error::Unsupported { what });
