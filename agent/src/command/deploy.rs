@@ -3,18 +3,27 @@
 use rootling_object::{Checksum, Refspec};
 use rootling_store::sysroot::{DeployOptions, Origin, Sysroot};
 
-use super::Scene;
+use super::{Scene, finalize};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::trial;
 use crate::upgrade::{label, report};
 
-pub fn run(scene: &Scene<'_>, os: Option<&str>, rev: &str, kargs: &[String], reboot: bool) -> Result<Exit> {
+pub fn run(
+    scene: &Scene<'_>,
+    os: Option<&str>,
+    rev: &str,
+    kargs: &[String],
+    tries: Option<u32>,
+    reboot: bool,
+) -> Result<Exit> {
     let path = &scene.global.sysroot;
     if reboot {
         device::check_reboot(path)?;
     }
     let mut sysroot = device::lock(path)?;
+    let trial = trial::wanted(&sysroot, tries)?;
     let stateroot = device::stateroot(&sysroot, os)?;
     let (commit, follows) = find(&sysroot, &stateroot, rev)?;
     let verified = device::trusted(sysroot.repo(), path, &commit, &follows)?;
@@ -32,7 +41,9 @@ pub fn run(scene: &Scene<'_>, os: Option<&str>, rev: &str, kargs: &[String], reb
     scene.screen.phase("deploying");
     let mut options = DeployOptions::new(&stateroot, Origin::new(&follows));
     options.kernel_args = args;
+    options.trial = trial;
     let deployed = sysroot.deploy(&verified, &options)?;
+    finalize::note(&sysroot, &deployed)?;
     report(scene, &deployed);
     if reboot {
         device::reboot(path)?;
