@@ -181,6 +181,11 @@ fn grub_keeps_a_trial_through_other_changes_and_ends_it_with_a_rollback() {
     assert_eq!((device.list(), device.state(0).armed), (vec![0, 1], None));
     let disk = Disk::new(&device.path("boot"));
     assert_eq!([disk.boot(), disk.boot()], ['0', '0']);
+    // what is fallen back to is the running system, whatever else is on the list
+    device.deploy(0, 1, 3).unwrap();
+    device.lock(0).set_pinned(0, true).unwrap();
+    device.deploy(0, 2, 3).unwrap();
+    assert_eq!(device.list()[..2], [2, 0]);
     // without a deployment to fall back to there is no trial
     let single = Device::new(None);
     single.install_grub();
@@ -265,6 +270,8 @@ fn u_boots_own_tools_agree_about_the_environment() {
         assert_eq!((device.list(), print("upgrade_available").trim()), (vec![0], "0"));
         let uenv = fs::read_to_string(device.path("boot/uEnv.txt")).unwrap();
         assert!(!uenv.contains("panic="), "{uenv}");
+        let value = |name: &str| uenv.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        assert_eq!(value("kernel_image="), value("kernel_image2="), "altbootcmd boots the good one too");
 
         device.deploy(0, 2, 1).unwrap();
         device.lock(2).confirm().unwrap();

@@ -3,6 +3,7 @@
 mod bootcheck;
 mod change;
 mod crash;
+mod crash_loader;
 mod deploy;
 mod etc;
 mod fixture;
