@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! [boot]
-//! loader=auto             grub, greenboot, u-boot, extlinux; none: entries only
-//! grubenv=boot/grub2/grubenv
+//! loader=auto             grub, greenboot, systemd-boot, u-boot, extlinux; none: entries only
+//! grubenv=/boot/grub2/grubenv
+//! partition=/efi          where systemd-boot's FAT partition is mounted
 //! tries=3                 of a new deployment; 0: none has to prove itself
 //! timeout=5               seconds of GRUB's menu
 //! [health]
@@ -71,6 +72,7 @@ fn parse(text: &str) -> Result<Settings, String> {
             match (group, key) {
                 ("boot", "loader") => settings.boot.loader = Some(value.into()),
                 ("boot", "grubenv") => settings.boot.grubenv = Some(value.trim_start_matches('/').into()),
+                ("boot", "partition") => settings.boot.partition = Some(value.trim_matches('/').into()),
                 ("boot", "tries") => settings.tries = Some(number()?),
                 ("boot", "timeout") => settings.menu_s = number()?,
                 ("health", "check-timeout") => settings.check = seconds()?,

@@ -112,8 +112,11 @@ fn install(from: &Path, to: &Path) -> Result<()> {
     {
         return Err(Error::io("change owner of", &draft)(error));
     }
-    file.set_permissions(Permissions::from_mode(metadata.mode() & 0o7777))
-        .map_err(Error::io("change mode of", &draft))?;
+    // FAT has one mode for all
+    match file.set_permissions(Permissions::from_mode(metadata.mode() & 0o7777)) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
+        done => done.map_err(Error::io("change mode of", &draft))?,
+    }
     file.sync_all().map_err(Error::io("sync", &draft))?;
     fs::rename(&draft, to).map_err(Error::io("rename", &draft))
 }
@@ -132,10 +135,13 @@ fn install_dir(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn sync(sysroot: &Path) -> Result<()> {
-    let (repo, boot) = (sysroot.join("ostree/repo"), sysroot.join("boot"));
+    let repo = sysroot.join("ostree/repo");
     crate::fs::sync_file_system(&repo)?;
-    if !same_file_system(&repo, &boot)? {
-        crate::fs::sync_file_system(&boot)?;
+    for place in ["boot", "efi", "boot/efi"] {
+        let place = sysroot.join(place);
+        if place.is_dir() && !same_file_system(&repo, &place)? {
+            crate::fs::sync_file_system(&place)?;
+        }
     }
     Ok(())
 }

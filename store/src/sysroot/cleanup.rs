@@ -6,6 +6,7 @@
 
 use super::apply::{DRAFT, remove_all};
 use super::deployment::parse_name;
+use super::loader::fat;
 use super::{Deployment, Locked};
 use crate::error::{Error, Result};
 use crate::prune::{PruneOptions, PruneStats, prune};
@@ -142,7 +143,12 @@ impl Locked {
     }
 
     fn clean_boot(&self, cleaned: &mut Cleaned) -> Result<()> {
-        for (name, path) in crate::fs::list(&self.path.join("boot/ostree"))? {
+        let partition = fat::find(&self.path)?.filter(|place| place != "boot");
+        let folders = ["boot"].into_iter().chain(partition.as_deref());
+        let folders: Vec<_> = folders.map(|place| self.path.join(place).join("ostree")).collect();
+        for (name, path) in
+            folders.iter().map(|folder| crate::fs::list(folder)).collect::<Result<Vec<_>>>()?.concat()
+        {
             let Some((_, bootcsum)) = name.rsplit_once('-') else { continue };
             let Ok(bootcsum) = Checksum::parse_hex(bootcsum) else { continue };
             if !self.deployments.iter().any(|d| d.bootcsum == bootcsum) {

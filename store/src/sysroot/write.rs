@@ -49,6 +49,9 @@ impl Locked {
         }
         refuse_other_loaders(self)?;
         let new = &self.with_way_back(new, what);
+        if let Some(Loader::SystemdBoot { partition }) = self.loader.clone() {
+            return self.write_fat(&partition, new, what);
+        }
         let unused_sub = self.sub_version(plan::other(self.version.boot))?;
         let (old, items) = (self.items(&self.deployments)?, self.items(new)?);
         let mut plan = plan::plan(self.version, unused_sub, &old, &items, &self.menu_options()?);
@@ -173,7 +176,9 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
         .filesystem_type();
     // the type of the number differs from libc to libc
     match i128::from(kind.0) {
-        VFAT => refuse(format!("{} on vfat, which has no symlinks", boot.display())),
+        VFAT if !matches!(sysroot.loader, Some(Loader::SystemdBoot { .. })) => {
+            refuse(format!("{} on vfat, which has no symlinks", boot.display()))
+        }
         XFS => refuse(format!("{} on XFS, whose log a boot loader does not read", boot.display())),
         _ => Ok(()),
     }
@@ -191,7 +196,7 @@ fn parse_ref(name: &str) -> Option<(u8, u8, usize)> {
 }
 
 /// Pins the commits of a list, so that no prune takes them.
-fn write_refs(sysroot: &Sysroot, version: BootVersion, list: &[Deployment]) -> Result<()> {
+pub(super) fn write_refs(sysroot: &Sysroot, version: BootVersion, list: &[Deployment]) -> Result<()> {
     for (index, deployment) in list.iter().enumerate() {
         let name = ref_name(version, index);
         let name = RefName::parse(&name).map_err(Error::corrupt(&name))?;

@@ -22,14 +22,14 @@ pub fn tool(name: &str, package: &str, args: &[&str]) -> String {
 }
 
 /// A sysroot with deployments of versions 1 and 2 to come, as the running system of a deployment sees it.
-struct Device {
-    fixture: Fixture,
-    commits: [Checksum; 3],
-    settings: Settings,
+pub struct Device {
+    pub fixture: Fixture,
+    pub commits: [Checksum; 3],
+    pub settings: Settings,
 }
 
 impl Device {
-    fn new(loader: Option<&str>) -> Device {
+    pub fn new(loader: Option<&str>) -> Device {
         let fixture = Fixture::new();
         let commits = ["1", "2", "3"].map(|v| fixture.commit(&Tree { version: v, kernel: v, files: &[] }));
         fixture.deploy(&commits[0]);
@@ -37,11 +37,11 @@ impl Device {
         Device { fixture, commits, settings }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.fixture.path().join(name)
     }
 
-    fn open(&self, booted: usize) -> Sysroot {
+    pub fn open(&self, booted: usize) -> Sysroot {
         let path = self.fixture.path();
         let sysroot = self.fixture.open();
         let tree = sysroot.deployments().iter().find(|d| d.checksum == self.commits[booted]).unwrap();
@@ -55,11 +55,11 @@ impl Device {
         Sysroot::open_running(&path, running).unwrap().with_loader(loader)
     }
 
-    fn lock(&self, booted: usize) -> Locked {
+    pub fn lock(&self, booted: usize) -> Locked {
         self.open(booted).lock(PATIENCE).unwrap()
     }
 
-    fn deploy(&self, booted: usize, new: usize, tries: u32) -> Result<Deployed> {
+    pub fn deploy(&self, booted: usize, new: usize, tries: u32) -> Result<Deployed> {
         let mut locked = self.lock(booted);
         let commit = verified(locked.repo(), &self.commits[new]);
         let mut options = DeployOptions::new("os", Origin::new(&Refspec::parse("origin:os/main").unwrap()));
@@ -67,7 +67,7 @@ impl Device {
         locked.deploy(&commit, &options)
     }
 
-    fn state(&self, booted: usize) -> BootState {
+    pub fn state(&self, booted: usize) -> BootState {
         self.open(booted).boot_state().unwrap().unwrap()
     }
 
@@ -323,7 +323,7 @@ fn a_loader_that_nobody_knows_is_refused_by_name() {
     let error = detect(&device.settings).unwrap_err().to_string();
     assert!(error.contains("lilo") && error.contains("u-boot"), "{error}");
     assert_eq!(detect(&Settings::default()).unwrap(), None);
-    let named = |name: &str| Settings { loader: Some(name.into()), grubenv: None };
+    let named = |name: &str| Settings { loader: Some(name.into()), ..Settings::default() };
     assert!(detect(&named("efi")).unwrap_err().to_string().contains("efi"));
     assert!(detect(&named("greenboot")).unwrap_err().to_string().contains("boot_success"));
     assert_eq!(detect(&named("none")).unwrap(), None);

@@ -8,5 +8,6 @@ mod deploy;
 mod etc;
 mod fixture;
 mod loader;
+mod loader_fat;
 mod mounts;
 mod oracle;

@@ -1,6 +1,6 @@
 //! Which loader a device has: the configuration first, else what is there.
 
-use super::{EXTLINUX, Loader, refuse};
+use super::{EXTLINUX, Loader, fat, refuse};
 use crate::error::{Error, Result};
 use rootling_boot::grub;
 use rootling_boot::loader::{Kind, Traces};
@@ -20,6 +20,8 @@ pub struct Settings {
     pub loader: Option<String>,
     /// The environment block of greenboot's GRUB, below the sysroot.
     pub grubenv: Option<String>,
+    /// Where systemd-boot's partition is mounted, below the sysroot.
+    pub partition: Option<String>,
 }
 
 impl Loader {
@@ -30,10 +32,13 @@ impl Loader {
             return Ok(None);
         }
         let fw_env = root.join("etc/fw_env.config");
+        let entries = fat::find(sysroot)?.is_some();
         let traces = Traces {
             our_grub: fs::read(sysroot.join(grub::CONFIG)).is_ok_and(|b| b.starts_with(OURS.as_bytes())),
             greenboot: find_grubenv(sysroot, settings).is_some(),
             fw_env_config: fw_env.is_file(),
+            loader_info_sdboot: entries || booted_by_sdboot(root),
+            efivars: true,
             extlinux: sysroot.join(EXTLINUX).is_symlink(),
             ..Traces::default()
         };
@@ -70,10 +75,23 @@ fn open(sysroot: &Path, fw_env: &Path, settings: &Settings, kind: Kind) -> Resul
             Ok(Loader::UBoot { config })
         }
         Kind::Extlinux => Ok(Loader::Extlinux),
-        Kind::SystemdBoot | Kind::Efi | Kind::Pi => {
-            Err(Error::Unsupported { what: format!("boot loader {kind}") })
+        Kind::SystemdBoot => {
+            let partition = settings.partition.clone().or_else(|| fat::installed(sysroot));
+            let partition = partition.ok_or_else(|| Error::NotFound {
+                what: "systemd-boot's partition, mounted at boot, efi or boot/efi".into(),
+                place: sysroot.to_owned(),
+            })?;
+            Ok(Loader::SystemdBoot { partition })
         }
+        Kind::Efi | Kind::Pi => Err(Error::Unsupported { what: format!("boot loader {kind}") }),
     }
+}
+
+/// Whether the loader that wrote `LoaderInfo` says that it is systemd-boot, in UTF-16.
+fn booted_by_sdboot(root: &Path) -> bool {
+    let name = format!("sys/firmware/efi/efivars/LoaderInfo-{}", rootling_boot::sdboot::variable::GUID);
+    let wanted: Vec<u8> = "systemd-boot".bytes().flat_map(|byte| [byte, 0]).collect();
+    fs::read(root.join(name)).is_ok_and(|info| info.windows(wanted.len()).any(|part| part == wanted))
 }
 
 /// The environment block that greenboot's variables are in.

@@ -13,6 +13,7 @@
 //! | `env` | the state that a loader counts in |
 //! | `armed` | the file `rootling-trial` |
 //! | `apply` | one step of a plan |
+//! | `fat` | systemd-boot's entries on a partition without symlinks |
 //! | `trial` | arm, confirm, fall back, repair on a list of deployments |
 //!
 //! | step | durable after it; if power fails here |
@@ -28,6 +29,7 @@ mod apply;
 mod armed;
 mod detect;
 mod env;
+pub(super) mod fat;
 mod trial;
 
 pub use armed::Armed;
@@ -40,6 +42,7 @@ use crate::error::{Error, Result};
 use rootling_boot::Entry;
 use rootling_boot::grub::{self, greenboot};
 use rootling_boot::loader::{Kind, Promises, TrialId};
+use rootling_boot::sdboot;
 use rootling_boot::uboot::{self, EXTLINUX_PROMISES, EnvConfig};
 use std::path::Path;
 
@@ -65,6 +68,11 @@ pub enum Loader {
     },
     /// A loader that reads extlinux.conf, with no counting.
     Extlinux,
+    /// systemd-boot.
+    SystemdBoot {
+        /// Where its FAT partition is mounted, below the sysroot.
+        partition: String,
+    },
 }
 
 impl Loader {
@@ -75,6 +83,7 @@ impl Loader {
             Loader::Greenboot { .. } => Kind::Greenboot,
             Loader::UBoot { .. } => Kind::UBoot,
             Loader::Extlinux => Kind::Extlinux,
+            Loader::SystemdBoot { .. } => Kind::SystemdBoot,
         }
     }
 
@@ -85,6 +94,7 @@ impl Loader {
             Loader::Greenboot { .. } => greenboot::PROMISES,
             Loader::UBoot { config } => uboot::promises(&env::UBoot::read(sysroot, config)?.medium()),
             Loader::Extlinux => EXTLINUX_PROMISES,
+            Loader::SystemdBoot { .. } => sdboot::PROMISES,
         })
     }
 
@@ -99,7 +109,7 @@ impl Loader {
         let extlinux = || (EXTLINUX_MENU, uboot::extlinux(entries, trial.is_some(), 5));
         Ok(match self {
             Loader::Grub => vec![(grub::MENU, grub::menu(entries, trial))],
-            Loader::Greenboot { .. } => Vec::new(),
+            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } => Vec::new(),
             Loader::Extlinux => vec![extlinux()],
             Loader::UBoot { .. } => {
                 let text = uboot::uenv(entries, trial.is_some(), own).map_err(refuse)?;

@@ -6,8 +6,8 @@ use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, apply, refuse};
 use crate::error::{Error, Result};
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use rootling_boot::grub::{self, greenboot};
-use rootling_boot::loader::{Change, Outcome, Promises, Trial, TrialId, outcome};
-use rootling_boot::plan::{Plan, Step as DiskStep};
+use rootling_boot::loader::{Change, Outcome, Promises, Step, Trial, TrialId, outcome};
+use rootling_boot::plan::{Plan, Step as DiskStep, other};
 use rootling_boot::{menu, uboot};
 use std::path::Path;
 
@@ -45,8 +45,13 @@ impl Sysroot {
     /// What the loader says about a trial; `None` where no loader is managed.
     pub fn boot_state(&self) -> Result<Option<BootState>> {
         let Some(loader) = &self.loader else { return Ok(None) };
-        let armed = Armed::read(&self.path)?;
+        let (counted, left) = self.counted()?;
+        let armed = match loader {
+            Loader::SystemdBoot { .. } => counted,
+            _ => Armed::read(&self.path)?,
+        };
         let trial = match (&armed, loader) {
+            (_, Loader::SystemdBoot { .. }) => left,
             (None, _) | (_, Loader::Extlinux) => Trial::None,
             (Some(armed), Loader::Grub) => grub::trial(&env::grubenv(&self.path, grub::ENV)?, &armed.id),
             (_, Loader::Greenboot { env }) => greenboot::trial(&env::grubenv(&self.path, env)?),
@@ -90,7 +95,8 @@ impl Locked {
 
     /// Ends the trial: what was tried leaves the list, or comes last where it runs or is pinned.
     pub fn fall_back(&mut self) -> Result<Deployment> {
-        let Some(armed) = Armed::read(&self.path)? else { return Err(refused("nothing is on trial")) };
+        let armed = self.boot_state()?.and_then(|state| state.armed);
+        let Some(armed) = armed else { return Err(refused("nothing is on trial")) };
         let (tried, mut list): (Vec<_>, Vec<_>) =
             self.deployments.iter().cloned().partition(|d| d.name() == armed.id.as_str());
         let Some(next) = list.first().cloned() else {
@@ -112,6 +118,7 @@ impl Locked {
                 ("boot", link(&format!("loader/{}", uboot::UENV), "boot/uEnv.txt"))
             }
             Loader::Greenboot { .. } => ("boot", Change::default()),
+            Loader::SystemdBoot { .. } => return self.install_fat(loader),
         };
         self.sysroot.loader = Some(loader);
         let list = self.deployments.clone();
@@ -124,6 +131,27 @@ impl Locked {
             is_swap: false,
         }))?;
         self.apply(&change)
+    }
+
+    /// What boots now gets an entry on the partition; with it the partition's entries are the list.
+    fn install_fat(&mut self, loader: Loader) -> Result<()> {
+        self.sysroot.loader = Some(loader);
+        let first = self.booted().or(self.deployments.first()).cloned();
+        if let Some(first) = first
+            && super::fat::find(&self.path)?.is_none()
+        {
+            // the links of the old list stay as they are until the partition has one
+            self.sysroot.version.boot = other(self.version.boot);
+            self.sysroot.version.sub = self.sub_version(self.version.boot)?.unwrap_or(0);
+            self.write_list(&[first], Try::Keep)?;
+            // the old list is one no more, for other programs either
+            if self.path.join("boot/loader").is_symlink() {
+                let old = ["loader", "loader.tmp", "loader.0", "loader.1"];
+                let steps = old.map(|name| Step::Disk(DiskStep::Remove(format!("boot/{name}"))));
+                self.apply(&Change { steps: steps.into(), reboot_argument: None })?;
+            }
+        }
+        Ok(())
     }
 
     pub(in crate::sysroot) fn apply(&self, change: &Change) -> Result<()> {
@@ -200,7 +228,7 @@ fn change(
     };
     let (confirm, fall_back) = (what == Try::Confirm, what == Try::FallBack);
     let changed = match loader {
-        Loader::Extlinux => Ok(plan.into()),
+        Loader::Extlinux | Loader::SystemdBoot { .. } => Ok(plan.into()),
         Loader::Grub => {
             // before `install` there is none, and nothing on trial
             let env = || env::grubenv(sysroot, grub::ENV);
@@ -241,10 +269,10 @@ fn then(mut change: Change, plan: Plan) -> Change {
 
 fn link(target: &str, path: &str) -> Change {
     let link = DiskStep::Link { target: target.into(), path: path.into() };
-    let steps = [link, DiskStep::Sync].map(rootling_boot::loader::Step::Disk);
+    let steps = [link, DiskStep::Sync].map(Step::Disk);
     Change { steps: steps.into(), reboot_argument: None }
 }
 
-fn refused(reason: &str) -> Error {
+pub(super) fn refused(reason: &str) -> Error {
     Error::Refused { reason: reason.into() }
 }
