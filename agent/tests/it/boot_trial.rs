@@ -179,3 +179,19 @@ pub fn write(path: &Path, content: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
 }
+
+#[test]
+fn a_damaged_environment_stops_an_upgrade_before_it_fetches() {
+    let fixture = Fixture::unsigned();
+    let (device, first) = with_grub(&fixture);
+    fs::write(grubenv(&device), "short").unwrap();
+    bootable(&fixture, 2, 3000);
+    fixture.server.forget();
+    for args in [&["upgrade"][..], &["kargs", "--append=x"], &["boot", "status"]] {
+        let told = device.run(args, 1);
+        assert!(told.contains("grubenv: expected 1024 bytes, got \"5 bytes\""), "{told}");
+    }
+    assert!(fixture.server.seen().is_empty());
+    order(&device, &[&first]);
+    device.run(&["status"], 0);
+}

@@ -4,6 +4,7 @@ use crate::bootcheck::{self, Bootable};
 use crate::fixture::{Fixture, PATIENCE, Tree, verified};
 use rootling_boot::KernelArgs;
 use rootling_object::{Checksum, Refspec};
+use rootling_store::sysroot::loader::Try;
 use rootling_store::sysroot::{CleanupScope, Running, Sysroot};
 use rootling_store::{Error, Result};
 use std::fs;
@@ -125,7 +126,7 @@ fn other_kernel_arguments_are_a_new_deployment() {
     let mut args: KernelArgs = locked.at(0).unwrap().kernel_args();
     args.replace("quiet=yes").unwrap();
     args.append("console=ttyS0");
-    let done = locked.set_kernel_args(0, &commit, args).unwrap();
+    let done = locked.set_kernel_args(0, &commit, args, Try::Keep).unwrap();
     assert_eq!((done.deployment.serial, done.deployment.checksum), (1, commits[2]));
     let boots = boots(&fixture);
     assert!(

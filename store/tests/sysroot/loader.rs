@@ -286,7 +286,7 @@ fn a_u_boot_that_cannot_fall_back_or_is_damaged_is_refused() {
     let config = uboot(&device, 2);
     let config = config.to_str().unwrap();
     tool("fw_setenv", "libubootenv-tool", &["-c", config, "altbootcmd"]);
-    assert!(device.deploy(0, 1, 3).unwrap_err().to_string().contains("altbootcmd"));
+    assert!(device.deploy(0, 1, 3).unwrap_err().to_string().contains("u-boot without altbootcmd: does not"));
     tool("fw_setenv", "libubootenv-tool", &["-c", config, "altbootcmd", "run second"]);
     fs::write(device.path("boot/uboot-0.env"), [0; 0x2000]).unwrap();
     fs::write(device.path("boot/uboot-1.env"), [0; 0x2000]).unwrap();
@@ -325,6 +325,11 @@ fn a_loader_that_nobody_knows_is_refused_by_name() {
     assert_eq!(detect(&Settings::default()).unwrap(), None);
     let named = |name: &str| Settings { loader: Some(name.into()), ..Settings::default() };
     assert!(detect(&named("efi")).unwrap_err().to_string().contains("efi"));
+    // on flash: refused where it is asked for, else left alone
+    fs::create_dir_all(device.path("etc")).unwrap();
+    fs::write(device.path("etc/fw_env.config"), "/dev/mtd1 0 0x4000 0x4000\n").unwrap();
+    assert_eq!(detect(&Settings::default()).unwrap(), None);
+    assert!(detect(&named("u-boot")).unwrap_err().to_string().contains("flash (/dev/mtd1)"));
     assert!(detect(&named("greenboot")).unwrap_err().to_string().contains("boot_success"));
     assert_eq!(detect(&named("none")).unwrap(), None);
 }

@@ -37,13 +37,21 @@ impl Loader {
             our_grub: fs::read(sysroot.join(grub::CONFIG)).is_ok_and(|b| b.starts_with(OURS.as_bytes())),
             greenboot: find_grubenv(sysroot, settings).is_some(),
             fw_env_config: fw_env.is_file(),
-            loader_info_sdboot: entries || booted_by_sdboot(root),
+            loader_info_sdboot: entries
+                || booted_by_sdboot(root) && !sysroot.join("boot/loader").is_symlink(),
             efivars: true,
             extlinux: sysroot.join(EXTLINUX).is_symlink(),
             ..Traces::default()
         };
         let kind = Kind::detect(configured, &traces).map_err(refuse)?;
-        kind.map(|kind| open(sysroot, &fw_env, settings, kind)).transpose()
+        match kind.map(|kind| open(sysroot, &fw_env, settings, kind)).transpose() {
+            // what nobody asked for must not stand in the way of everything
+            Err(error) if matches!(configured, None | Some("auto")) => {
+                log::warn!("the boot loader is not managed: {error}");
+                Ok(None)
+            }
+            loader => loader,
+        }
     }
 }
 

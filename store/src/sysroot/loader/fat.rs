@@ -116,10 +116,9 @@ impl Locked {
         let gone = |keep: &[CountedName]| -> Vec<CountedName> {
             entries.files.iter().filter(|l| is_ours(l) && !keep.contains(&l.0)).map(|l| l.0.clone()).collect()
         };
-        if new.iter().skip(1).any(|d| name_of(d).is_none()) && !names.is_empty() {
-            return Err(Error::Unsupported {
-                what: "a new deployment behind others with systemd-boot".into(),
-            });
+        if new.iter().skip(1).any(|d| name_of(d).is_none()) {
+            let what = "a deployment without an entry of systemd-boot behind others (rootling boot install)";
+            return Err(Error::Unsupported { what: what.into() });
         }
         let falls_to = listed.iter().find(|d| !d.is(first) && new.iter().any(|n| n.is(d)));
         if let (Try::Arm { .. }, Some(falls_to), Some(back)) = (what, falls_to, new.get(1))

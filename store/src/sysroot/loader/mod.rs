@@ -41,7 +41,7 @@ pub(super) use apply::apply;
 use crate::error::{Error, Result};
 use rootling_boot::Entry;
 use rootling_boot::grub::{self, greenboot};
-use rootling_boot::loader::{Kind, Promises, TrialId};
+use rootling_boot::loader::{Counting, Kind, Promises, TrialId};
 use rootling_boot::sdboot;
 use rootling_boot::uboot::{self, EXTLINUX_PROMISES, EnvConfig};
 use std::path::Path;
@@ -90,9 +90,21 @@ impl Loader {
     /// What it can and cannot do on this device.
     pub fn promises(&self, sysroot: &Path) -> Result<Promises> {
         Ok(match self {
-            Loader::Grub => grub::PROMISES,
-            Loader::Greenboot { .. } => greenboot::PROMISES,
-            Loader::UBoot { config } => uboot::promises(&env::UBoot::read(sysroot, config)?.medium()),
+            // one that cannot be read promises nothing
+            Loader::Grub => env::grubenv(sysroot, grub::ENV).map(|_| grub::PROMISES)?,
+            Loader::Greenboot { env } => env::grubenv(sysroot, env).map(|_| greenboot::PROMISES)?,
+            Loader::UBoot { config } => {
+                let uboot = env::UBoot::read(sysroot, config)?;
+                let promises = uboot::promises(&uboot.medium());
+                match uboot::ready(&uboot.env.vars) {
+                    Ok(()) => promises,
+                    Err(_) => Promises {
+                        loader: "u-boot without altbootcmd",
+                        counting: Counting::Never,
+                        ..promises
+                    },
+                }
+            }
             Loader::Extlinux => EXTLINUX_PROMISES,
             Loader::SystemdBoot { .. } => sdboot::PROMISES,
         })
