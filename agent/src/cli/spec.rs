@@ -104,9 +104,9 @@ pub const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "deploy",
-        args: "REFSPEC|COMMIT",
+        args: "REFSPEC|COMMIT|VERSION",
         count: (1, 1),
-        about: "deploy a commit that is in the repo",
+        about: "deploy a commit of the repo, or an older version of what is followed",
         flags: &[OS, value("karg", "ARG", "a kernel argument to add; may be repeated"), TRIES, REBOOT],
     },
     Spec {

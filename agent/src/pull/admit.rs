@@ -35,6 +35,14 @@ pub struct Admitted {
 
 /// Fetches commit and signatures, and verifies both against `checksum`, the policy and the rules.
 pub fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Admitted> {
+    let admitted = any_age(pull, name, checksum)?;
+    let aged = check_age(pull, name, admitted.commit.get());
+    aged.map_err(|error| error.at(&format!("commit {checksum}")))?;
+    Ok(admitted)
+}
+
+/// The same for a commit that was asked for by name, however old it is.
+pub fn any_age(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Admitted> {
     let admitted = match local(pull, &checksum)? {
         Some(admitted) => admitted,
         None => {
@@ -46,7 +54,6 @@ pub fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum) -> Result<Adm
     };
     let commit = admitted.commit.get();
     check_binding(commit, name, pull.rules.collection.as_deref())
-        .and_then(|()| check_age(pull, name, commit))
         .map_err(|error| error.at(&format!("commit {checksum}")))?;
     Ok(admitted)
 }

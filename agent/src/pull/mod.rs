@@ -1,7 +1,7 @@
 //! Pull: from a ref of a remote to a complete, verified commit in the repo.
 //!
 //! ```text
-//! lookup     which commit the ref names       (summary, or refs/heads/REF)
+//! lookup     which commit the ref names       (summary, or refs/heads/REF); history finds an older version
 //! admit      commit + commitmeta -> Verified  (signature, bindings, time-stamp) before anything else is fetched
 //! walk       dirtrees, dirmetas, files        (threads over one queue; each object verified as it is written)
 //! bind       transaction committed, then the ref
@@ -12,6 +12,7 @@
 
 pub mod admit;
 pub mod cache;
+pub mod history;
 pub mod lookup;
 pub mod open;
 mod queue;
@@ -25,7 +26,7 @@ use rootling_store::Repo;
 use rootling_trust::{Policy, Verified};
 
 use crate::error::Result;
-use crate::progress::Screen;
+use crate::progress::{Count, Screen};
 use admit::{Admitted, Rules};
 use source::Source;
 
@@ -80,19 +81,37 @@ impl Pull<'_> {
     /// Fetches all of an admitted commit and binds the ref to it.
     pub fn fetch_admitted(&self, name: &RefName, admitted: Admitted) -> Result<Pulled> {
         let refspec = self.refspec(name);
+        let changed = self.repo.read_ref(&refspec)? != Some(*admitted.commit.checksum());
+        let bind = changed.then_some(&refspec);
+        let (count, hashed, commit) = self.bring(admitted, bind)?;
+        Ok(Pulled { refspec, commit, changed, fetched: count.done, bytes: count.bytes, hashed })
+    }
+
+    /// Fetches all of an admitted commit; no ref comes to name it.
+    pub fn fetch_commit(&self, name: &RefName, admitted: Admitted) -> Result<Pulled> {
+        let (count, hashed, commit) = self.bring(admitted, None)?;
+        let refspec = self.refspec(name);
+        Ok(Pulled { refspec, commit, changed: false, fetched: count.done, bytes: count.bytes, hashed })
+    }
+
+    fn bring(
+        &self,
+        admitted: Admitted,
+        bind: Option<&Refspec>,
+    ) -> Result<(Count, Vec<Checksum>, Verified<Commit>)> {
         let checksum = *admitted.commit.checksum();
-        let changed = self.repo.read_ref(&refspec)? != Some(checksum);
-        let (mut fetched, mut bytes, mut hashed) = (0, 0, Vec::new());
-        if changed || !admitted.is_local || !self.is_complete(&checksum) {
+        let (mut count, mut hashed) = (Count::default(), Vec::new());
+        if bind.is_some() || !admitted.is_local || !self.is_complete(&checksum) {
             self.repo.mark_partial(&checksum)?;
             let transaction = self.repo.transaction()?;
-            let (count, known) = walk::walk(self, &transaction, &admitted)?;
-            transaction.set_ref(&refspec, Some(checksum));
+            (count, hashed) = walk::walk(self, &transaction, &admitted)?;
+            if let Some(refspec) = bind {
+                transaction.set_ref(refspec, Some(checksum));
+            }
             transaction.mark_complete(&checksum);
             transaction.commit()?;
-            (fetched, bytes, hashed) = (count.done, count.bytes, known);
         }
-        Ok(Pulled { refspec, commit: admitted.commit, changed, fetched, bytes, hashed })
+        Ok((count, hashed, admitted.commit))
     }
 
     /// Whether the commit and all it needs are in the repo.

@@ -35,6 +35,8 @@ struct State {
     content: Vec<Checksum>,
     seen: HashSet<Checksum>,
     working: Vec<Checksum>,
+    /// Threads that have nothing to do; a wake-up is a system call, so only they are woken.
+    idle: usize,
     failed: Option<Error>,
 }
 
@@ -53,7 +55,7 @@ impl Queue {
             }
         }
         state.content.extend(content);
-        self.changed.notify_all();
+        self.wake(&state);
         (state.metadata.len() + state.content.len() - before) as u64
     }
 
@@ -69,10 +71,12 @@ impl Queue {
                 return Some(job);
             }
             if state.working.is_empty() {
-                self.changed.notify_all();
+                self.wake(&state);
                 return None;
             }
+            state.idle += 1;
             state = self.changed.wait(state).unwrap_or_else(|broken| broken.into_inner());
+            state.idle -= 1;
         }
     }
 
@@ -84,19 +88,26 @@ impl Queue {
         }
         // waiting threads need to know only if they could now take the last job, or leave
         if state.working.is_empty() || !state.content.is_empty() {
-            self.changed.notify_all();
+            self.wake(&state);
         }
     }
 
     /// Ends the queue; the first error is kept.
     pub fn fail(&self, error: Error) {
-        self.lock().failed.get_or_insert(error);
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.failed.get_or_insert(error);
+        self.wake(&state);
     }
 
     /// The error that ended the queue.
     pub fn failed(self) -> Option<Error> {
         self.state.into_inner().unwrap_or_else(|broken| broken.into_inner()).failed
+    }
+
+    fn wake(&self, state: &State) {
+        if state.idle > 0 {
+            self.changed.notify_all();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

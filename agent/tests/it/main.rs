@@ -16,3 +16,5 @@ mod server;
 mod sysroot;
 mod tls;
 mod trust;
+#[cfg(feature = "tls")]
+mod tunnel;

@@ -121,6 +121,33 @@ fn an_update_and_back() {
 }
 
 #[test]
+fn an_older_version_by_its_name() {
+    let fixture = Fixture::unsigned();
+    let commits = [1, 2, 3].map(|state| bootable(&fixture, state, 1000 * u64::from(state) + 1000));
+    let device = Device::new(&fixture);
+    let told = device.run(&["deploy", "1.0"], 1);
+    assert!(told.contains("\"1.0\" is not in"), "nothing is followed yet: {told}");
+    device.run(&["switch", "origin:os/main"], 0);
+    let told = device.run(&["deploy", "0.9"], 1);
+    // the fixture's own first commit has no version
+    assert!(told.contains("expected version \"0.9\", got 4 others"), "{told}");
+    assert_eq!(device.entries(), 1);
+    let told = device.run(&["deploy", "1.0"], 0);
+    assert!(told.contains(&format!("1.0 {}", commits[0])), "{told}");
+    let repo = device.root.join("ostree/repo");
+    let named = ostree(&["rev-parse", "--repo", text(&repo), "origin:os/main"]);
+    assert_eq!(named.trim(), commits[2], "the ref stays");
+    let status = ostree(&["admin", "status", "--sysroot", text(&device.root)]);
+    assert!(status.find(&commits[0]) < status.find(&commits[2]), "{status}");
+    ostree(&["fsck", "--repo", text(&repo)]);
+    let told = device.run(&["deploy", &"0".repeat(64)], 1);
+    assert!(!told.contains("version"), "a checksum is no version: {told}");
+    device.run(&["upgrade"], 0);
+    let status = ostree(&["admin", "status", "--sysroot", text(&device.root)]);
+    assert!(status.find(&commits[2]) < status.find(&commits[0]), "{status}");
+}
+
+#[test]
 fn status_says_what_there_is() {
     let fixture = Fixture::unsigned();
     let commit = bootable(&fixture, 1, 2000);

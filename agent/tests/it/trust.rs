@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use rootling::progress::{Screen, Style};
 use rootling::pull::admit::Rules;
-use rootling_object::{Dict, ObjectKind, Value};
+use rootling::pull::history;
+use rootling_object::{Dict, ObjectKind, RefName, Value};
 use rootling_trust::{By, SecretKey};
 
 use crate::fixture::{Fixture, REF, ostree, text};
@@ -38,6 +40,29 @@ fn an_unsigned_commit_is_refused_before_anything_is_fetched() {
     let pulled = fixture.pull().expect("signed now");
     assert_eq!(pulled.commit.by(), &By::Key(key(1).public()));
     fixture.check();
+}
+
+#[test]
+fn each_commit_of_the_history_needs_its_own_signature() {
+    let fixture = signed_by(1);
+    let [old, middle, new] = [1, 2, 3].map(|state| {
+        let version = format!("--add-metadata-string=version={state}");
+        fixture.commit_with(REF, state, 2000 + u64::from(state), &[&version])
+    });
+    let screen = Screen::new(Some(Style::Quiet));
+    let name = RefName::parse(REF).unwrap();
+    let find = || {
+        let pull = fixture.open(Rules::default(), &screen)?;
+        history::version(&pull, &name, "1").map(|found| *found.commit.checksum())
+    };
+    fixture.sign(&new, &key(1));
+    fixture.sign(&old, &key(1));
+    let error = find().expect_err("the one between is not signed").to_string();
+    assert!(error.contains("1 commits back") && error.contains(&middle.to_string()), "{error}");
+    fixture.sign(&middle, &key(1));
+    assert_eq!(find().unwrap(), old);
+    fs::write(fixture.object(ObjectKind::Commit, &middle), "not a commit").unwrap();
+    assert_eq!(find().expect_err("broken").class(), "corrupt");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod compose;
 mod dnf;
 mod headers;
 mod hostile;
+mod https;
 mod metadata;
 mod repos;
 mod rpmdb;

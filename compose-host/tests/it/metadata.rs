@@ -12,7 +12,7 @@ use crate::repos;
 const TEXT: &str = "a-1-1\nR b\nb-1-1";
 
 /// The error of loading a repository, or how many packages it has.
-fn load(config: &str) -> Result<usize, String> {
+pub fn load(config: &str) -> Result<usize, String> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("t.repo"), format!("[r]\ngpgcheck=0\n{config}\n")).unwrap();
     let configs = repo::read_dir(dir.path(), &RepoVars::default()).unwrap();
