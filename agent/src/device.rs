@@ -9,18 +9,45 @@ use std::time::Duration;
 
 use rootling_object::{Checksum, Commit, Refspec};
 use rootling_store::Repo;
+use rootling_store::sysroot::loader::Loader;
 use rootling_store::sysroot::{Deployment, Locked, Running, Sysroot};
 use rootling_trust::{Policy, Verified, verify_commit};
 
 use crate::error::{Error, Result};
 use crate::remote::{keys, read};
+use crate::settings;
 
 /// How long another updater is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Reads the sysroot; `/` is the running system's.
 pub fn look(path: &Path) -> Result<Sysroot> {
+    let sysroot = open(path)?;
+    let root = root(&sysroot);
+    let settings = settings::read(&root)?;
+    let loader = Loader::detect(path, &root, &settings.boot)?;
+    Ok(sysroot.with_loader(loader))
+}
+
+/// Where the running system's own files are; in a folder those of the deployment that would run.
+pub fn root(sysroot: &Sysroot) -> PathBuf {
+    let present = sysroot.booted().or(sysroot.deployments().first());
+    match present.filter(|_| sysroot.path() != Path::new("/")) {
+        Some(present) => sysroot.deployment_path(present),
+        None => sysroot.path().to_owned(),
+    }
+}
+
+fn open(path: &Path) -> Result<Sysroot> {
     if path != Path::new("/") {
+        // a folder that looks like a running device: the root of its first process is a deployment
+        if let Ok(root) = fs::metadata(path.join("proc/1/root")) {
+            let (root, run_dir) = ((root.dev(), root.ino()), path.join("run/ostree"));
+            let running = Running { cmdline: "ostree=".into(), root, run_dir };
+            if let Ok(sysroot) = Sysroot::open_running(path, running) {
+                return Ok(sysroot);
+            }
+        }
         return Ok(Sysroot::open(path)?);
     }
     let cmdline = fs::read_to_string("/proc/cmdline").map_err(|error| Error::io("/proc/cmdline", &error))?;

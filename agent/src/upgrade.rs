@@ -3,8 +3,9 @@
 //! | step | durable after it; if power fails here |
 //! |---|---|
 //! | look: deployments, origin, what the repo has | nothing changed |
+//! | what the new system has to prove, so that a loader which cannot promise it is refused now | nothing |
 //! | trust: what the ref names, its signature, bindings and age | nothing |
-//! | decide: nothing, fetch, deploy ([`decide`], a pure function) | nothing |
+//! | decide: nothing, fetch, deploy ([`decide`], a pure function); what failed here before is nothing new | nothing |
 //! | fetch: every object verified as it is written | verified objects stay; the next run skips them |
 //! | bind the ref | commit complete; running system untouched |
 //! | deploy: checkout, `/etc`, boot entries, one rename | the old or the new boots |
@@ -12,11 +13,13 @@
 
 use rootling_object::{Checksum, Commit, Refspec};
 use rootling_store::Repo;
+use rootling_store::sysroot::loader::Try;
 use rootling_store::sysroot::{DeployOptions, Deployed, Locked, Origin, Sysroot};
 use rootling_trust::Verified;
 
 use crate::cli::meant::Until;
-use crate::command::Scene;
+use crate::command::{Scene, finalize};
+use crate::deny::DenyList;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -25,6 +28,7 @@ use crate::pull::admit::{Admitted, Rules};
 use crate::pull::delta::Mode;
 use crate::pull::{Pull, Pulled, open};
 use crate::text::{moment, printable, size};
+use crate::trial;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -39,6 +43,10 @@ pub struct Wanted<'a> {
     pub allow_downgrade: bool,
     /// Whether static deltas are used.
     pub deltas: Mode,
+    /// How often it is tried, as the user gave it.
+    pub tries: Option<u32>,
+    /// Also a commit on the deny list.
+    pub retry_failed: bool,
 }
 
 /// Fetches what the origin's ref names now and deploys it.
@@ -51,6 +59,10 @@ pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     }
     let mut sysroot = device::lock(path)?;
     let here = look(&sysroot, wanted)?;
+    let trial = match wanted.until {
+        Until::Download => Try::Keep,
+        _ => trial::wanted(&sysroot, wanted.tries)?,
+    };
     let repo = Repo::open(sysroot.repo().path())?;
     let pull = connect(scene, &repo, &here, wanted)?;
     let (found, step) = find(scene, &pull, &here, wanted)?;
@@ -61,7 +73,8 @@ pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     if wanted.until == Until::Download {
         return Ok(Exit::Ok);
     }
-    let deployed = deploy(scene, &mut sysroot, &here, &pulled)?;
+    let deployed = deploy(scene, &mut sysroot, &here, &pulled, trial)?;
+    finalize::note(&sysroot, &deployed)?;
     report(scene, &deployed);
     if wanted.until == Until::Reboot {
         device::reboot(path)?;
@@ -89,6 +102,8 @@ pub struct Situation {
     pub complete: bool,
     /// What boots next.
     pub default: Option<Checksum>,
+    /// Whether it failed on this device before.
+    pub denied: bool,
     /// How far the user wants to go.
     pub until: Until,
 }
@@ -106,8 +121,8 @@ pub enum Step {
 
 /// Decides without looking at anything but the situation.
 pub fn decide(situation: &Situation) -> Step {
-    let Situation { found, complete, default, until } = *situation;
-    if default == Some(found) {
+    let Situation { found, complete, default, denied, until } = *situation;
+    if default == Some(found) || denied {
         return Step::Nothing;
     }
     match (complete, until) {
@@ -123,6 +138,7 @@ struct Here {
     origin: Origin,
     default: Option<Checksum>,
     deployed: Option<Checksum>,
+    denied: DenyList,
 }
 
 fn look(sysroot: &Sysroot, wanted: &Wanted<'_>) -> Result<Here> {
@@ -143,7 +159,8 @@ fn look(sysroot: &Sysroot, wanted: &Wanted<'_>) -> Result<Here> {
         (None, Some(present)) => (device::origin(present)?, present.origin.for_next(), default),
         (None, None) => return Err(Error::Bug("an upgrade without a deployment".into())),
     };
-    Ok(Here { stateroot, follows, origin, default, deployed })
+    let denied = DenyList::open(sysroot, &stateroot)?;
+    Ok(Here { stateroot, follows, origin, default, deployed, denied })
 }
 
 fn connect<'a>(scene: &'a Scene<'_>, repo: &'a Repo, here: &Here, wanted: &Wanted<'_>) -> Result<Pull<'a>> {
@@ -169,7 +186,14 @@ fn find(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, wanted: &Wanted<'_>) ->
     let found = pull.admit(&here.follows.name)?;
     let commit = *found.commit.checksum();
     let complete = pull.is_complete(&commit);
-    let step = decide(&Situation { found: commit, complete, default: here.default, until: wanted.until });
+    let failed = here.denied.reason(&commit).filter(|_| !wanted.retry_failed);
+    if let Some(why) = failed {
+        scene
+            .screen
+            .say(&format!("{commit} failed on this device ({}); --retry-failed takes it", printable(why)));
+    }
+    let (default, denied, until) = (here.default, failed.is_some(), wanted.until);
+    let step = decide(&Situation { found: commit, complete, default, denied, until });
     announce(scene, pull.repo, here, &found.commit, step)?;
     Ok((found, step))
 }
@@ -197,11 +221,18 @@ fn fetch(scene: &Scene<'_>, pull: &Pull<'_>, here: &Here, found: Admitted) -> Re
     Ok(pulled)
 }
 
-fn deploy(scene: &Scene<'_>, sysroot: &mut Locked, here: &Here, pulled: &Pulled) -> Result<Deployed> {
+fn deploy(
+    scene: &Scene<'_>,
+    sysroot: &mut Locked,
+    here: &Here,
+    pulled: &Pulled,
+    trial: Try,
+) -> Result<Deployed> {
     scene.screen.phase("deploying");
     let is_known = |checksum: &Checksum| pulled.hashed.binary_search(checksum).is_ok();
     let mut options = DeployOptions::new(&here.stateroot, here.origin.clone());
     options.is_known = &is_known;
+    options.trial = trial;
     Ok(sysroot.deploy(&pulled.commit, &options)?)
 }
 
@@ -253,8 +284,10 @@ mod tests {
             (true, Some(b), Until::Reboot, Step::Deploy),
             (true, Some(b), Until::Check, Step::Deploy),
         ] {
-            let situation = Situation { found: a, complete, default, until };
+            let situation = Situation { found: a, complete, default, denied: false, until };
             assert_eq!(decide(&situation), step, "{situation:?}");
+            let denied = Situation { denied: true, ..situation };
+            assert_eq!(decide(&denied), Step::Nothing, "{denied:?}");
         }
     }
 }

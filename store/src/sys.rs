@@ -59,6 +59,23 @@ pub(crate) fn set_xattr(path: &Path, name: &[u8], value: &[u8]) -> io::Result<()
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Makes two names change places; `false` where the kernel or the file system cannot.
+///
+/// A plain system call: C libraries other than glibc have no function for it.
+pub(crate) fn exchange(a: &Path, b: &Path) -> io::Result<bool> {
+    let (a, b) = (c_path(a)?, c_path(b)?);
+    let (here, flags) = (libc::AT_FDCWD, libc::RENAME_EXCHANGE);
+    // SAFETY: both paths are NUL-terminated; the kernel reads them and writes nothing.
+    let done = unsafe { libc::syscall(libc::SYS_renameat2, here, a.as_ptr(), here, b.as_ptr(), flags) };
+    match (done, io::Error::last_os_error()) {
+        (0, _) => Ok(true),
+        (_, error) => match error.raw_os_error() {
+            Some(libc::ENOSYS | libc::EINVAL) => Ok(false),
+            _ => Err(error),
+        },
+    }
+}
+
 /// `FS_IMMUTABLE_FL` of `linux/fs.h`.
 const IMMUTABLE: libc::c_int = 0x10;
 

@@ -32,6 +32,12 @@ pub const ORACLES: &[Tool] = &[
     ("bzip2", "bzip2"),
     ("cpio", "cpio"),
     ("curl", "curl"),
+    ("grub-editenv", "grub-common"),
+    ("grub-emu", "grub-emu"),
+    ("mke2fs", "e2fsprogs"),
+    ("mkenvimage", "u-boot-tools"),
+    ("fw_setenv", "libubootenv-tool"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// Installs what is missing as root; an ordinary user is told what to type.

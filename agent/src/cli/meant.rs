@@ -34,23 +34,99 @@ pub struct Global {
 pub enum Command {
     Help(Option<&'static Spec>),
     Version,
-    Init { stateroot: Option<String> },
+    Init {
+        stateroot: Option<String>,
+    },
     RemoteAdd(RemoteAdd),
-    RemoteList { urls: bool },
-    RemoteDelete { name: String, if_exists: bool },
-    Pull { source: String, refs: Vec<String>, allow_downgrade: bool, remote: Option<String>, deltas: Mode },
-    Deploy { os: Option<String>, rev: String, kargs: Vec<String>, reboot: bool },
-    Upgrade { os: Option<String>, until: Until, allow_downgrade: bool, deltas: Mode },
-    Switch { os: Option<String>, refspec: String, reboot: bool, deltas: Mode },
-    Rollback { os: Option<String>, reboot: bool },
+    RemoteList {
+        urls: bool,
+    },
+    RemoteDelete {
+        name: String,
+        if_exists: bool,
+    },
+    Pull {
+        source: String,
+        refs: Vec<String>,
+        allow_downgrade: bool,
+        remote: Option<String>,
+        deltas: Mode,
+    },
+    Deploy {
+        os: Option<String>,
+        rev: String,
+        kargs: Vec<String>,
+        tries: Option<u32>,
+        reboot: bool,
+    },
+    Upgrade {
+        os: Option<String>,
+        until: Until,
+        allow_downgrade: bool,
+        tries: Option<u32>,
+        retry_failed: bool,
+        deltas: Mode,
+    },
+    Switch {
+        os: Option<String>,
+        refspec: String,
+        tries: Option<u32>,
+        retry_failed: bool,
+        deltas: Mode,
+        reboot: bool,
+    },
+    Rollback {
+        os: Option<String>,
+        reboot: bool,
+    },
+    Status {
+        json: bool,
+    },
+    Boot(Boot),
+    Finalize,
+    Adopt,
+    DbDiff {
+        os: Option<String>,
+        from: Option<String>,
+        to: Option<String>,
+        json: bool,
+    },
+    DbList {
+        os: Option<String>,
+        rev: Option<String>,
+    },
+    Cleanup {
+        os: Option<String>,
+        pending: bool,
+        rollback: bool,
+    },
+    Pin {
+        index: usize,
+        unpin: bool,
+    },
+    Kargs {
+        os: Option<String>,
+        edits: Vec<KargEdit>,
+        reboot: bool,
+    },
+    Fsck {
+        repair: bool,
+    },
+    ConfigDiff {
+        os: Option<String>,
+    },
+}
+
+/// What the user wants of the boot loader.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub enum Boot {
     Status { json: bool },
-    DbDiff { os: Option<String>, from: Option<String>, to: Option<String>, json: bool },
-    DbList { os: Option<String>, rev: Option<String> },
-    Cleanup { os: Option<String>, pending: bool, rollback: bool },
-    Pin { index: usize, unpin: bool },
-    Kargs { os: Option<String>, edits: Vec<KargEdit>, reboot: bool },
-    Fsck { repair: bool },
-    ConfigDiff { os: Option<String> },
+    Install { loader: Option<String>, force: bool },
+    Arm { tries: Option<u32>, anyway: bool },
+    Check,
+    Confirm { skip_check: bool, reboot: bool },
+    FallBack { reboot: bool },
 }
 
 /// How far an upgrade goes.
@@ -131,20 +207,32 @@ fn command(spec: &Spec, typed: &Typed) -> Result<Command> {
     let need =
         |index: usize| word(index).ok_or_else(|| Error::Usage(format!("{} needs {}", spec.name, spec.args)));
     let (reboot, json) = (typed.has("reboot"), typed.has("json"));
+    let (tries, retry_failed) = (tries(typed)?, typed.has("retry-failed"));
     Ok(match spec.name {
         "init" => Command::Init { stateroot: word(0) },
         "remote add" => Command::RemoteAdd(remote_add(typed, need(0)?, need(1)?)?),
         "remote list" => Command::RemoteList { urls: typed.has("show-urls") },
         "remote delete" => Command::RemoteDelete { name: need(0)?, if_exists: typed.has("if-exists") },
         "pull" => pull(typed, need(0)?)?,
-        "deploy" => Command::Deploy { os, rev: need(0)?, kargs: typed.values("karg"), reboot },
+        "deploy" => Command::Deploy { os, rev: need(0)?, kargs: typed.values("karg"), tries, reboot },
         "upgrade" => {
-            let (until, deltas) = (until(typed)?, deltas(typed)?);
-            Command::Upgrade { os, until, allow_downgrade: typed.has("allow-downgrade"), deltas }
+            let (until, allow_downgrade, deltas) =
+                (until(typed)?, typed.has("allow-downgrade"), deltas(typed)?);
+            Command::Upgrade { os, until, allow_downgrade, tries, retry_failed, deltas }
         }
-        "switch" => Command::Switch { os, refspec: need(0)?, reboot, deltas: deltas(typed)? },
+        "switch" => {
+            Command::Switch { os, refspec: need(0)?, tries, retry_failed, reboot, deltas: deltas(typed)? }
+        }
         "rollback" => Command::Rollback { os, reboot },
         "status" => Command::Status { json },
+        "finalize" => Command::Finalize,
+        "adopt" => Command::Adopt,
+        "boot status" => Command::Boot(Boot::Status { json }),
+        "boot install" => Command::Boot(Boot::Install { loader: word(0), force: typed.has("force") }),
+        "boot arm" => Command::Boot(Boot::Arm { tries, anyway: typed.has("anyway") }),
+        "boot check" => Command::Boot(Boot::Check),
+        "boot confirm" => Command::Boot(Boot::Confirm { skip_check: typed.has("no-check"), reboot }),
+        "boot fall-back" => Command::Boot(Boot::FallBack { reboot }),
         "db diff" => Command::DbDiff { os, from: word(0), to: word(1), json },
         "db list" => Command::DbList { os, rev: word(0) },
         "cleanup" => Command::Cleanup { os, pending: typed.has("pending"), rollback: typed.has("rollback") },
@@ -155,6 +243,13 @@ fn command(spec: &Spec, typed: &Typed) -> Result<Command> {
         "version" => Command::Version,
         other => return Err(Error::Bug(format!("command {other:?} is in the table but not understood"))),
     })
+}
+
+fn tries(typed: &Typed) -> Result<Option<u32>> {
+    let number = |text: &str| {
+        text.parse().map_err(|_| Error::Usage(format!("--tries: expected a whole number, got {text:?}")))
+    };
+    typed.value("tries").map(number).transpose()
 }
 
 fn pull(typed: &Typed, source: String) -> Result<Command> {

@@ -43,6 +43,9 @@ const fn value(long: &'static str, name: &'static str, about: &'static str) -> F
 const OS: Flag = value("os", "NAME", "the stateroot to work on; needed only when there are several");
 const REBOOT: Flag = letter("reboot", 'r', "restart the machine when done");
 const JSON: Flag = switch("json", "print JSON");
+const TRIES: Flag =
+    value("tries", "N", "boots that a new system has to prove itself in (default 3); 0: none");
+const RETRY: Flag = switch("retry-failed", "also a commit that failed on this device before");
 const DOWNGRADE: Flag = switch("allow-downgrade", "accept a commit older than the present one");
 
 const NO_DELTA: Flag = switch("no-delta", "fetch loose objects, no static delta");
@@ -112,7 +115,7 @@ pub const COMMANDS: &[Spec] = &[
         args: "REFSPEC|COMMIT|VERSION",
         count: (1, 1),
         about: "deploy a commit of the repo, or an older version of what is followed",
-        flags: &[OS, value("karg", "ARG", "a kernel argument to add; may be repeated"), REBOOT],
+        flags: &[OS, value("karg", "ARG", "a kernel argument to add; may be repeated"), TRIES, REBOOT],
     },
     Spec {
         name: "upgrade",
@@ -126,6 +129,8 @@ pub const COMMANDS: &[Spec] = &[
             DOWNGRADE,
             NO_DELTA,
             REQUIRE_DELTA,
+            TRIES,
+            RETRY,
             REBOOT,
         ],
     },
@@ -134,7 +139,7 @@ pub const COMMANDS: &[Spec] = &[
         args: "REFSPEC",
         count: (1, 1),
         about: "follow another ref: fetch it, deploy it, keep it as origin",
-        flags: &[OS, NO_DELTA, REQUIRE_DELTA, REBOOT],
+        flags: &[OS, NO_DELTA, REQUIRE_DELTA, TRIES, RETRY, REBOOT],
     },
     Spec {
         name: "rollback",
@@ -144,6 +149,56 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[OS, REBOOT],
     },
     Spec { name: "status", args: "", count: (0, 0), about: "show the deployments", flags: &[JSON] },
+    Spec {
+        name: "boot status",
+        args: "",
+        count: (0, 0),
+        about: "what the boot loader promises, and what is on trial",
+        flags: &[JSON],
+    },
+    Spec {
+        name: "boot install",
+        args: "[grub|greenboot|systemd-boot|u-boot|extlinux]",
+        count: (0, 1),
+        about: "take a boot loader into use, so that its files follow the deployments",
+        flags: &[switch("force", "replace a grub.cfg that others made")],
+    },
+    Spec {
+        name: "boot arm",
+        args: "",
+        count: (0, 0),
+        about: "put the first deployment on trial",
+        flags: &[TRIES, switch("anyway", "also where the boot loader cannot promise it")],
+    },
+    Spec { name: "boot check", args: "", count: (0, 0), about: "run the health checks", flags: &[] },
+    Spec {
+        name: "boot confirm",
+        args: "",
+        count: (0, 0),
+        about: "after a boot: check and keep the new system, or note that it failed",
+        flags: &[switch("no-check", "without the health checks"), REBOOT],
+    },
+    Spec {
+        name: "boot fall-back",
+        args: "",
+        count: (0, 0),
+        about: "end the trial: the confirmed system boots from now on",
+        flags: &[REBOOT],
+    },
+    Spec {
+        name: "finalize",
+        args: "",
+        count: (0, 0),
+        about: "before the reboot: carry over edits of /etc made since the deployment",
+        flags: &[],
+    },
+    Spec {
+        name: "adopt",
+        args: "",
+        count: (0, 0),
+        about: "say whether an installation of libostree's can be taken over, and what stands in the way",
+        flags: &[switch("check", "all that adopt does: nothing has to be changed")],
+    },
     Spec {
         name: "db diff",
         args: "[FROM [TO]]",

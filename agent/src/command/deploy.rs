@@ -4,21 +4,30 @@ use rootling_object::{Checksum, Refspec};
 use rootling_store::Repo;
 use rootling_store::sysroot::{DeployOptions, Origin, Sysroot};
 
-use super::Scene;
+use super::{Scene, finalize};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::pull::admit::Rules;
 use crate::pull::{history, open};
 use crate::text::size;
+use crate::trial;
 use crate::upgrade::{label, report};
 
-pub fn run(scene: &Scene<'_>, os: Option<&str>, rev: &str, kargs: &[String], reboot: bool) -> Result<Exit> {
+pub fn run(
+    scene: &Scene<'_>,
+    os: Option<&str>,
+    rev: &str,
+    kargs: &[String],
+    tries: Option<u32>,
+    reboot: bool,
+) -> Result<Exit> {
     let path = &scene.global.sysroot;
     if reboot {
         device::check_reboot(path)?;
     }
     let mut sysroot = device::lock(path)?;
+    let trial = trial::wanted(&sysroot, tries)?;
     let stateroot = device::stateroot(&sysroot, os)?;
     let (commit, follows) = match find(&sysroot, &stateroot, rev)? {
         Some(found) => found,
@@ -39,7 +48,9 @@ pub fn run(scene: &Scene<'_>, os: Option<&str>, rev: &str, kargs: &[String], reb
     scene.screen.phase("deploying");
     let mut options = DeployOptions::new(&stateroot, Origin::new(&follows));
     options.kernel_args = args;
+    options.trial = trial;
     let deployed = sysroot.deploy(&verified, &options)?;
+    finalize::note(&sysroot, &deployed)?;
     report(scene, &deployed);
     if reboot {
         device::reboot(path)?;

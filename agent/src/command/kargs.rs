@@ -2,11 +2,12 @@
 
 use rootling_boot::KernelArgs;
 
-use super::Scene;
+use super::{Scene, finalize};
 use crate::cli::meant::KargEdit;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::trial;
 use crate::upgrade::report;
 
 pub fn run(scene: &Scene<'_>, os: Option<&str>, edits: &[KargEdit], reboot: bool) -> Result<Exit> {
@@ -22,6 +23,7 @@ pub fn run(scene: &Scene<'_>, os: Option<&str>, edits: &[KargEdit], reboot: bool
         device::check_reboot(path)?;
     }
     let mut sysroot = device::lock(path)?;
+    let trial = trial::wanted(&sysroot, None)?;
     let stateroot = device::stateroot(&sysroot, os)?;
     let (index, deployment) = default(&sysroot, &stateroot)?;
     let before = deployment.kernel_args().without_boot_args();
@@ -32,7 +34,8 @@ pub fn run(scene: &Scene<'_>, os: Option<&str>, edits: &[KargEdit], reboot: bool
     }
     let follows = device::origin(deployment)?;
     let commit = device::trusted(sysroot.repo(), path, &deployment.checksum, &follows)?;
-    let deployed = sysroot.set_kernel_args(index, &commit, after)?;
+    let deployed = sysroot.set_kernel_args(index, &commit, after, trial)?;
+    finalize::note(&sysroot, &deployed)?;
     report(scene, &deployed);
     if reboot {
         device::reboot(path)?;

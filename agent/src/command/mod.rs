@@ -1,8 +1,11 @@
 //! One file per command.
 
+mod adopt;
+mod boot;
 mod config_diff;
 mod db;
 mod deploy;
+pub mod finalize;
 mod fsck;
 mod init;
 mod kargs;
@@ -56,22 +59,28 @@ pub fn run(meant: &Meant, screen: &Screen) -> Result<Exit> {
             let (allow_downgrade, remote, deltas) = (*allow_downgrade, remote.as_deref(), *deltas);
             return pull::run(&scene, &pull::Wanted { source, refs, allow_downgrade, remote, deltas });
         }
-        Command::Deploy { os, rev, kargs, reboot } => {
-            return deploy::run(&scene, os.as_deref(), rev, kargs, *reboot);
+        Command::Deploy { os, rev, kargs, tries, reboot } => {
+            return deploy::run(&scene, os.as_deref(), rev, kargs, *tries, *reboot);
         }
-        Command::Upgrade { os, until, allow_downgrade, deltas } => {
-            let (os, until, allow_downgrade, deltas) = (os.as_deref(), *until, *allow_downgrade, *deltas);
-            return upgrade::upgrade(&scene, &Wanted { os, switch_to: None, until, allow_downgrade, deltas });
+        Command::Upgrade { os, until, allow_downgrade, tries, retry_failed, deltas } => {
+            let (os, until, allow_downgrade) = (os.as_deref(), *until, *allow_downgrade);
+            let (tries, retry_failed, deltas) = (*tries, *retry_failed, *deltas);
+            let wanted = Wanted { os, switch_to: None, until, allow_downgrade, tries, retry_failed, deltas };
+            return upgrade::upgrade(&scene, &wanted);
         }
-        Command::Switch { os, refspec, reboot, deltas } => {
+        Command::Switch { os, refspec, tries, retry_failed, reboot, deltas } => {
             let switch_to = Refspec::parse(refspec).map_err(|error| Error::Usage(error.to_string()))?;
             let until = if *reboot { Until::Reboot } else { Until::Deploy };
-            let (os, switch_to, deltas) = (os.as_deref(), Some(switch_to), *deltas);
-            let wanted = Wanted { os, switch_to, until, allow_downgrade: false, deltas };
+            let (os, switch_to) = (os.as_deref(), Some(switch_to));
+            let (tries, retry_failed, deltas) = (*tries, *retry_failed, *deltas);
+            let wanted = Wanted { os, switch_to, until, allow_downgrade: false, tries, retry_failed, deltas };
             return upgrade::upgrade(&scene, &wanted);
         }
         Command::Rollback { os, reboot } => return rollback::rollback(&scene, os.as_deref(), *reboot),
         Command::Status { json } => status::run(&scene, *json)?,
+        Command::Finalize => return finalize::run(&scene),
+        Command::Adopt => adopt::run(&scene)?,
+        Command::Boot(what) => return boot::run(&scene, what),
         Command::DbDiff { os, from, to, json } => {
             db::diff(&scene, os.as_deref(), from.as_deref(), to.as_deref(), *json)?;
         }

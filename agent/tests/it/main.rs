@@ -1,5 +1,9 @@
 //! The agent against servers that misbehave and against the real `ostree`.
 
+mod boot_finalize;
+mod boot_health;
+mod boot_trial;
+mod boot_units;
 mod cli;
 mod corrupt;
 mod delta;

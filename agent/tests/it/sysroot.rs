@@ -8,9 +8,9 @@ use std::process::Command;
 use crate::fixture::{Fixture, REF, ostree, text};
 
 /// Removes what `ostree` and we made immutable, so that the folder can go.
-struct Device<'a> {
+pub struct Device<'a> {
     fixture: &'a Fixture,
-    root: std::path::PathBuf,
+    pub root: std::path::PathBuf,
 }
 
 impl Drop for Device<'_> {
@@ -20,15 +20,32 @@ impl Drop for Device<'_> {
 }
 
 impl<'a> Device<'a> {
-    fn new(fixture: &'a Fixture) -> Device<'a> {
-        let device = Device { fixture, root: fixture.dir.path().join("device") };
+    pub fn at(fixture: &'a Fixture, name: &str) -> Device<'a> {
+        Device { fixture, root: fixture.dir.path().join(name) }
+    }
+
+    pub fn new(fixture: &'a Fixture) -> Device<'a> {
+        let device = Device::at(fixture, "device");
         device.run(&["init", "demo"], 0);
         device.run(&["remote", "add", "origin", &fixture.server.url, "--no-sign-verify"], 0);
         device
     }
 
-    fn run(&self, args: &[&str], code: i32) -> String {
+    pub fn run(&self, args: &[&str], code: i32) -> String {
         run(&[&["--sysroot", text(&self.root)], args].concat(), code)
+    }
+
+    /// A deployment's folder.
+    pub fn tree(&self, commit: &str) -> std::path::PathBuf {
+        self.root.join(format!("ostree/deploy/demo/deploy/{commit}.0"))
+    }
+
+    /// Lets the folder look as if this deployment had been booted.
+    pub fn boots(&self, commit: &str) {
+        let proc = self.root.join("proc/1");
+        fs::create_dir_all(&proc).unwrap();
+        let _ = fs::remove_file(proc.join("root"));
+        std::os::unix::fs::symlink(self.tree(commit), proc.join("root")).unwrap();
     }
 
     fn entries(&self) -> usize {
@@ -44,7 +61,7 @@ fn run(args: &[&str], code: i32) -> String {
 }
 
 /// A tree that can be deployed.
-fn bootable(fixture: &Fixture, state: u8, timestamp: u64) -> String {
+pub fn bootable(fixture: &Fixture, state: u8, timestamp: u64) -> String {
     let tree = fixture.dir.path().join("os");
     let _ = fs::remove_dir_all(&tree);
     let modules = tree.join("usr/lib/modules/6.1.0");
@@ -235,7 +252,7 @@ fn a_corrupt_repo_is_not_deployed() {
 fn works_on_a_sysroot_that_ostree_made() {
     let fixture = Fixture::unsigned();
     let first = bootable(&fixture, 1, 2000);
-    let device = Device { fixture: &fixture, root: fixture.dir.path().join("theirs") };
+    let device = Device::at(&fixture, "theirs");
     let root = text(&device.root);
     fs::create_dir(&device.root).unwrap();
     ostree(&["admin", "init-fs", root]);

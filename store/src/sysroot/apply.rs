@@ -15,6 +15,9 @@ use std::path::{Component, Path, PathBuf};
 /// The end of the name of a file or link that is not finished.
 pub(super) const DRAFT: &str = ".rootling-tmp";
 
+/// The link that a boot loader follows.
+const LOADER: &str = "boot/loader";
+
 /// Performs one step below the sysroot.
 pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
     match step {
@@ -25,10 +28,7 @@ pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
         Step::Install { from, to, is_dir: false } => install(&sysroot.join(from), &sysroot.join(to)),
         Step::Install { from, to, is_dir: true } => install_dir(&sysroot.join(from), &sysroot.join(to)),
         Step::Sync => sync(sysroot),
-        Step::Rename { from, to } => {
-            let (from, to) = (sysroot.join(from), sysroot.join(to));
-            fs::rename(&from, &to).map_err(Error::io("rename", &from))
-        }
+        Step::Rename { from, to } => rename(&sysroot.join(from), &sysroot.join(to), to == LOADER),
     }
 }
 
@@ -76,6 +76,21 @@ fn link(target: &str, path: &Path) -> Result<()> {
     fs::rename(&draft, path).map_err(Error::io("rename", &draft))
 }
 
+/// Renames over what is there; a link that a boot loader follows changes places with its draft instead.
+///
+/// A loader that does not replay the journal may see the folder as it was: the link that was in use then has to be
+/// there still. Renamed over, it would be freed, and its block could be used by another file at once. The old link
+/// stays under the draft's name, where the next swap needs it as it is.
+fn rename(from: &Path, to: &Path, keeps_old: bool) -> Result<()> {
+    let exchanged = keeps_old
+        && fs::symlink_metadata(to).is_ok_and(|there| there.is_symlink())
+        && crate::sys::exchange(from, to).map_err(Error::io("exchange", from))?;
+    match exchanged {
+        true => Ok(()),
+        false => fs::rename(from, to).map_err(Error::io("rename", from)),
+    }
+}
+
 /// A hard link where the file systems are the same, else a copy that is whole and durable before it has its name.
 fn install(from: &Path, to: &Path) -> Result<()> {
     if fs::symlink_metadata(to).is_ok() {
@@ -97,8 +112,11 @@ fn install(from: &Path, to: &Path) -> Result<()> {
     {
         return Err(Error::io("change owner of", &draft)(error));
     }
-    file.set_permissions(Permissions::from_mode(metadata.mode() & 0o7777))
-        .map_err(Error::io("change mode of", &draft))?;
+    // FAT has one mode for all
+    match file.set_permissions(Permissions::from_mode(metadata.mode() & 0o7777)) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
+        done => done.map_err(Error::io("change mode of", &draft))?,
+    }
     file.sync_all().map_err(Error::io("sync", &draft))?;
     fs::rename(&draft, to).map_err(Error::io("rename", &draft))
 }
@@ -117,10 +135,13 @@ fn install_dir(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn sync(sysroot: &Path) -> Result<()> {
-    let (repo, boot) = (sysroot.join("ostree/repo"), sysroot.join("boot"));
+    let repo = sysroot.join("ostree/repo");
     crate::fs::sync_file_system(&repo)?;
-    if !same_file_system(&repo, &boot)? {
-        crate::fs::sync_file_system(&boot)?;
+    for place in ["boot", "efi", "boot/efi"] {
+        let place = sysroot.join(place);
+        if place.is_dir() && !same_file_system(&repo, &place)? {
+            crate::fs::sync_file_system(&place)?;
+        }
     }
     Ok(())
 }

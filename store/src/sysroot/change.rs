@@ -4,6 +4,7 @@
 
 use super::deploy::{DeployOptions, Deployed};
 use super::etc::{self, Change};
+use super::loader::Try;
 use super::write::Written;
 use super::{Deployment, Locked, Sysroot};
 use crate::error::{Error, Result};
@@ -83,6 +84,7 @@ impl Locked {
         index: usize,
         commit: &Verified<Commit>,
         args: KernelArgs,
+        trial: Try,
     ) -> Result<Deployed> {
         let source = self.at(index)?.clone();
         if source.checksum != *commit.checksum() {
@@ -93,6 +95,7 @@ impl Locked {
         let stateroot = source.stateroot.clone();
         let mut options = DeployOptions::new(&stateroot, source.origin.clone());
         options.kernel_args = Some(args);
+        options.trial = trial;
         options.merge_source = Some(source);
         self.deploy(commit, &options)
     }

@@ -6,6 +6,7 @@
 
 use super::apply::{DRAFT, remove_all};
 use super::deployment::parse_name;
+use super::loader::fat;
 use super::{Deployment, Locked};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prune::{PruneOptions, PruneStats, prune};
@@ -79,7 +80,6 @@ impl Locked {
         let (boot, other) = (self.version.boot, plan::other(self.version.boot));
         let unused_sub = plan::other(self.version.sub);
         for path in [
-            "boot/loader.tmp".to_string(),
             format!("boot/loader.{other}"),
             format!("ostree/boot.{other}"),
             format!("ostree/boot.{other}.0"),
@@ -143,7 +143,12 @@ impl Locked {
     }
 
     fn clean_boot(&self, cleaned: &mut Cleaned) -> Result<()> {
-        for (name, path) in crate::fs::list(&self.path.join("boot/ostree"))? {
+        let partition = fat::find(&self.path)?.filter(|place| place != "boot");
+        let folders = ["boot"].into_iter().chain(partition.as_deref());
+        let folders: Vec<_> = folders.map(|place| self.path.join(place).join("ostree")).collect();
+        for (name, path) in
+            folders.iter().map(|folder| crate::fs::list(folder)).collect::<Result<Vec<_>>>()?.concat()
+        {
             let Some((_, bootcsum)) = name.rsplit_once('-') else { continue };
             let Ok(bootcsum) = Checksum::parse_hex(bootcsum) else { continue };
             if !self.deployments.iter().any(|d| d.bootcsum == bootcsum) {

@@ -11,6 +11,7 @@
 use super::cleanup::{Cleaned, CleanupScope};
 use super::deployment::parse_name;
 use super::etc::{self, Merge};
+use super::loader::Try;
 use super::verify::{Verification, verify_commit_objects};
 use super::{Deployment, Locked, Origin, kernel, space};
 use crate::checkout::{CheckoutOptions, checkout};
@@ -35,6 +36,8 @@ pub struct DeployOptions<'a> {
     pub merge_source: Option<Deployment>,
     /// Where it goes on the list.
     pub place: Place,
+    /// Whether it has to prove itself, where a boot loader is managed.
+    pub trial: Try,
     /// Keeps every deployment on the list.
     pub retain: bool,
     /// Leaves removing what is no longer needed to a later clean-up.
@@ -79,6 +82,7 @@ impl<'a> DeployOptions<'a> {
             kernel_args: None,
             merge_source: None,
             place: Place::First,
+            trial: Try::Keep,
             retain: false,
             no_cleanup: false,
             is_known: &|_| false,
@@ -127,7 +131,7 @@ impl Locked {
         self.seal(&tree)?;
         let list = self.list_with(&deployment, merge_source.as_ref(), options);
         let kept_all = list.len() == self.deployments.len() + 1;
-        let written = match self.write(&list) {
+        let written = match self.write_list(&list, options.trial) {
             Ok(written) => written,
             Err(error) => {
                 if let Err(left) = self.reload().and_then(|()| self.clean_leftovers()) {
@@ -200,6 +204,45 @@ impl Locked {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Merges `/etc` of the default deployment again, from the booted one as it is now.
+    ///
+    /// A new `etc` is made beside the deployment, synced, and changes places with the one that is there: after a power
+    /// failure there is the earlier merge or this one. Only for a deployment that never ran.
+    pub fn merge_again(&mut self) -> Result<Merge> {
+        let refuse = |reason: &str| Error::refused(reason);
+        let (Some(booted), Some(next)) = (self.booted(), self.deployments.first()) else {
+            return Err(refuse("expected a booted deployment and one to boot next"));
+        };
+        if booted.is(next) || booted.stateroot != next.stateroot {
+            return Err(refuse("the deployment that boots next takes nothing over from the booted one"));
+        }
+        let (old, tree) = (self.deployment_path(booted), self.deployment_path(next));
+        let commit = self.repo().load_commit(&next.checksum)?;
+        let mut draft = tree.clone().into_os_string();
+        draft.push(".etc");
+        draft.push(super::apply::DRAFT);
+        let draft = std::path::PathBuf::from(draft);
+        super::apply::remove_all(&draft)?;
+        let defaults = walk::find(self.repo(), (&commit.root_tree, &commit.root_meta), "usr/etc")?;
+        let Some(TreeEntry::Dir(dirtree, dirmeta)) = defaults else { return Ok(Merge::default()) };
+        let copy = CheckoutOptions { copy: true, ..CheckoutOptions::default() };
+        checkout(self.repo(), (&dirtree, &dirmeta), &draft, copy)?;
+        let changes = etc::diff(&old.join("usr/etc"), &old.join("etc"))?;
+        let merge = etc::merge(&old.join("usr/etc"), &old.join("etc"), &draft, &changes)?;
+        crate::fs::remove_if_there(&draft.join(".updated"))?;
+        crate::fs::sync_file_system(&draft)?;
+        let dir = File::open(&tree).map_err(Error::io("open", &tree))?;
+        crate::sys::set_immutable(dir.as_fd(), false).map_err(Error::io("make mutable", &tree))?;
+        let exchanged = crate::sys::exchange(&draft, &tree.join("etc"));
+        self.seal(&tree)?;
+        match exchanged.map_err(Error::io("exchange", &draft))? {
+            true => crate::fs::sync_file_system(&draft)?,
+            false => log::warn!("/etc is not merged again: no RENAME_EXCHANGE on {}", tree.display()),
+        }
+        super::apply::remove_all(&draft)?;
+        Ok(merge)
     }
 
     fn describe(

@@ -25,6 +25,7 @@
 //! | `deploy` | a commit to a new deployment |
 //! | `etc` | what was changed in `/etc`, and carrying it over |
 //! | `write`, `apply` | a list of deployments becomes the boot menu: plans of `rootling_boot`, applied |
+//! | `loader` | the boot loader: its files and state, trials of a deployment |
 //! | `change` | rollback, undeploy, pin, kernel arguments, origin |
 //! | `cleanup` | whatever no boot entry refers to |
 //! | `writable` | a running system with read-only mounts |
@@ -41,6 +42,7 @@ mod deployment;
 pub mod etc;
 mod init;
 mod kernel;
+pub mod loader;
 mod origin;
 mod read;
 mod space;
@@ -72,6 +74,7 @@ pub struct Sysroot {
     running: Option<Running>,
     booted: Option<usize>,
     naming: rootling_boot::Naming,
+    loader: Option<loader::Loader>,
 }
 
 /// What the caller knows about the running system, for finding the booted deployment.
@@ -108,6 +111,12 @@ impl Sysroot {
         self
     }
 
+    /// Keeps the files and the state of this boot loader in step with the list; `None` for entries only.
+    pub fn with_loader(mut self, loader: Option<loader::Loader>) -> Sysroot {
+        self.loader = loader;
+        self
+    }
+
     /// Takes the lock, which excludes libostree too, and reads the disk again.
     pub fn lock(self, patience: Duration) -> Result<Locked> {
         if let Some(staged) =
@@ -121,9 +130,8 @@ impl Sysroot {
             writable::make_writable(&self.path)?;
         }
         let lock = FileLock::acquire(&self.path.join("ostree/lock"), LockKind::Exclusive, patience)?;
-        let naming = self.naming;
         let mut sysroot = Sysroot::read(&self.path, self.running)?;
-        sysroot.naming = naming;
+        (sysroot.naming, sysroot.loader) = (self.naming, self.loader);
         Ok(Locked { sysroot, _lock: lock })
     }
 
@@ -187,9 +195,9 @@ impl Sysroot {
 impl Locked {
     /// Reads the disk again, after a change.
     fn reload(&mut self) -> Result<()> {
-        let naming = self.sysroot.naming;
+        let (naming, loader) = (self.sysroot.naming, self.sysroot.loader.take());
         self.sysroot = Sysroot::read(&self.sysroot.path, self.sysroot.running.clone())?;
-        self.sysroot.naming = naming;
+        (self.sysroot.naming, self.sysroot.loader) = (naming, loader);
         Ok(())
     }
 

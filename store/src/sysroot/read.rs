@@ -2,6 +2,7 @@
 //! `boot/loader` -> entries -> `ostree=` argument -> link -> deployment.
 
 use super::deployment::{Deployment, parse_name};
+use super::loader::fat;
 use super::{Origin, Running, Sysroot, boot_error};
 use crate::error::{Error, Result};
 use crate::repo::Repo;
@@ -16,8 +17,13 @@ impl Sysroot {
     pub(super) fn read(path: &Path, running: Option<Running>) -> Result<Sysroot> {
         let repo = Repo::open(&path.join("ostree/repo"))?;
         refuse_composefs(&repo)?;
-        let version = read_version(path)?;
-        let deployments = read_deployments(path, version.boot)?;
+        let (version, deployments) = match fat::find(path)? {
+            Some(partition) => read_partition(path, &partition)?,
+            None => {
+                let version = read_version(path)?;
+                (version, read_deployments(path, version.boot)?)
+            }
+        };
         let mut sysroot = Sysroot {
             path: path.to_owned(),
             repo,
@@ -26,6 +32,7 @@ impl Sysroot {
             running,
             booted: None,
             naming: Naming::default(),
+            loader: None,
         };
         sysroot.booted = sysroot.find_booted()?;
         Ok(sysroot)
@@ -118,6 +125,18 @@ fn read_deployments(path: &Path, boot: u8) -> Result<Vec<Deployment>> {
     }
     deployments.sort_by(|a, b| a.entry.menu_order(&b.entry));
     Ok(deployments)
+}
+
+/// Everything the entries of a FAT partition refer to, in the loader's order.
+fn read_partition(path: &Path, partition: &str) -> Result<(BootVersion, Vec<Deployment>)> {
+    let entries = fat::read(path, partition)?;
+    let (mut deployments, mut boot) = (Vec::<Deployment>::new(), 0);
+    for (name, entry) in fat::ours(&entries) {
+        let file = path.join(partition).join(format!("loader/entries/{name}"));
+        boot = fat::link(entry)?.bootversion;
+        deployments.push(read_deployment(path, entry.clone(), EntryName::parse(&name.to_string()), &file)?);
+    }
+    Ok((BootVersion { boot, sub: read_sub_version(path, boot)?.unwrap_or(0) }, deployments))
 }
 
 fn read_deployment(

@@ -5,6 +5,7 @@
 
 use super::Sysroot;
 use super::etc::Change;
+use super::loader::Loader;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, space::available};
 use crate::walk::{self, Entry};
@@ -25,7 +26,11 @@ pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: 
         changes.iter().map(|c| fs::symlink_metadata(edited.join(&c.path)).map_or(0, |m| blocks(m.len())));
     let tree = tree_size(sysroot.repo(), commit)?.saturating_add(edits.sum());
     require(&sysroot.path.join("ostree"), tree, sysroot.repo().min_free_space()?)?;
-    let boot = sysroot.path.join("boot");
+    let place = match &sysroot.loader {
+        Some(Loader::SystemdBoot { partition }) => partition,
+        _ => "boot",
+    };
+    let boot = sysroot.path.join(place);
     if !same_file_system(&boot, &sysroot.path.join("ostree/repo"))? {
         let files = boot_files(sysroot.repo(), commit)?;
         if !is_installed(&boot, &files)? {

@@ -4,10 +4,10 @@
 //! |---|---|
 //! | refuse what cannot be done: a lost booted deployment, a loader that is not just entries | nothing changed |
 //! | refs `ostree/N/M/i` for the new list are written | with the plan's first sync; until then the old list's refs stand |
-//! | the plan of `rootling_boot::plan` is applied | its rename: the new list boots |
+//! | the plan of `rootling_boot::plan` is applied, with the files and the state of a managed [`loader`](super::loader) | its exchange: the new list boots |
 //! | refs of other versions are removed, the time of `ostree/deploy` is set | unimportant: the next clean-up does it again |
 
-use super::apply::apply;
+use super::loader::{Loader, Try};
 use super::{Deployment, Locked, Sysroot, kernel};
 use crate::error::{Error, Result};
 use nix::sys::statfs::statfs;
@@ -35,6 +35,11 @@ const XFS: i128 = 0x5846_5342;
 impl Locked {
     /// Makes `new` the list, the default first, and reads the disk again.
     pub(super) fn write(&mut self, new: &[Deployment]) -> Result<Written> {
+        self.write_list(new, Try::Keep)
+    }
+
+    /// As [`write`](Locked::write), and says what becomes of a trial.
+    pub(super) fn write_list(&mut self, new: &[Deployment], what: Try) -> Result<Written> {
         if let Some(booted) = self.booted()
             && !new.iter().any(|d| d.is(booted))
         {
@@ -44,20 +49,45 @@ impl Locked {
             )));
         }
         refuse_other_loaders(self)?;
+        let new = &self.with_way_back(new, what);
+        if let Some(Loader::SystemdBoot { partition }) = self.loader.clone() {
+            return self.write_fat(&partition, new, what);
+        }
         let unused_sub = self.sub_version(plan::other(self.version.boot))?;
         let (old, items) = (self.items(&self.deployments)?, self.items(new)?);
-        let plan = plan::plan(self.version, unused_sub, &old, &items, &self.menu_options()?);
-        if plan.steps.is_empty() {
+        let mut plan = plan::plan(self.version, unused_sub, &old, &items, &self.menu_options()?);
+        if plan.steps.is_empty() && what == Try::Keep {
             return Ok(Written { is_swap: false, is_same: true });
         }
-        write_refs(self, plan.after, new)?;
-        for step in &plan.steps {
-            apply(&self.path, step)?;
+        if !plan.is_swap && self.loader.is_some() {
+            // the files of a loader change with its link only
+            let boot = plan::other(self.version.boot);
+            let after = BootVersion { boot, sub: plan::other(unused_sub.unwrap_or(0)) };
+            plan = plan::swap(after, &items, &self.menu_options()?);
         }
+        let (after, is_swap) = (plan.after, plan.is_swap);
+        let change = self.change(plan, new, what)?;
+        write_refs(self, after, new)?;
+        self.apply(&change)?;
+        self.end_counting(what)?;
         touch(&self.path.join("ostree/deploy"))?;
         self.reload()?;
         self.remove_other_refs()?;
-        Ok(Written { is_swap: plan.is_swap, is_same: false })
+        Ok(Written { is_swap, is_same: false })
+    }
+
+    /// The list with the deployment that a failed trial falls back to in second place, where loaders look for it.
+    fn with_way_back(&self, new: &[Deployment], what: Try) -> Vec<Deployment> {
+        let mut list = new.to_vec();
+        if let (Try::Arm { .. }, Some(first)) = (what, new.first()) {
+            let back = self.booted().or_else(|| self.deployments.iter().find(|d| !d.is(first)));
+            if let Some(at) = back.and_then(|back| list.iter().position(|d| d.is(back))).filter(|at| *at > 1)
+            {
+                let back = list.remove(at);
+                list.insert(1, back);
+            }
+        }
+        list
     }
 
     /// Removes the refs of bootversions that are not in use, and makes those of the list right.
@@ -97,7 +127,7 @@ impl Sysroot {
         })
     }
 
-    fn menu_options(&self) -> Result<Options> {
+    pub(super) fn menu_options(&self) -> Result<Options> {
         let config = self.repo().config();
         let bad = |error| Error::corrupt(self.repo().path().join("config").display())(error);
         let tries = config.u64("sysroot", "boot-counting-tries").map_err(bad)?;
@@ -106,6 +136,13 @@ impl Sysroot {
             bootprefix: config.bool("sysroot", "bootprefix").map_err(bad)?.unwrap_or(false),
             tries: tries.filter(|t| *t > 0).map(|t| u32::try_from(t).unwrap_or(u32::MAX)),
         })
+    }
+}
+
+impl Sysroot {
+    /// Whether a list can be written here: an error names what stands in the way.
+    pub fn check_writable(&self) -> Result<()> {
+        refuse_other_loaders(self)
     }
 }
 
@@ -121,7 +158,13 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
         }
     }
     let boot = sysroot.path.join("boot");
-    for generated in ["syslinux/syslinux.cfg", "uEnv.txt", "grub2/grub.cfg", "loader/grub.cfg"] {
+    let ours = match sysroot.loader {
+        Some(Loader::Grub) => "loader/grub.cfg",
+        Some(Loader::UBoot { .. }) => "uEnv.txt",
+        _ => "",
+    };
+    let generated = ["syslinux/syslinux.cfg", "uEnv.txt", "grub2/grub.cfg", "loader/grub.cfg"];
+    for generated in generated.into_iter().filter(|name| *name != ours) {
         let path = boot.join(generated);
         let leads_to_loader =
             fs::read_link(&path).is_ok_and(|t| t.components().any(|c| c.as_os_str() == "loader"));
@@ -134,7 +177,9 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
         .filesystem_type();
     // the type of the number differs from libc to libc
     match i128::from(kind.0) {
-        VFAT => refuse(format!("{} on vfat, which has no symlinks", boot.display())),
+        VFAT if !matches!(sysroot.loader, Some(Loader::SystemdBoot { .. })) => {
+            refuse(format!("{} on vfat, which has no symlinks", boot.display()))
+        }
         XFS => refuse(format!("{} on XFS, whose log a boot loader does not read", boot.display())),
         _ => Ok(()),
     }
@@ -152,7 +197,7 @@ fn parse_ref(name: &str) -> Option<(u8, u8, usize)> {
 }
 
 /// Pins the commits of a list, so that no prune takes them.
-fn write_refs(sysroot: &Sysroot, version: BootVersion, list: &[Deployment]) -> Result<()> {
+pub(super) fn write_refs(sysroot: &Sysroot, version: BootVersion, list: &[Deployment]) -> Result<()> {
     for (index, deployment) in list.iter().enumerate() {
         let name = ref_name(version, index);
         let name = RefName::parse(&name).map_err(Error::corrupt(&name))?;

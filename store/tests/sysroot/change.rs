@@ -4,6 +4,7 @@ use crate::bootcheck::{self, Bootable};
 use crate::fixture::{Fixture, PATIENCE, Tree, verified};
 use rootling_boot::KernelArgs;
 use rootling_object::{Checksum, Refspec};
+use rootling_store::sysroot::loader::Try;
 use rootling_store::sysroot::{CleanupScope, Running, Sysroot};
 use rootling_store::{ErrorKind, Result};
 use std::fs;
@@ -125,7 +126,7 @@ fn other_kernel_arguments_are_a_new_deployment() {
     let mut args: KernelArgs = locked.at(0).unwrap().kernel_args();
     args.replace("quiet=yes").unwrap();
     args.append("console=ttyS0");
-    let done = locked.set_kernel_args(0, &commit, args).unwrap();
+    let done = locked.set_kernel_args(0, &commit, args, Try::Keep).unwrap();
     assert_eq!((done.deployment.serial, done.deployment.checksum), (1, commits[2]));
     let boots = boots(&fixture);
     assert!(
@@ -171,4 +172,20 @@ fn a_file_made_immutable_by_the_admin_does_not_stop_a_clean_up() {
     let cleaned = locked.cleanup(CleanupScope::default()).unwrap();
     assert_eq!(cleaned.deployments, [format!("{}.0", commits[0])]);
     assert!(!tree.exists());
+}
+
+#[test]
+fn the_link_that_a_loader_followed_stays_on_the_disk() {
+    use std::os::unix::fs::MetadataExt;
+    let fixture = Fixture::new();
+    let inode = |name: &str| fs::symlink_metadata(fixture.path().join(name)).unwrap().ino();
+    let commits = ["1", "2"].map(|version| fixture.commit(&Tree { version, kernel: version, files: &[] }));
+    fixture.deploy(&commits[0]);
+    let first = inode("boot/loader");
+    fixture.deploy(&commits[1]);
+    assert_eq!(inode("boot/loader.tmp"), first, "not freed: a loader may still see the folder as it was");
+    let second = inode("boot/loader");
+    fixture.lock().rollback("os").unwrap();
+    fixture.lock().cleanup(Default::default()).unwrap();
+    assert_eq!((inode("boot/loader"), inode("boot/loader.tmp")), (first, second));
 }

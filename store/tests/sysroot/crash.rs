@@ -8,6 +8,7 @@
 use crate::bootcheck;
 use crate::fixture::{Fixture, Tree, free, verified};
 use rootling_object::{Checksum, Refspec};
+use rootling_store::sysroot::loader::{Loader, Settings};
 use rootling_store::sysroot::{DeployOptions, Origin, Sysroot};
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +20,9 @@ const JOB: &str = "ROOTLING_TEST_JOB";
 /// The calls that change a disk, or make a change durable.
 ///
 /// strace counts each kind of call, and each thread, for itself.
-const CALLS: [&str; 18] = [
+const CALLS: [&str; 20] = [
+    "pwrite64",
+    "renameat2",
     "rename",
     "symlink",
     "syncfs",
@@ -40,7 +43,7 @@ const CALLS: [&str; 18] = [
     "utimensat",
 ];
 /// The first of them stand around the commit points: a kill at each one, not at every `stride`-th.
-const CLOSE: usize = 4;
+const CLOSE: usize = 6;
 
 /// More calls of one kind than any job makes.
 const CALLS_AT_MOST: usize = 1000;
@@ -51,7 +54,10 @@ fn child() {
     let Ok(job) = std::env::var(JOB) else { return };
     let (job, rest) = job.split_once(' ').unwrap();
     let (commit, sysroot) = rest.split_once(' ').unwrap();
-    let mut locked = Sysroot::open(Path::new(sysroot)).unwrap().lock(Duration::ZERO).unwrap();
+    let path = Path::new(sysroot);
+    let loader = Loader::detect(path, path, &Settings::default()).unwrap();
+    let sysroot = Sysroot::open(path).unwrap().with_loader(loader);
+    let mut locked = sysroot.lock(Duration::ZERO).unwrap();
     let commit = Checksum::parse_hex(commit).unwrap();
     match job {
         "deploy" if locked.deployments()[0].checksum == commit => {
@@ -64,6 +70,10 @@ fn child() {
         }
         "rollback" if locked.deployments()[0].checksum == commit => {}
         "rollback" => drop(locked.rollback("os").unwrap()),
+        "arm" => locked.arm(3, false).unwrap(),
+        "confirm" => locked.confirm().unwrap(),
+        "fall-back" if locked.deployments().len() == 1 => drop(locked.cleanup(Default::default()).unwrap()),
+        "fall-back" => drop(locked.fall_back().unwrap()),
         other => panic!("{other}"),
     }
 }
@@ -107,6 +117,16 @@ fn outline(sysroot: &Path) -> BTreeSet<PathBuf> {
 
 /// Does `job` with a kill at every `stride`-th call, from the state that `prepare` leaves; returns the kills.
 fn kill_everywhere(job: &str, stride: usize, prepare: impl Fn(&Fixture) -> [Checksum; 2]) -> usize {
+    kill_and_judge(job, stride, prepare, &|_, _| {})
+}
+
+/// As [`kill_everywhere`]; `judge` sees what each kill left, and what would boot from it.
+pub fn kill_and_judge(
+    job: &str,
+    stride: usize,
+    prepare: impl Fn(&Fixture) -> [Checksum; 2],
+    judge: &dyn Fn(&Path, &[bootcheck::Bootable]),
+) -> usize {
     let fixture = Fixture::new();
     let [_, target] = prepare(&fixture);
     let old = bootcheck::check(&fixture.path()).unwrap();
@@ -141,6 +161,7 @@ fn kill_everywhere(job: &str, stride: usize, prepare: impl Fn(&Fixture) -> [Chec
         saw_old |= boots == old;
         saw_new |= boots == new;
         assert!(boots == old || boots == new, "{job} killed at {at:?}: {boots:#?}");
+        judge(&copy, &boots);
         let at_copy = format!("--sysroot={}", copy.display());
         let status = Command::new("ostree").args(["admin", "status", &at_copy]).output().unwrap();
         let text = String::from_utf8_lossy(&status.stdout).into_owned();
@@ -156,6 +177,7 @@ fn kill_everywhere(job: &str, stride: usize, prepare: impl Fn(&Fixture) -> [Chec
             String::from_utf8_lossy(&again.stderr)
         );
         assert_eq!(commits(&bootcheck::check(&copy).unwrap()), commits(&new), "{job} after a kill at {at:?}");
+        judge(&copy, &bootcheck::check(&copy).unwrap());
         let now = outline(&copy);
         let left: Vec<_> = now.difference(&whole).filter(|p| !is_numbered(p)).collect();
         assert!(left.is_empty(), "{job} after a kill at {at:?} left {left:?}");
@@ -175,7 +197,7 @@ fn is_numbered(path: &Path) -> bool {
     ["boot/loader.", "ostree/boot.", "refs/heads/ostree/"].iter().any(|part| text.contains(part))
 }
 
-fn two(fixture: &Fixture, second_kernel: &str) -> [Checksum; 2] {
+pub fn two(fixture: &Fixture, second_kernel: &str) -> [Checksum; 2] {
     let one = fixture.commit(&Tree { version: "1", kernel: "kernel one", files: &[] });
     let two = fixture.commit(&Tree { version: "2", kernel: second_kernel, files: &[("usr/etc/new", "new")] });
     fixture.deploy(&one);

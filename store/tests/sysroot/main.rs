@@ -3,8 +3,11 @@
 mod bootcheck;
 mod change;
 mod crash;
+mod crash_loader;
 mod deploy;
 mod etc;
 mod fixture;
+mod loader;
+mod loader_fat;
 mod mounts;
 mod oracle;

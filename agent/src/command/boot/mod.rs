@@ -1,0 +1,106 @@
+//! `boot`: the loader's side of an update.
+
+mod confirm;
+mod status;
+
+use std::path::Path;
+
+use rootling_boot::loader::Kind;
+use rootling_store::sysroot::Sysroot;
+use rootling_store::sysroot::loader::{Loader, Settings};
+
+use super::Scene;
+use crate::cli::meant::Boot;
+use crate::deny::DenyList;
+use crate::device;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::health;
+use crate::settings;
+
+pub fn run(scene: &Scene<'_>, what: &Boot) -> Result<Exit> {
+    let path = scene.global.sysroot.as_path();
+    match what {
+        Boot::Status { json } => status::run(scene, *json)?,
+        Boot::Install { loader, force } => install(scene, path, loader.as_deref(), *force)?,
+        Boot::Arm { tries, anyway } => arm(scene, path, *tries, *anyway)?,
+        Boot::Check => {
+            let root = device::root(&device::look(path)?);
+            health::check(&root, &settings::read(&root)?, scene.screen)?;
+        }
+        Boot::Confirm { skip_check, reboot } => return confirm::run(scene, *skip_check, *reboot),
+        Boot::FallBack { reboot } => {
+            fall_back(scene, path)?;
+            if *reboot {
+                device::reboot(path)?;
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Takes a loader into use, by name or the one that is there.
+fn install(scene: &Scene<'_>, path: &Path, name: Option<&str>, force: bool) -> Result<()> {
+    let mut sysroot = device::lock(path)?;
+    let root = device::root(&sysroot);
+    let settings = settings::read(&root)?;
+    let loader = match name {
+        None => sysroot.loader().cloned(),
+        Some(name) => {
+            let boot = Settings { loader: Some(name.into()), ..settings.boot };
+            Loader::detect(path, &root, &boot)?
+        }
+    };
+    let loader =
+        loader.ok_or_else(|| Error::Refused("expected the name of a boot loader, found none".into()))?;
+    let config = path.join(rootling_boot::grub::CONFIG);
+    if loader.kind() == Kind::Grub && sysroot.loader() != Some(&loader) && config.exists() && !force {
+        return Err(Error::Refused(format!("{}: made by others; --force replaces it", config.display())));
+    }
+    let kind = loader.kind();
+    sysroot.install(loader, settings.menu_s)?;
+    scene.screen.say(&format!("{kind} is in use"));
+    Ok(())
+}
+
+/// Puts the first deployment on trial, for instance one that was deployed without.
+fn arm(scene: &Scene<'_>, path: &Path, tries: Option<u32>, anyway: bool) -> Result<()> {
+    let mut sysroot = device::lock(path)?;
+    let tries = tries.or(settings::read(&device::root(&sysroot))?.tries).unwrap_or(3);
+    let promises = sysroot.promises()?;
+    let promises = promises
+        .ok_or_else(|| Error::Refused("no boot loader is managed; see rootling boot status".into()))?;
+    let explicit = |error| Error::Refused(format!("{error}; --anyway arms it all the same"));
+    promises.allow(tries, anyway).map_err(explicit)?;
+    let first = sysroot.at(0)?.clone();
+    if sysroot.booted().is_some_and(|booted| booted.is(&first)) {
+        return Err(Error::Refused(
+            "the first deployment is the running one, which has proved itself".into(),
+        ));
+    }
+    sysroot.arm(tries, anyway)?;
+    scene.screen.say(&format!("{} boots next, {tries} tries", first.name()));
+    Ok(())
+}
+
+/// What was tried is not wanted: it is first no more, and not tried again.
+fn fall_back(scene: &Scene<'_>, path: &Path) -> Result<()> {
+    let mut sysroot = device::lock(path)?;
+    let state = sysroot.boot_state()?;
+    let armed =
+        state.and_then(|state| state.armed).ok_or_else(|| Error::Refused("nothing is on trial".into()))?;
+    denied(&sysroot, armed.id.as_str(), "taken back by hand")?;
+    let next = sysroot.fall_back()?;
+    scene.screen.say(&format!("{} boots next", next.name()));
+    Ok(())
+}
+
+/// Puts what was armed on the deny list of its stateroot.
+fn denied(sysroot: &Sysroot, id: &str, why: &str) -> Result<()> {
+    let tried = sysroot.deployments().iter().find(|deployment| deployment.name() == id);
+    let stateroot = match tried {
+        Some(tried) => tried.stateroot.clone(),
+        None => device::stateroot(sysroot, None)?,
+    };
+    DenyList::open(sysroot, &stateroot)?.add(id, why)
+}

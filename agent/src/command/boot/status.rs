@@ -1,0 +1,78 @@
+//! `boot status`: what the loader can and cannot promise, and how it stands with a trial.
+
+use rootling_boot::loader::{Counting, Outcome, Trial};
+
+use super::Scene;
+use crate::deny::DenyList;
+use crate::device;
+use crate::error::Result;
+use crate::json::Json;
+use crate::settings;
+use crate::text::printable;
+
+/// Units that reboot a system in which this program does not start.
+const DEADLINES: [&str; 2] =
+    ["usr/lib/systemd/system/rootling-deadline.timer", "etc/systemd/system/rootling-deadline.timer"];
+
+pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
+    let sysroot = device::look(&scene.global.sysroot)?;
+    let root = device::root(&sysroot);
+    let (promises, state) = (sysroot.promises()?, sysroot.boot_state()?);
+    let present = sysroot.booted().or(sysroot.deployments().first());
+    let denied = present.map(|present| DenyList::open(&sysroot, &present.stateroot)).transpose()?;
+    let failed: Vec<(&str, &str)> = denied.iter().flat_map(DenyList::entries).collect();
+    let armed = state.as_ref().and_then(|state| state.armed.as_ref());
+    let left = match state.as_ref().map(|state| state.trial) {
+        Some(Trial::Left(left)) => left,
+        _ => 0,
+    };
+    let says = match state.as_ref().map(|state| state.outcome) {
+        Some(Outcome::OnTrial) => "on-trial",
+        Some(Outcome::FellBack) => "fell-back",
+        Some(Outcome::NotTriedYet) => "not-tried-yet",
+        _ => "nothing",
+    };
+    let outside =
+        DEADLINES.iter().any(|unit| root.join(unit).exists()) || settings::read(&root)?.watchdog.is_some();
+    if json {
+        let text = Json::object(|j| {
+            j.opt("loader", promises.map(|promises| promises.loader));
+            let tries = promises.map_or(0, |promises| match promises.counting {
+                Counting::Never => 0,
+                Counting::Once => 1,
+                Counting::UpTo(most) => most,
+            });
+            j.number("tries-at-most", tries.into());
+            j.opt("torn", promises.and_then(|promises| promises.torn));
+            j.opt("note", promises.and_then(|promises| promises.note));
+            j.opt("armed", armed.map(|armed| armed.id.as_str()));
+            j.number("tries", armed.map_or(0, |armed| armed.tries).into());
+            j.number("tries-left", left.into());
+            j.str("outcome", says);
+            j.bool("deadline", outside);
+            j.list("failed", |j| {
+                failed.iter().for_each(|(commit, why)| {
+                    j.item(|j| {
+                        j.str("checksum", commit);
+                        j.str("reason", why);
+                    });
+                });
+            });
+        });
+        println!("{text}");
+        return Ok(());
+    }
+    let say = |text: &str| scene.screen.say(text);
+    match promises {
+        Some(promises) => say(&promises.to_string()),
+        None => say("no boot loader is managed: entries only, counts no boots, no fallback by itself"),
+    }
+    if let Some(armed) = armed {
+        say(&format!("armed: {}, {left} of {} tries left; this boot: {says}", armed.id, armed.tries));
+    }
+    if !outside {
+        say("no deadline outside of this program: a system in which it does not start is not left by itself");
+    }
+    failed.iter().for_each(|(commit, why)| say(&format!("failed before: {commit} {}", printable(why))));
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Health checks: programs in folders, as greenboot lays them out.
+//!
+//! ```text
+//! etc/greenboot/check/required.d, usr/lib/greenboot/check/required.d, etc/rootling/check.d    all have to pass
+//! etc/greenboot/check/wanted.d, usr/lib/greenboot/check/wanted.d                              told if they fail
+//! ```
+//! Each runs in a process group of its own, which is killed as a whole when its time is up. A file that is not
+//! executable is run by a shell if its name ends in `.sh`, as greenboot does, and passed over otherwise.
+
+mod run;
+mod watchdog;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::progress::Screen;
+use crate::settings::Settings;
+use run::run;
+use watchdog::Watchdog;
+
+const REQUIRED: [&str; 3] =
+    ["etc/greenboot/check/required.d", "usr/lib/greenboot/check/required.d", "etc/rootling/check.d"];
+const WANTED: [&str; 2] = ["etc/greenboot/check/wanted.d", "usr/lib/greenboot/check/wanted.d"];
+
+/// Runs all checks below the running root; an error names the required ones that failed.
+pub fn check(root: &Path, settings: &Settings, screen: &Screen) -> Result<()> {
+    let mut watchdog = Watchdog::open(settings.watchdog.as_deref());
+    let end = Instant::now() + settings.deadline;
+    let mut failed = Vec::new();
+    for (folder, required) in REQUIRED.map(|f| (f, true)).into_iter().chain(WANTED.map(|f| (f, false))) {
+        for program in programs(&root.join(folder))? {
+            let name = program.display().to_string();
+            let patience = settings.check.min(end.saturating_duration_since(Instant::now()));
+            let why = run(&program, patience, &mut || watchdog.keep());
+            match (&why, required) {
+                (None, _) => screen.say(&format!("passed: {name}")),
+                (Some(why), true) => failed.push(format!("{name} {why}")),
+                (Some(why), false) => screen.say(&format!("wanted only, failed: {name} {why}")),
+            }
+        }
+    }
+    match failed.is_empty() {
+        true => {
+            watchdog.let_go();
+            Ok(())
+        }
+        false => Err(Error::Refused(format!("health: {}", failed.join("; ")))),
+    }
+}
+
+/// The files of a folder in the order of their names; none if there is no folder.
+fn programs(folder: &Path) -> Result<Vec<PathBuf>> {
+    let broken = |error: std::io::Error| Error::io(&folder.display().to_string(), &error);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(broken)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(broken)?.path();
+        // a link to nothing is a check that cannot pass, and is run as one
+        let runs = fs::metadata(&path).map_or(true, |m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+        if runs || path.extension().is_some_and(|end| end == "sh") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

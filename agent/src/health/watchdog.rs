@@ -1,0 +1,51 @@
+//! The hardware watchdog: resets the machine unless somebody writes to it, or a `V` lets it go.
+//!
+//! Opened when the checks begin and written to while they run. Checks that failed, and a program that died, leave it
+//! running, so that the reset is the next try. Source: Linux, `Documentation/watchdog/watchdog-api.rst`.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Half of the shortest time-out that hardware has.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// The device, where there is one.
+#[derive(Debug)]
+pub struct Watchdog {
+    device: Option<File>,
+    next: Instant,
+}
+
+impl Watchdog {
+    /// Starts it; one that cannot be opened is told and done without.
+    pub fn open(path: Option<&Path>) -> Watchdog {
+        let device = path.and_then(|path| {
+            let opened = OpenOptions::new().write(true).open(path);
+            opened.inspect_err(|error| log::warn!("watchdog {}: {error}", path.display())).ok()
+        });
+        Watchdog { device, next: Instant::now() }
+    }
+
+    /// Keeps it from resetting the machine for a while.
+    pub fn keep(&mut self) {
+        if self.next <= Instant::now() {
+            self.next += EVERY;
+            self.write(b"\0");
+        }
+    }
+
+    /// Stops it.
+    pub fn let_go(mut self) {
+        self.write(b"V");
+    }
+
+    fn write(&mut self, byte: &[u8]) {
+        if let Some(device) = &mut self.device
+            && let Err(error) = device.write_all(byte)
+        {
+            log::warn!("watchdog: {error}");
+        }
+    }
+}

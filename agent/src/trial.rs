@@ -1,0 +1,39 @@
+//! What a new deployment has to prove, where a boot loader is managed.
+
+use rootling_boot::loader::Outcome;
+use rootling_store::sysroot::Sysroot;
+use rootling_store::sysroot::loader::Try;
+
+use crate::device;
+use crate::error::{Error, Result};
+use crate::settings;
+
+/// Tries of a new deployment unless somebody says otherwise.
+const TRIES: u32 = 3;
+
+/// Decides before anything is fetched; `tries` as the user gave them.
+pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
+    let Some(promises) = sysroot.promises()? else {
+        return match tries {
+            None | Some(0) => Ok(Try::Keep),
+            Some(_) => {
+                Err(Error::Refused("--tries: no boot loader is managed; see rootling boot status".into()))
+            }
+        };
+    };
+    let tries = match tries {
+        Some(tries) => tries,
+        None => settings::read(&device::root(sysroot))?.tries.unwrap_or(TRIES),
+    };
+    if tries == 0 || sysroot.deployments().is_empty() {
+        return Ok(Try::Keep);
+    }
+    let without = |error| Error::Refused(format!("{error}; --tries=0 deploys without a trial"));
+    promises.allow(tries, false).map_err(without)?;
+    if sysroot.boot_state()?.is_some_and(|state| state.outcome == Outcome::OnTrial) {
+        return Err(Error::Refused(
+            "the running system is on trial itself; rootling boot confirm, or fall-back, comes first".into(),
+        ));
+    }
+    Ok(Try::Arm { tries, anyway: false })
+}

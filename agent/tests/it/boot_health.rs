@@ -1,0 +1,75 @@
+//! Health checks of a system on trial: what passes, what fails, what hangs, and the watchdog meanwhile.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::boot_trial::{counted, with_grub, write};
+use crate::fixture::Fixture;
+use crate::sysroot::{Device, bootable};
+
+fn program(path: &Path, content: &str) {
+    write(path, content);
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A device whose second state runs, on trial.
+fn on_trial(fixture: &Fixture) -> (Device<'_>, String) {
+    let (device, _) = with_grub(fixture);
+    let second = bootable(fixture, 2, 3000);
+    device.run(&["upgrade"], 0);
+    counted(&device, &second, 2);
+    device.boots(&second);
+    (device, second)
+}
+
+#[test]
+fn required_checks_decide_and_wanted_ones_are_told() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    let tree = device.tree(&second);
+    let (log, watchdog) = (fixture.dir.path().join("log"), fixture.dir.path().join("watchdog"));
+    fs::write(&watchdog, "").unwrap();
+    write(&tree.join("etc/rootling/agent.conf"), &format!("[health]\nwatchdog={}\n", watchdog.display()));
+    let says = |name: &str, end: &str| format!("#!/bin/sh\necho {name} >> {}\n{end}\n", log.display());
+    program(&tree.join("etc/greenboot/check/required.d/10-first"), &says("first", "exit 0"));
+    write(&tree.join("etc/greenboot/check/required.d/20-second.sh"), &says("second", "exit 0"));
+    write(&tree.join("etc/greenboot/check/required.d/README"), &says("readme", "exit 1"));
+    program(&tree.join("etc/greenboot/check/wanted.d/a"), &says("wanted", "exit 3"));
+    program(&tree.join("etc/rootling/check.d/own"), &says("own", "exit 4"));
+    let told = device.run(&["boot", "confirm"], 1);
+    assert!(told.contains("own exited with 4") && told.contains("wanted only, failed"), "{told}");
+    assert!(device.run(&["boot", "status"], 0).contains("this boot: on-trial"), "not confirmed");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "first\nsecond\nown\nwanted\n");
+    let written = fs::read(&watchdog).unwrap();
+    assert!(
+        !written.is_empty() && written.iter().all(|byte| *byte == 0),
+        "kept, and not let go: {written:?}"
+    );
+
+    program(&tree.join("etc/rootling/check.d/own"), &says("own", "exit 0"));
+    let told = device.run(&["boot", "confirm"], 0);
+    assert!(told.contains("passed: ") && told.contains("confirmed"), "{told}");
+    assert_eq!(fs::read(&watchdog).unwrap().last(), Some(&b'V'), "let go");
+}
+
+#[test]
+fn a_check_that_hangs_is_killed_with_all_it_started() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    let tree = device.tree(&second);
+    let pids = fixture.dir.path().join("pids");
+    write(&tree.join("etc/rootling/agent.conf"), "[health]\ncheck-timeout=1\n");
+    let hangs = format!("#!/bin/sh\nsleep 1000 &\necho $$ $! > {}\nwait\n", pids.display());
+    program(&tree.join("usr/../etc/rootling/check.d/hangs"), &hangs);
+    let told = device.run(&["boot", "check"], 1);
+    assert!(told.contains("hangs took longer than 1 s"), "{told}");
+    for pid in fs::read_to_string(&pids).unwrap().split_whitespace() {
+        let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    }
+    fs::remove_file(tree.join("etc/rootling/check.d/hangs")).unwrap();
+    std::os::unix::fs::symlink("nowhere", tree.join("etc/rootling/check.d/broken")).unwrap();
+    assert!(device.run(&["boot", "check"], 1).contains("broken did not start"));
+    device.run(&["boot", "confirm", "--no-check"], 0);
+}

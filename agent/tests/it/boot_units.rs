@@ -1,0 +1,49 @@
+//! The units that ship with the program, read by systemd itself.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const UNITS: [&str; 4] = [
+    "rootling-confirm.service",
+    "rootling-deadline.service",
+    "rootling-deadline.timer",
+    "rootling-finalize.service",
+];
+
+#[test]
+fn systemd_understands_the_units() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("units");
+    let dir = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_rootling");
+    for unit in UNITS {
+        // the program is not installed where the test runs
+        let text = fs::read_to_string(folder.join(unit)).unwrap();
+        fs::write(dir.path().join(unit), text.replace("/usr/bin/rootling", program)).unwrap();
+    }
+    let mut command = Command::new("systemd-analyze");
+    command.arg("verify").args(["--recursive-errors=no", "--man=no"]);
+    let output = command.args(UNITS.map(|unit| dir.path().join(unit))).output();
+    let output = output.unwrap_or_else(|error| panic!("systemd-analyze: {error}; apt-get install systemd"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains("rootling-"), "{said}");
+}
+
+#[test]
+fn the_units_call_what_the_program_knows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("units");
+    let mut calls = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        for call in text.split("/usr/bin/rootling ").skip(1) {
+            let words: Vec<&str> = call.lines().next().unwrap().split_whitespace().collect();
+            let words =
+                words.into_iter().take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+            let mut command = Command::new(env!("CARGO_BIN_EXE_rootling"));
+            let output = command.args(words).arg("--help").output().unwrap();
+            assert!(output.status.success(), "{call}: {}", String::from_utf8_lossy(&output.stderr));
+            calls += 1;
+        }
+    }
+    assert!(calls >= 3, "{calls} calls");
+}

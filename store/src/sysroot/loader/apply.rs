@@ -1,0 +1,28 @@
+//! Performing one step of a loader's plan.
+
+use crate::error::{Error, Result};
+use crate::sysroot::apply as disk;
+use rootling_boot::loader::Step;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Performs one step; paths are below the sysroot, but for devices.
+pub(in crate::sysroot) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
+    match step {
+        Step::Disk(step) => disk::apply(sysroot, step),
+        Step::WriteBytes { path, bytes } => {
+            let path = sysroot.join(path);
+            fs::write(&path, bytes).map_err(Error::io("write", &path))
+        }
+        Step::Overwrite { path, offset, bytes } => {
+            let path = sysroot.join(path);
+            let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
+            file.write_all_at(bytes, *offset).map_err(Error::io("write", &path))?;
+            file.sync_all().map_err(Error::io("sync", &path))
+        }
+        Step::SetVariable { name, .. } | Step::RemoveVariable { name } => {
+            Err(Error::unsupported(format!("firmware variable {name}")))
+        }
+    }
+}

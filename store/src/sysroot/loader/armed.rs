@@ -1,0 +1,47 @@
+//! `boot/loader/rootling-trial`: what is on trial, and with how many tries it was armed.
+//!
+//! One line, `CHECKSUM.SERIAL TRIES`; more words after them are for later versions. It lies beside the entries, so
+//! that the exchange of the loader link changes both at once, and goes with any list that another program writes.
+
+use super::refuse;
+use crate::error::{Error, Result};
+use rootling_boot::loader::TrialId;
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The file's name in a loader folder.
+pub(super) const FILE: &str = "rootling-trial";
+
+/// A deployment that was armed and is neither confirmed nor taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Armed {
+    /// The deployment's name.
+    pub id: TrialId,
+    /// How often it may be tried.
+    pub tries: u32,
+}
+
+impl Armed {
+    /// Reads the file of the list in use.
+    pub(super) fn read(sysroot: &Path) -> Result<Option<Armed>> {
+        let path = sysroot.join("boot/loader").join(FILE);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(Error::io("read", &path))?,
+        };
+        let mut words = text.split_whitespace();
+        let (id, tries) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let tries = tries.parse().map_err(|_| {
+            Error::refused(format!("{}: expected CHECKSUM.SERIAL TRIES, got {text:?}", path.display()))
+        })?;
+        Ok(Some(Armed { id: TrialId::parse(id).map_err(refuse)?, tries }))
+    }
+}
+
+impl fmt::Display for Armed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}", self.id, self.tries)
+    }
+}

@@ -1,0 +1,114 @@
+//! Which loader a device has: the configuration first, else what is there.
+
+use super::{EXTLINUX, Loader, fat, refuse};
+use crate::error::{Error, Result};
+use rootling_boot::grub;
+use rootling_boot::loader::{Kind, Traces};
+use rootling_boot::uboot::EnvConfig;
+use std::fs;
+use std::path::Path;
+
+/// The first words of a grub.cfg of ours.
+const OURS: &str = "# Written by rootling";
+/// Where distributions keep their environment block.
+const GRUBENVS: [&str; 2] = ["boot/grub2/grubenv", "boot/grub/grubenv"];
+
+/// What the agent's configuration says about the loader.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Its name, `auto` for what is there, `none` for entries only.
+    pub loader: Option<String>,
+    /// The environment block of greenboot's GRUB, below the sysroot.
+    pub grubenv: Option<String>,
+    /// Where systemd-boot's partition is mounted, below the sysroot.
+    pub partition: Option<String>,
+}
+
+impl Loader {
+    /// The loader of a sysroot; `root` is where the running system's `/etc` is. `None`: entries are all there is.
+    pub fn detect(sysroot: &Path, root: &Path, settings: &Settings) -> Result<Option<Loader>> {
+        let configured = settings.loader.as_deref();
+        if configured == Some("none") {
+            return Ok(None);
+        }
+        let fw_env = root.join("etc/fw_env.config");
+        let entries = fat::find(sysroot)?.is_some();
+        let traces = Traces {
+            our_grub: fs::read(sysroot.join(grub::CONFIG)).is_ok_and(|b| b.starts_with(OURS.as_bytes())),
+            greenboot: find_grubenv(sysroot, settings).is_some(),
+            fw_env_config: fw_env.is_file(),
+            loader_info_sdboot: entries
+                || booted_by_sdboot(root) && !sysroot.join("boot/loader").is_symlink(),
+            efivars: true,
+            extlinux: sysroot.join(EXTLINUX).is_symlink(),
+            ..Traces::default()
+        };
+        let kind = Kind::detect(configured, &traces).map_err(refuse)?;
+        match kind.map(|kind| open(sysroot, &fw_env, settings, kind)).transpose() {
+            // what nobody asked for must not stand in the way of everything
+            Err(error) if matches!(configured, None | Some("auto")) => {
+                log::warn!("the boot loader is not managed: {error}");
+                Ok(None)
+            }
+            loader => loader,
+        }
+    }
+}
+
+fn open(sysroot: &Path, fw_env: &Path, settings: &Settings, kind: Kind) -> Result<Loader> {
+    match kind {
+        Kind::Grub => Ok(Loader::Grub),
+        Kind::Greenboot => {
+            let env = settings.grubenv.clone().or_else(|| find_grubenv(sysroot, settings));
+            let env = env.ok_or_else(|| {
+                Error::not_found("a grubenv with boot_success or boot_counter", sysroot.join("boot"))
+            })?;
+            Ok(Loader::Greenboot { env })
+        }
+        Kind::UBoot => {
+            let text = fs::read_to_string(fw_env).map_err(Error::io("read", fw_env))?;
+            let mut config = EnvConfig::parse(&text).map_err(refuse)?;
+            for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
+                let device = area.device.clone();
+                if device.starts_with("/dev/mtd") || device.contains("ubi") {
+                    return Err(Error::unsupported(format!("U-Boot environment on flash ({device})")));
+                }
+                if !device.starts_with("/dev/") {
+                    area.device = device.trim_start_matches('/').to_string();
+                }
+            }
+            Ok(Loader::UBoot { config })
+        }
+        Kind::Extlinux => Ok(Loader::Extlinux),
+        Kind::SystemdBoot => {
+            let partition = settings.partition.clone().or_else(|| fat::installed(sysroot));
+            let partition = partition.ok_or_else(|| {
+                Error::not_found(
+                    "systemd-boot's partition, mounted at boot, efi or boot/efi",
+                    sysroot.to_owned(),
+                )
+            })?;
+            Ok(Loader::SystemdBoot { partition })
+        }
+        Kind::Efi | Kind::Pi => Err(Error::unsupported(format!("boot loader {kind}"))),
+    }
+}
+
+/// Whether the loader that wrote `LoaderInfo` says that it is systemd-boot, in UTF-16.
+fn booted_by_sdboot(root: &Path) -> bool {
+    let name = format!("sys/firmware/efi/efivars/LoaderInfo-{}", rootling_boot::sdboot::variable::GUID);
+    let wanted: Vec<u8> = "systemd-boot".bytes().flat_map(|byte| [byte, 0]).collect();
+    fs::read(root.join(name)).is_ok_and(|info| info.windows(wanted.len()).any(|part| part == wanted))
+}
+
+/// The environment block that greenboot's variables are in.
+fn find_grubenv(sysroot: &Path, settings: &Settings) -> Option<String> {
+    let given = settings.grubenv.as_deref();
+    let places = given.map_or(&GRUBENVS[..], |_| &[]).iter().copied().chain(given);
+    let counts = |place: &&str| {
+        let bytes = fs::read(sysroot.join(place)).unwrap_or_default();
+        let env = rootling_boot::grub::GrubEnv::decode(&bytes);
+        env.is_ok_and(|env| env.get("boot_success").or(env.get("boot_counter")).is_some())
+    };
+    places.into_iter().find(counts).map(String::from)
+}

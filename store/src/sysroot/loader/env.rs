@@ -1,0 +1,74 @@
+//! The state that a loader counts in, read from where it lies.
+
+use crate::error::{Error, Result};
+use rootling_boot::grub::{GrubEnv, SIZE};
+use rootling_boot::uboot::{Area, EnvConfig, Environment, Flags, Medium, Start};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// GRUB's environment block.
+pub(super) fn grubenv(sysroot: &Path, place: &str) -> Result<GrubEnv> {
+    let path = sysroot.join(place);
+    let mut bytes = Vec::new();
+    let file = File::open(&path).map_err(Error::io("open", &path))?;
+    // one byte more shows a file that is too long
+    file.take(SIZE as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
+    GrubEnv::decode(&bytes).map_err(|error| Error::refused(format!("{}: {error}", path.display())))
+}
+
+/// U-Boot's environment, and the lengths of what it lies on.
+pub(super) struct UBoot<'a> {
+    pub(super) env: Environment,
+    config: &'a EnvConfig,
+    lengths: (u64, u64),
+}
+
+impl<'a> UBoot<'a> {
+    pub(super) fn read(sysroot: &Path, config: &'a EnvConfig) -> Result<UBoot<'a>> {
+        let (first, length) = read_area(sysroot, &config.first)?;
+        let place = |error| Error::refused(format!("{}: {error}", config.first.device));
+        let (env, second) = match &config.second {
+            None => (Environment::decode(&first).map_err(place)?, 0),
+            Some(area) => {
+                let (second, length) = read_area(sysroot, area)?;
+                (Environment::decode_two(&first, &second, Flags::Increment).map_err(place)?, length)
+            }
+        };
+        Ok(UBoot { env, config, lengths: (length, second) })
+    }
+
+    /// A plain file that is the environment and nothing else is replaced; all else is written over.
+    pub(super) fn medium(&self) -> Medium<'_> {
+        let Area { device, start, size, .. } = &self.config.first;
+        let whole = *start == Start::FromStart(0) && self.lengths.0 == *size as u64;
+        match self.config.second.is_none() && whole && !device.starts_with('/') {
+            true => Medium::File(device),
+            false => Medium::Raw { config: self.config, lengths: self.lengths, flags: Flags::Increment },
+        }
+    }
+}
+
+/// The bytes of one copy, and the length of the file or device.
+fn read_area(sysroot: &Path, area: &Area) -> Result<(Vec<u8>, u64)> {
+    let path = sysroot.join(&area.device);
+    let mut file = File::open(&path).map_err(Error::io("open", &path))?;
+    let length = file.seek(SeekFrom::End(0)).map_err(Error::io("seek in", &path))?;
+    let start = match area.start {
+        Start::FromStart(at) => at,
+        Start::FromEnd(back) => length.saturating_sub(back),
+    };
+    file.seek(SeekFrom::Start(start)).map_err(Error::io("seek in", &path))?;
+    let mut bytes = Vec::new();
+    file.take(area.size as u64).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
+    if bytes.len() != area.size {
+        let got = bytes.len();
+        let reason = format!("{}: expected {} bytes at {start}, got {got}", path.display(), area.size);
+        return Err(refuse_text(reason));
+    }
+    Ok((bytes, length))
+}
+
+fn refuse_text(reason: String) -> Error {
+    Error::refused(reason)
+}

@@ -1,0 +1,196 @@
+//! systemd-boot: entries on a FAT partition, where nothing can be swapped as a whole.
+//!
+//! | step (`rootling_boot::sdboot`) | durable after it; if power fails here |
+//! |---|---|
+//! | links of all entries and the new one's in `ostree/boot.N.M'`, sync, rename of `ostree/boot.N`, sync | the old entries mean what they meant |
+//! | kernels copied to `PARTITION/ostree/STATEROOT-BOOTCSUM`, sync | no entry names them |
+//! | the counted entry is written beside, sync, renamed, sync | the new one boots, counted |
+//! | entries that are to go are removed, sync | the new one boots, counted |
+//! | confirm, fall back: a rename that drops the counter, or makes it 0 | good, or behind all others |
+//!
+//! The list is what the partition has: the first in the loader's order boots. A deployment that becomes the first gets
+//! a new entry before its old one goes.
+
+use super::trial::{Try, refused};
+use super::{Armed, refuse};
+use crate::error::{Error, Result};
+use crate::sysroot::write::{Written, write_refs};
+use crate::sysroot::{Deployment, Locked, Sysroot};
+use rootling_boot::loader::{Change, Trial, TrialId};
+use rootling_boot::plan::{BootVersion, Step as DiskStep, other};
+use rootling_boot::sdboot::{self, CountedName, Entries, Kept, Listed, LoaderConf, boot_order};
+use rootling_boot::{BootLink, Entry, KernelArgs};
+use std::fs;
+use std::path::Path;
+
+/// Where the partition is mounted, below the sysroot.
+const PLACES: [&str; 3] = ["boot", "efi", "boot/efi"];
+
+/// The partition that has the entries of deployments.
+pub(in crate::sysroot) fn find(sysroot: &Path) -> Result<Option<String>> {
+    for place in PLACES {
+        if has_loader(sysroot, place) && read(sysroot, place)?.files.iter().any(is_ours) {
+            return Ok(Some(place.into()));
+        }
+    }
+    Ok(None)
+}
+
+/// The partition that systemd-boot is installed on.
+pub(super) fn installed(sysroot: &Path) -> Option<String> {
+    let has = |place: &&str| has_loader(sysroot, place) || sysroot.join(place).join("EFI/systemd").is_dir();
+    PLACES.into_iter().find(has).map(String::from)
+}
+
+/// A folder, where other layouts have a link or nothing.
+fn has_loader(sysroot: &Path, place: &str) -> bool {
+    let loader = sysroot.join(place).join("loader");
+    fs::symlink_metadata(loader).is_ok_and(|there| there.is_dir())
+}
+
+fn is_ours(listed: &Listed) -> bool {
+    listed.0.stem.starts_with("ostree-")
+}
+
+/// Everything the loader reads, in its order.
+pub(in crate::sysroot) fn read(sysroot: &Path, partition: &str) -> Result<Entries> {
+    let loader = sysroot.join(partition).join("loader");
+    let conf = fs::read(loader.join("loader.conf")).unwrap_or_default();
+    let mut files = Vec::new();
+    for (name, path) in crate::fs::list(&loader.join("entries"))? {
+        if let Some(name) = CountedName::parse(&name).filter(|_| path.is_file()) {
+            let text = fs::read(&path).map_err(Error::io("read", &path))?;
+            files.push((name, Entry::parse(&String::from_utf8_lossy(&text))));
+        }
+    }
+    files.sort_by(boot_order);
+    let conf = LoaderConf::parse(&String::from_utf8_lossy(&conf));
+    Ok(Entries { partition: partition.into(), conf, files })
+}
+
+/// Names and texts of the entries of deployments, in the loader's order; of a rename that was cut, the counted goes.
+pub(in crate::sysroot) fn ours(entries: &Entries) -> Vec<&Listed> {
+    let twin = |a: &Listed, b: &Listed| a.0 != b.0 && a.0.good() == b.0.good() && b.0.counter.is_none();
+    let cut = |listed: &&Listed| entries.files.iter().any(|other| twin(listed, other));
+    entries.files.iter().filter(|listed| is_ours(listed) && !cut(listed)).collect()
+}
+
+/// The link that an entry names.
+pub(in crate::sysroot) fn link(entry: &Entry) -> Result<BootLink> {
+    let args = KernelArgs::parse(entry.get("options").unwrap_or_default());
+    let link = BootLink::of(&args).map_err(refuse)?;
+    link.ok_or_else(|| refused("an entry of systemd-boot: expected an ostree= argument, got none"))
+}
+
+impl Sysroot {
+    /// The deployment whose entry has a counter: what is on trial, or has failed.
+    pub(super) fn counted(&self) -> Result<(Option<Armed>, Trial)> {
+        let counted = self.deployments.iter().find_map(|d| Some((d, d.entry_name.as_ref()?.tries?)));
+        let Some((tried, tries)) = counted else { return Ok((None, Trial::None)) };
+        let id = TrialId::parse(&tried.name()).map_err(refuse)?;
+        let trial = if tries.left == 0 { Trial::Spent } else { Trial::Left(tries.left) };
+        Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done) }), trial))
+    }
+}
+
+impl Locked {
+    /// Makes `new` the list on the partition, as far as that has to change.
+    pub(in crate::sysroot) fn write_fat(
+        &mut self,
+        partition: &str,
+        new: &[Deployment],
+        what: Try,
+    ) -> Result<Written> {
+        let entries = read(&self.path, partition)?;
+        let names: Vec<(CountedName, Entry)> = ours(&entries).into_iter().cloned().collect();
+        // none of them is on the partition before it is taken into use
+        let listed = if names.is_empty() { Vec::new() } else { self.deployments.clone() };
+        let name_of = |deployment: &Deployment| {
+            let at = listed.iter().position(|d| d.is(deployment))?;
+            names.get(at).map(|(name, _)| name.clone())
+        };
+        let Some(first) = new.first() else {
+            return Err(refused("expected a deployment, got an empty list"));
+        };
+        let kept: Vec<CountedName> = new.iter().filter_map(name_of).collect();
+        let gone = |keep: &[CountedName]| -> Vec<CountedName> {
+            entries.files.iter().filter(|l| is_ours(l) && !keep.contains(&l.0)).map(|l| l.0.clone()).collect()
+        };
+        if new.iter().skip(1).any(|d| name_of(d).is_none()) {
+            let what = "a deployment without an entry of systemd-boot behind others (rootling boot install)";
+            return Err(Error::unsupported(what));
+        }
+        let falls_to = listed.iter().find(|d| !d.is(first) && new.iter().any(|n| n.is(d)));
+        if let (Try::Arm { .. }, Some(falls_to), Some(back)) = (what, falls_to, new.get(1))
+            && !falls_to.is(back)
+        {
+            let reason =
+                format!("systemd-boot would fall back to {}, not to {}", falls_to.name(), back.name());
+            return Err(Error::refused(reason));
+        }
+        let moves = listed.first().is_none_or(|old| !old.is(first));
+        match what {
+            Try::Arm { .. } | Try::Keep if moves || what != Try::Keep => {
+                let (tries, trial) = match what {
+                    Try::Arm { tries, .. } => (tries, true),
+                    _ => (1, false),
+                };
+                let keep: Vec<CountedName> = new.iter().skip(1).filter_map(name_of).collect();
+                let (change, name) =
+                    self.first_entry(&entries, &listed, &names, first, tries, &gone(&keep))?;
+                let after = BootVersion { sub: other(self.version.sub), ..self.version };
+                write_refs(self, after, new)?;
+                self.apply(&change)?;
+                if !trial {
+                    self.apply(&sdboot::confirm(&read(&self.path, partition)?, &name).map_err(refuse)?)?;
+                }
+            }
+            Try::Confirm => {
+                if let Some(name) = name_of(first) {
+                    self.apply(&sdboot::confirm(&entries, &name).map_err(refuse)?)?;
+                }
+            }
+            _ => {
+                if what == Try::FallBack
+                    && let (Some(armed), _) = self.counted()?
+                    && let Some(tried) = listed.iter().find(|d| d.name() == armed.id.as_str())
+                    && let Some(name) = name_of(tried)
+                {
+                    self.apply(&sdboot::fall_back(&entries, &name).map_err(refuse)?)?;
+                }
+                let folder = format!("{partition}/loader/entries");
+                // a bad entry stays while its system runs
+                let stays = |name: &CountedName| kept.iter().any(|k| k.stem == name.stem);
+                let now = read(&self.path, partition)?;
+                let left = now.files.iter().filter(|l| is_ours(l) && !stays(&l.0));
+                let mut steps: Vec<_> = left.map(|l| DiskStep::Remove(format!("{folder}/{}", l.0))).collect();
+                steps.push(DiskStep::Sync);
+                let steps = steps.into_iter().map(rootling_boot::loader::Step::Disk).collect();
+                self.apply(&Change { steps, reboot_argument: None })?;
+            }
+        }
+        self.reload()?;
+        self.remove_other_refs()?;
+        Ok(Written { is_swap: true, is_same: false })
+    }
+
+    /// The plan that gives a deployment the first entry, counted.
+    fn first_entry(
+        &self,
+        entries: &Entries,
+        listed: &[Deployment],
+        names: &[Listed],
+        first: &Deployment,
+        tries: u32,
+        dropped: &[CountedName],
+    ) -> Result<(Change, CountedName)> {
+        let mut kept = Vec::new();
+        for (item, (_, entry)) in self.items(listed)?.into_iter().zip(names) {
+            kept.push(Kept { item, link: link(entry)? });
+        }
+        let [new] = &self.items(std::slice::from_ref(first))?[..] else {
+            return Err(refused("expected one deployment"));
+        };
+        sdboot::arm(entries, self.version, &kept, new, tries, dropped).map_err(refuse)
+    }
+}

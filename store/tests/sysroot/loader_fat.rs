@@ -1,0 +1,130 @@
+//! systemd-boot on a folder that stands for its FAT partition: no symlinks in it, and kernels of its own.
+//!
+//! The loader is played by renames, as systemd-boot 252 does them; a check that knows none of the code follows each
+//! entry to its kernel and its deployment.
+
+use crate::loader::Device;
+use rootling_boot::loader::{Outcome, Trial};
+use rootling_object::Hasher;
+use rootling_store::sysroot::loader::Loader;
+use std::fs;
+
+const ENTRIES: &str = "efi/loader/entries";
+
+fn device() -> Device {
+    let device = Device::new(Some("systemd-boot"));
+    fs::create_dir_all(device.path(ENTRIES)).unwrap();
+    fs::write(device.path(ENTRIES).join("a-other.conf"), "title other\nlinux /other\n").unwrap();
+    device.lock(0).install(Loader::SystemdBoot { partition: "efi".into() }, 0).unwrap();
+    device
+}
+
+/// Which commit each entry boots, by file name; every one has to lead to its kernel and its deployment.
+fn entries(device: &Device) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
+    for file in fs::read_dir(device.path(ENTRIES)).unwrap() {
+        let file = file.unwrap();
+        let (name, text) =
+            (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap());
+        assert!(file.file_type().unwrap().is_file(), "{name} is no file");
+        if !name.starts_with("ostree-") {
+            continue;
+        }
+        let value = |key: &str| text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(' ')).unwrap();
+        let option = value("options").split(' ').find_map(|o| o.strip_prefix("ostree=/")).unwrap();
+        let mut hasher = Hasher::new();
+        for key in ["linux", "initrd"] {
+            hasher.update(&fs::read(device.path("efi").join(&value(key)[1..])).unwrap());
+        }
+        assert!(option.contains(&hasher.finish().to_string()), "{name}: {option}");
+        let tree = fs::canonicalize(device.path(option)).unwrap();
+        let tree = tree.file_name().unwrap().to_str().unwrap();
+        let place = device.commits.iter().position(|c| tree.starts_with(&c.to_string())).unwrap();
+        found.push((name, place));
+    }
+    found.sort();
+    found
+}
+
+fn rename(device: &Device, from: &str, to: &str) {
+    fs::rename(device.path(ENTRIES).join(from), device.path(ENTRIES).join(to)).unwrap();
+}
+
+fn names(list: &[(&str, usize)]) -> Vec<(String, usize)> {
+    list.iter().map(|(name, place)| (name.to_string(), *place)).collect()
+}
+
+#[test]
+fn a_counted_entry_is_tried_and_confirmed() {
+    let device = device();
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0)]));
+    assert!(!device.path("boot/loader").exists(), "one list only");
+    device.deploy(0, 1, 3).unwrap();
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0), ("ostree-2+03-00.conf", 1)]));
+    let text = fs::read_to_string(device.path(ENTRIES).join("ostree-2+03-00.conf")).unwrap();
+    assert!(text.contains(" panic=10"), "{text}");
+    assert_eq!(device.state(0).outcome, Outcome::NotTriedYet);
+    rename(&device, "ostree-2+03-00.conf", "ostree-2+02-01.conf");
+    let state = device.state(1);
+    assert_eq!(
+        (state.outcome, state.trial, state.armed.unwrap().tries),
+        (Outcome::OnTrial, Trial::Left(2), 3)
+    );
+    device.lock(1).confirm().unwrap();
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0), ("ostree-2.conf", 1)]));
+    assert_eq!(device.state(1).armed, None);
+
+    device.deploy(1, 2, 2).unwrap();
+    assert_eq!(
+        entries(&device),
+        names(&[("ostree-1.conf", 0), ("ostree-2.conf", 1), ("ostree-3+02-00.conf", 2)])
+    );
+    let versions: Vec<_> = device.open(1).deployments().iter().map(|d| d.checksum).collect();
+    assert_eq!(versions, [device.commits[2], device.commits[1], device.commits[0]]);
+    assert!(device.path(ENTRIES).join("a-other.conf").exists());
+}
+
+#[test]
+fn an_entry_without_tries_left_is_taken_off() {
+    let device = device();
+    device.deploy(0, 1, 2).unwrap();
+    rename(&device, "ostree-2+02-00.conf", "ostree-2+00-02.conf");
+    let state = device.state(0);
+    assert_eq!((state.outcome, state.trial), (Outcome::FellBack, Trial::Spent));
+    assert_eq!(device.lock(0).fall_back().unwrap().checksum, device.commits[0]);
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0)]));
+    device.lock(0).cleanup(Default::default()).unwrap();
+    assert_eq!(fs::read_dir(device.path("efi/ostree")).unwrap().count(), 1, "its kernel went too");
+}
+
+#[test]
+fn going_back_makes_a_new_first_entry() {
+    let device = device();
+    device.deploy(0, 1, 1).unwrap();
+    device.lock(1).confirm().unwrap();
+    device.lock(1).rollback("os").unwrap();
+    assert_eq!(entries(&device), names(&[("ostree-2.conf", 1), ("ostree-3.conf", 0)]));
+    device.lock(0).undeploy(1).unwrap();
+    device.lock(0).cleanup(Default::default()).unwrap();
+    assert_eq!(entries(&device), names(&[("ostree-3.conf", 0)]));
+}
+
+#[test]
+fn a_rename_that_was_cut_and_a_pinned_default() {
+    let device = device();
+    device.deploy(0, 1, 3).unwrap();
+    let text = fs::read_to_string(device.path(ENTRIES).join("ostree-2+03-00.conf")).unwrap();
+    fs::write(device.path(ENTRIES).join("ostree-2.conf"), text).unwrap();
+    assert_eq!(device.open(1).deployments().len(), 2, "one file under two names");
+    device.deploy(1, 2, 3).unwrap();
+    assert_eq!(
+        entries(&device),
+        names(&[("ostree-1.conf", 0), ("ostree-2.conf", 1), ("ostree-3+03-00.conf", 2)])
+    );
+
+    let pinned = self::device();
+    fs::write(pinned.path("efi/loader/loader.conf"), "timeout 3\ndefault a-other.conf\n").unwrap();
+    let error = pinned.deploy(0, 1, 3).unwrap_err().to_string();
+    assert!(error.contains("loader.conf default"), "{error}");
+    assert_eq!(entries(&pinned), names(&[("ostree-1.conf", 0)]));
+}
