@@ -18,7 +18,7 @@ mod choose;
 mod objects;
 mod parts;
 
-use rootling_delta::{Header, Prelude};
+use rootling_delta::{ErrorKind, Header, Prelude};
 use rootling_object::{Checksum, Dict, ObjectName};
 use rootling_store::{RepoMode, Transaction};
 
@@ -160,11 +160,10 @@ fn is_whole(pull: &Pull<'_>, commit: &Checksum) -> bool {
 
 impl From<rootling_delta::Error> for Error {
     fn from(error: rootling_delta::Error) -> Error {
-        match error {
-            rootling_delta::Error::Malformed { .. } | rootling_delta::Error::Object { .. } => {
-                Error::Corrupt(error.to_string())
-            }
-            _ => Error::Refused(error.to_string()),
+        let text = error.to_string();
+        match error.kind() {
+            ErrorKind::Malformed { .. } | ErrorKind::Object { .. } => Error::Corrupt(text),
+            _ => Error::Refused(text),
         }
     }
 }

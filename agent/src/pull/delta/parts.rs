@@ -193,6 +193,6 @@ impl ReadAt for Group {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> rootling_delta::Result<()> {
         let read = self.file.read_exact_at(into, offset);
-        read.map_err(|error| rootling_delta::Error::Io(format!("group: {error}")))
+        read.map_err(|error| rootling_delta::Error::io(format!("group: {error}")))
     }
 }
