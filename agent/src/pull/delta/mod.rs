@@ -131,9 +131,11 @@ pub fn bring(pull: &Pull<'_>, transaction: &Transaction<'_>, offer: Offer) -> Re
         }
         _ => return Ok(Brought::default()),
     };
-    let from = opened.header.from.map_or("nothing".to_owned(), |from| Checksum(from).to_string());
-    pull.screen
-        .say(&format!("by delta from {from}: {}, the fewest bytes from a commit here", size(opened.total)));
+    let bytes = size(opened.total);
+    pull.screen.say(&match opened.header.from.map(Checksum) {
+        Some(from) => format!("by delta from {from}: {bytes}, the fewest from a commit that is here"),
+        None => format!("by delta from nothing: {bytes}, for want of one from a commit that is here"),
+    });
     let (brought, broken) = apply::apply(pull, server, transaction, &opened)?;
     match (broken.is_empty(), pull.deltas) {
         (true, _) => {}
