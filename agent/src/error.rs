@@ -101,14 +101,14 @@ impl Error {
 
 impl From<rootling_store::Error> for Error {
     fn from(error: rootling_store::Error) -> Error {
-        use rootling_store::Error as E;
+        use rootling_store::ErrorKind as E;
         let text = error.to_string();
-        match error {
+        match error.kind() {
             E::Corrupt { .. } => Error::Corrupt(text),
             E::NoSpace { .. } => Error::Space(text),
             E::Locked { .. } => Error::Locked(text),
-            E::Trust(inner) => inner.into(),
-            E::Io { source, .. } if is_full(&source) => Error::Space(text),
+            E::Trust(inner) => inner.clone().into(),
+            E::Io { source, .. } if is_full(source) => Error::Space(text),
             _ => Error::Refused(text),
         }
     }
@@ -116,9 +116,9 @@ impl From<rootling_store::Error> for Error {
 
 impl From<rootling_trust::Error> for Error {
     fn from(error: rootling_trust::Error) -> Error {
-        use rootling_trust::Error as E;
+        use rootling_trust::ErrorKind as E;
         let text = error.to_string();
-        match error {
+        match error.kind() {
             E::WrongChecksum { .. } | E::Malformed(_) => Error::Corrupt(text),
             E::BadKey { .. } => Error::Refused(text),
             _ => Error::Untrusted(text),

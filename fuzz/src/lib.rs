@@ -4,6 +4,7 @@
 //! proportion to the input is a bug. What a decoder accepts encodes to the same bytes (for formats with one
 //! normal form), or to a text that reads as the same value (for formats with several).
 
+mod agent;
 mod boot;
 mod delta;
 #[cfg(feature = "host")]
@@ -26,7 +27,9 @@ pub struct Target {
 
 /// All targets of this build.
 pub fn targets() -> Vec<Target> {
-    let mut all = [object::TARGETS, boot::TARGETS, delta::TARGETS, trust::TARGETS, store::TARGETS].concat();
+    let mut all =
+        [object::TARGETS, boot::TARGETS, delta::TARGETS, trust::TARGETS, store::TARGETS, agent::TARGETS]
+            .concat();
     #[cfg(feature = "host")]
     all.extend(host::TARGETS);
     all

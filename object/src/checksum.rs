@@ -34,9 +34,9 @@ impl Checksum {
 
     /// Takes the 32 raw bytes that objects store; any other length is refused.
     pub fn from_slice(bytes: &[u8]) -> Result<Checksum> {
-        <[u8; 32]>::try_from(bytes)
-            .map(Checksum)
-            .map_err(|_| Error::malformed("checksum", "length", "32 bytes", format!("{} bytes", bytes.len())))
+        <[u8; 32]>::try_from(bytes).map(Checksum).map_err(|_| {
+            Error::malformed("checksum", "length", "32 bytes", format_args!("{} bytes", bytes.len()))
+        })
     }
 
     /// The raw bytes.

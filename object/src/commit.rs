@@ -68,14 +68,14 @@ impl Commit {
                 WHAT,
                 "related objects",
                 "none",
-                format!("{} bytes", related.len()),
+                format_args!("{} bytes", related.len()),
             ));
         }
         let timestamp = <[u8; 8]>::try_from(timestamp)
             .map_err(|_| Error::malformed(WHAT, "timestamp", "8 bytes", timestamp.len()))?;
         let checksum = |field: &'static str, bytes: &[u8]| {
             Checksum::from_slice(bytes)
-                .map_err(|_| Error::malformed(WHAT, field, "32 bytes", format!("{} bytes", bytes.len())))
+                .map_err(|_| Error::malformed(WHAT, field, "32 bytes", format_args!("{} bytes", bytes.len())))
         };
         Ok(Commit {
             metadata: Dict::decode(WHAT, metadata)?,

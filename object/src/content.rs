@@ -84,7 +84,7 @@ impl FileHeader {
             return Err(Error::malformed(
                 WHAT,
                 "header length",
-                format!("at most {MAX_HEADER_SIZE} bytes"),
+                format_args!("at most {MAX_HEADER_SIZE} bytes"),
                 length,
             ));
         }
@@ -141,7 +141,7 @@ fn prefixed(header: Vec<u8>) -> Vec<u8> {
 fn check_mode(what: &'static str, mode: u32) -> Result<()> {
     match mode & !0o7777 {
         MODE_REGULAR | MODE_SYMLINK => Ok(()),
-        _ => Err(Error::malformed(what, "mode", "a regular file or a symlink", format!("{mode:o}"))),
+        _ => Err(Error::malformed(what, "mode", "a regular file or a symlink", format_args!("{mode:o}"))),
     }
 }
 

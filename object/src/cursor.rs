@@ -16,7 +16,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take(&mut self, field: &'static str, count: usize) -> Result<&'a [u8]> {
         let Some((head, rest)) = self.rest.split_at_checked(count) else {
             let got = format!("{} bytes", self.rest.len());
-            return Err(Error::malformed(self.what, field, format!("{count} bytes"), got));
+            return Err(Error::malformed(self.what, field, format_args!("{count} bytes"), got));
         };
         self.rest = rest;
         Ok(head)
@@ -24,7 +24,9 @@ impl<'a> Cursor<'a> {
 
     fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N]> {
         let bytes = self.take(field, N)?;
-        bytes.try_into().map_err(|_| Error::malformed(self.what, field, format!("{N} bytes"), bytes.len()))
+        bytes
+            .try_into()
+            .map_err(|_| Error::malformed(self.what, field, format_args!("{N} bytes"), bytes.len()))
     }
 
     pub(crate) fn u32_be(&mut self, field: &'static str) -> Result<u32> {
@@ -44,6 +46,6 @@ impl<'a> Cursor<'a> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(Error::malformed(self.what, "end", "no further bytes", format!("{} bytes", self.rest.len())))
+        Err(Error::malformed(self.what, "end", "no further bytes", format_args!("{} bytes", self.rest.len())))
     }
 }

@@ -35,7 +35,7 @@ impl DirMeta {
     pub fn decode(bytes: &[u8]) -> Result<DirMeta> {
         let meta = decode_owner_mode("dirmeta", bytes)?;
         if meta.mode & !0o7777 != MODE_DIRECTORY {
-            return Err(Error::malformed("dirmeta", "mode", "a directory", format!("{:o}", meta.mode)));
+            return Err(Error::malformed("dirmeta", "mode", "a directory", format_args!("{:o}", meta.mode)));
         }
         Ok(meta)
     }

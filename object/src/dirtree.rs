@@ -101,7 +101,7 @@ fn checked_name(bytes: &[u8], last: Option<&String>) -> Result<String> {
 
 fn checksum_of(bytes: &[u8]) -> Result<Checksum> {
     Checksum::from_slice(bytes)
-        .map_err(|_| Error::malformed(WHAT, "checksum", "32 bytes", format!("{} bytes", bytes.len())))
+        .map_err(|_| Error::malformed(WHAT, "checksum", "32 bytes", format_args!("{} bytes", bytes.len())))
 }
 
 #[cfg(test)]

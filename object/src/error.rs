@@ -3,9 +3,13 @@
 use crate::Checksum;
 use std::fmt;
 
+/// A pointer to an [`ErrorKind`]: `?` moves it at every step, and that is most of what errors cost a program.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Box<ErrorKind>);
+
 /// What was wrong with the bytes or the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Error {
+pub enum ErrorKind {
     /// The input is not what its format says; the source has to be refused.
     Malformed {
         /// The thing being read, such as `dirtree`.
@@ -32,23 +36,51 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    pub(crate) fn malformed(
+    /// For the input `what`, at `place` in it.
+    pub fn malformed(
         what: &'static str,
-        place: impl Into<String>,
-        expected: impl Into<String>,
+        place: impl fmt::Display,
+        expected: impl fmt::Display,
         got: impl fmt::Display,
     ) -> Error {
-        Error::Malformed { what, place: place.into(), expected: expected.into(), got: got.to_string() }
+        Error::from_parts(what, &place, &expected, &got)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn from_parts(
+        what: &'static str,
+        place: &dyn fmt::Display,
+        expected: &dyn fmt::Display,
+        got: &dyn fmt::Display,
+    ) -> Error {
+        let (place, expected, got) = (place.to_string(), expected.to_string(), got.to_string());
+        Error(Box::new(ErrorKind::Malformed { what, place, expected, got }))
+    }
+
+    pub(crate) fn checksum(what: String, expected: Checksum, got: Checksum) -> Error {
+        Error(Box::new(ErrorKind::Checksum { what, expected, got }))
+    }
+
+    /// What was wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Malformed { what, place, expected, got } => {
+        match self.kind() {
+            ErrorKind::Malformed { what, place, expected, got } => {
                 write!(f, "malformed {what}: {place}: expected {expected}, got {got}")
             }
-            Error::Checksum { what, expected, got } => {
+            ErrorKind::Checksum { what, expected, got } => {
                 write!(f, "corrupt {what}: expected checksum {expected}, got {got}")
             }
         }

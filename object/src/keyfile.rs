@@ -186,7 +186,7 @@ impl Keyfile {
 }
 
 fn bad_value(group: &str, key: &str, expected: &str, got: &str) -> Error {
-    Error::malformed("key file", format!("[{group}] {key}"), expected, quoted(got))
+    Error::malformed("key file", format_args!("[{group}] {key}"), expected, quoted(got))
 }
 
 impl fmt::Display for Keyfile {

@@ -45,7 +45,7 @@ pub use commit::Commit;
 pub use content::FileHeader;
 pub use dirmeta::DirMeta;
 pub use dirtree::DirTree;
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use keyfile::Keyfile;
 pub use name::{ObjectKind, ObjectName};
 pub use refs::{RefName, Refspec};

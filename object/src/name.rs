@@ -104,7 +104,7 @@ impl ObjectName {
         if got == self.checksum {
             return Ok(());
         }
-        Err(Error::Checksum { what: format!("object {self}"), expected: self.checksum, got })
+        Err(Error::checksum(format!("object {self}"), self.checksum, got))
     }
 }
 

@@ -62,7 +62,7 @@ impl Summary {
                     WHAT,
                     "refs",
                     "ascending order",
-                    format!("{name} after {}", last.name),
+                    format_args!("{name} after {}", last.name),
                 ));
             }
             let size = <[u8; 8]>::try_from(size)

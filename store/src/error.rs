@@ -5,9 +5,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// A pointer to an [`ErrorKind`]: `?` moves it at every step, and that is most of what errors cost a program.
+pub struct Error(Box<ErrorKind>);
+
 /// Why something on disk could not be read or written.
 #[derive(Debug)]
-pub enum Error {
+pub enum ErrorKind {
     /// The system refused; report it.
     Io {
         /// What was being done, such as `rename`.
@@ -67,33 +70,78 @@ impl Error {
     pub fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         move |source| match foreign(source) {
             Ok(error) => error,
-            Err(source) => Error::Io { doing, path: path.as_ref().to_owned(), source },
+            Err(source) => ErrorKind::Io { doing, path: path.as_ref().to_owned(), source }.into(),
         }
     }
 
     /// Names the place of malformed bytes.
     pub fn corrupt(place: impl fmt::Display) -> impl FnOnce(object::Error) -> Error {
-        move |source| Error::Corrupt { place: place.to_string(), source }
+        move |source| Error::corrupt_at(place.to_string(), source)
+    }
+
+    /// Malformed bytes at a place.
+    pub fn corrupt_at(place: String, source: object::Error) -> Error {
+        ErrorKind::Corrupt { place, source }.into()
+    }
+
+    /// Something is not at a place.
+    #[cold]
+    pub fn not_found(what: impl fmt::Display, place: impl AsRef<Path>) -> Error {
+        let (what, place) = (text(&what), place.as_ref().to_owned());
+        ErrorKind::NotFound { what, place }.into()
+    }
+
+    /// Another program holds the lock.
+    pub fn locked(path: PathBuf) -> Error {
+        ErrorKind::Locked { path }.into()
+    }
+
+    /// Too little space on the file system of `path`.
+    pub fn no_space(path: PathBuf, needed: u64, available: u64) -> Error {
+        ErrorKind::NoSpace { path, needed, available }.into()
+    }
+
+    /// Something this program does not do.
+    #[cold]
+    pub fn unsupported(what: impl fmt::Display) -> Error {
+        ErrorKind::Unsupported { what: text(&what) }.into()
+    }
+
+    /// A request that goes against a rule.
+    #[cold]
+    pub fn refused(reason: impl fmt::Display) -> Error {
+        ErrorKind::Refused { reason: text(&reason) }.into()
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
     }
 
     /// An object that is not there.
     pub fn no_object(name: &ObjectName, place: &Path) -> Error {
-        Error::NotFound { what: format!("object {name}"), place: place.to_owned() }
+        Error::not_found(format!("object {name}"), place)
     }
 
     /// Whether the bytes themselves are at fault.
     pub fn is_corrupt(&self) -> bool {
-        matches!(self, Error::Corrupt { .. })
+        matches!(self.kind(), ErrorKind::Corrupt { .. })
     }
 
     /// Whether the thing is just not there.
     pub fn is_not_found(&self) -> bool {
-        match self {
-            Error::NotFound { .. } => true,
-            Error::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        match self.kind() {
+            ErrorKind::NotFound { .. } => true,
+            ErrorKind::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
             _ => false,
         }
     }
+}
+
+/// Once, for every type it is asked with.
+#[inline(never)]
+fn text(what: &dyn fmt::Display) -> String {
+    what.to_string()
 }
 
 /// An error of this crate that travelled through a reader as an `io::Error` comes out as itself.
@@ -116,33 +164,47 @@ impl From<Error> for io::Error {
 
 impl From<rootling_trust::Error> for Error {
     fn from(error: rootling_trust::Error) -> Error {
-        Error::Trust(error)
+        ErrorKind::Trust(error).into()
+    }
+}
+
+impl From<ErrorKind> for Error {
+    #[cold]
+    #[inline(never)]
+    fn from(kind: ErrorKind) -> Error {
+        Error(Box::new(kind))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Io { doing, path, source } => write!(f, "{doing} {}: {source}", path.display()),
-            Error::Corrupt { place, source } => write!(f, "{place}: {source}"),
-            Error::NotFound { what, place } => write!(f, "{what} is not in {}", place.display()),
-            Error::NoSpace { path, needed, available } => {
+        match self.kind() {
+            ErrorKind::Io { doing, path, source } => write!(f, "{doing} {}: {source}", path.display()),
+            ErrorKind::Corrupt { place, source } => write!(f, "{place}: {source}"),
+            ErrorKind::NotFound { what, place } => write!(f, "{what} is not in {}", place.display()),
+            ErrorKind::NoSpace { path, needed, available } => {
                 write!(f, "no space on {}: needed {needed} bytes, may use {available}", path.display())
             }
-            Error::Locked { path } => write!(f, "another program holds the lock {}", path.display()),
-            Error::Unsupported { what } => write!(f, "not supported: {what}"),
-            Error::Refused { reason } => write!(f, "refused: {reason}"),
-            Error::Trust(error) => error.fmt(f),
+            ErrorKind::Locked { path } => write!(f, "another program holds the lock {}", path.display()),
+            ErrorKind::Unsupported { what } => write!(f, "not supported: {what}"),
+            ErrorKind::Refused { reason } => write!(f, "refused: {reason}"),
+            ErrorKind::Trust(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Io { source, .. } => Some(source),
-            Error::Corrupt { source, .. } => Some(source),
-            Error::Trust(error) => Some(error),
+        match self.kind() {
+            ErrorKind::Io { source, .. } => Some(source),
+            ErrorKind::Corrupt { source, .. } => Some(source),
+            ErrorKind::Trust(error) => Some(error),
             _ => None,
         }
     }

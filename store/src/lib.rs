@@ -23,10 +23,11 @@ pub mod fsck;
 pub mod lock;
 pub mod prune;
 pub mod repo;
+mod share;
 mod sys;
 pub mod sysroot;
 pub mod tree;
 pub mod walk;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use repo::{Content, Incoming, Repo, RepoMode, Transaction};

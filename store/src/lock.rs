@@ -47,7 +47,7 @@ impl FileLock {
                 continue;
             }
             if start.elapsed() >= patience {
-                return Err(Error::Locked { path: path.to_owned() });
+                return Err(Error::locked(path.to_owned()));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -81,6 +81,7 @@ fn try_lock(file: &File, kind: LockKind) -> std::result::Result<bool, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn exclusive_keeps_all_others_out_and_shared_only_exclusive() {
@@ -88,10 +89,14 @@ mod tests {
         let path = dir.path().join(".lock");
         let shared = FileLock::try_acquire(&path, LockKind::Shared).unwrap();
         let second = FileLock::try_acquire(&path, LockKind::Shared).unwrap();
-        assert!(matches!(FileLock::try_acquire(&path, LockKind::Exclusive), Err(Error::Locked { .. })));
+        assert!(
+            matches!(FileLock::try_acquire(&path, LockKind::Exclusive), Err(error) if matches!(error.kind(), ErrorKind::Locked { .. }))
+        );
         drop((shared, second));
         let exclusive = FileLock::try_acquire(&path, LockKind::Exclusive).unwrap();
-        assert!(matches!(FileLock::try_acquire(&path, LockKind::Shared), Err(Error::Locked { .. })));
+        assert!(
+            matches!(FileLock::try_acquire(&path, LockKind::Shared), Err(error) if matches!(error.kind(), ErrorKind::Locked { .. }))
+        );
         drop(exclusive);
         FileLock::try_acquire(&path, LockKind::Shared).unwrap();
     }

@@ -61,7 +61,7 @@ pub fn read_file(
     let content = repo.open_content(&checksum)?;
     if content.size > limit {
         let reason = format!("{path} has {} bytes, at most {limit} are read", content.size);
-        return Err(Error::Refused { reason });
+        return Err(Error::refused(reason));
     }
     let mut bytes = Vec::new();
     let mut reader = content.reader;

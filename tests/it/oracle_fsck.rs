@@ -93,7 +93,7 @@ fn a_repair_that_fails_leaves_the_commit_marked_partial() {
     let report = fsck(&repo, None, 1).unwrap();
     let commit = report.problems[0].commit;
     let failed = repair(&repo, report, 1, &mut |_, name| {
-        Err(rootling_store::Error::NotFound { what: name.to_string(), place: "nowhere".into() })
+        Err(rootling_store::Error::not_found(name.to_string(), "nowhere"))
     });
     assert!(failed.unwrap_err().to_string().contains("nowhere"));
     assert!(repo.is_partial(&commit));

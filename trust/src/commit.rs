@@ -1,7 +1,7 @@
 //! From commit and summary bytes to verified values, and the signing of both.
 
 use crate::key::SIGNATURE_LEN;
-use crate::{By, Error, Keyring, Policy, Result, SecretKey, Verified};
+use crate::{By, Error, ErrorKind, Keyring, Policy, Result, SecretKey, Verified};
 use rootling_object::commit::key::SIGNATURES;
 use rootling_object::{Checksum, Commit, Dict, Summary, Value};
 
@@ -17,7 +17,7 @@ pub fn verify_commit(
 ) -> Result<Verified<Commit>> {
     let got = Checksum::of(commit_bytes);
     if got != expected {
-        return Err(Error::WrongChecksum { expected, got });
+        return Err(ErrorKind::WrongChecksum { expected, got }.into());
     }
     let by = check(&format!("commit {expected}"), commit_bytes, detached, policy)?;
     Ok(Verified::new(Commit::decode(commit_bytes)?, by, expected))
@@ -49,25 +49,23 @@ fn check(what: &str, bytes: &[u8], metadata: Option<&Dict>, policy: &Policy) -> 
 
 fn check_keys(what: &str, bytes: &[u8], metadata: Option<&Dict>, keyring: &Keyring) -> Result<By> {
     if keyring.usable().next().is_none() {
-        return Err(Error::NoKeys);
+        return Err(ErrorKind::NoKeys.into());
     }
     let signatures = metadata.map(|dict| signatures(what, dict)).transpose()?.unwrap_or_default();
     if signatures.is_empty() {
-        return Err(Error::Unsigned { what: what.into() });
+        return Err(ErrorKind::Unsigned { what: what.into() }.into());
     }
     let made_by = |key: &&crate::PublicKey| signatures.iter().any(|s| key.check(bytes, s).is_some());
     if let Some(key) = keyring.usable().find(made_by) {
         return Ok(By::Key(*key));
     }
     let revoked = keyring.revoked().find(made_by).map(|key| key.to_string());
-    Err(Error::Refused { what: what.into(), signatures: signatures.len(), revoked })
+    Err(ErrorKind::Refused { what: what.into(), signatures: signatures.len(), revoked }.into())
 }
 
 fn signatures(what: &str, metadata: &Dict) -> Result<Vec<[u8; SIGNATURE_LEN]>> {
-    let bad = |expected: &str, got: String| Error::BadSignatures {
-        what: what.into(),
-        expected: expected.into(),
-        got,
+    let bad = |expected: &str, got: String| {
+        Error::from(ErrorKind::BadSignatures { what: what.into(), expected: expected.into(), got })
     };
     let Some(value) = metadata.get(SIGNATURES) else { return Ok(Vec::new()) };
     let arrays = metadata.byte_arrays(SIGNATURES).ok_or_else(|| bad("type aay", value.type_string()))?;
@@ -171,7 +169,7 @@ mod tests {
         other.timestamp = 2;
         let dict = signed(&other.encode(), &[1]);
         let error = verify_commit(&bytes, Checksum::of(&bytes), Some(&dict), &keys(&[1])).unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Refused { .. }), "{error}");
     }
 
     #[test]
@@ -181,8 +179,8 @@ mod tests {
         let verified = verify_commit(&bytes, Checksum::of(&bytes), None, &policy).unwrap();
         assert_eq!(verified.by(), &By::Unsigned { remote: "r".into() });
         let wrong = verify_commit(&bytes, Checksum::of(b""), None, &policy).unwrap_err();
-        assert!(matches!(wrong, Error::WrongChecksum { .. }), "{wrong}");
+        assert!(matches!(wrong.kind(), ErrorKind::WrongChecksum { .. }), "{wrong}");
         let junk = verify_commit(b"junk", Checksum::of(b"junk"), None, &policy).unwrap_err();
-        assert!(matches!(junk, Error::Malformed(_)), "{junk}");
+        assert!(matches!(junk.kind(), ErrorKind::Malformed(_)), "{junk}");
     }
 }

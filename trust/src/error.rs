@@ -3,9 +3,13 @@
 use rootling_object::Checksum;
 use std::fmt;
 
+/// A pointer to an [`ErrorKind`]: `?` moves it at every step, and that is most of what errors cost a program.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Box<ErrorKind>);
+
 /// What was wrong, by what the caller can do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Error {
+pub enum ErrorKind {
     /// A key cannot be used: the configuration has to be put right.
     BadKey {
         /// Which key, or where it came from.
@@ -54,13 +58,38 @@ pub enum Error {
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
+impl Error {
+    pub(crate) fn bad_key(what: &'static str, expected: &'static str, got: String) -> Error {
+        ErrorKind::BadKey { what, expected, got }.into()
+    }
+
+    /// What was wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+}
+
+impl From<ErrorKind> for Error {
+    #[cold]
+    #[inline(never)]
+    fn from(kind: ErrorKind) -> Error {
+        Error(Box::new(kind))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::BadKey { what, expected, got } => write!(f, "{what}: expected {expected}, got {got}"),
-            Error::NoKeys => f.write_str("signature policy: expected at least one trusted key, got none"),
-            Error::Unsigned { what } => write!(f, "{what}: expected an ed25519 signature, got none"),
-            Error::Refused { what, signatures, revoked } => {
+        match self.kind() {
+            ErrorKind::BadKey { what, expected, got } => write!(f, "{what}: expected {expected}, got {got}"),
+            ErrorKind::NoKeys => f.write_str("signature policy: expected at least one trusted key, got none"),
+            ErrorKind::Unsigned { what } => write!(f, "{what}: expected an ed25519 signature, got none"),
+            ErrorKind::Refused { what, signatures, revoked } => {
                 write!(
                     f,
                     "{what}: expected a valid signature by a trusted key, got {signatures} without one"
@@ -70,21 +99,21 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
-            Error::BadSignatures { what, expected, got } => {
+            ErrorKind::BadSignatures { what, expected, got } => {
                 write!(f, "signatures of {what}: expected {expected}, got {got}")
             }
-            Error::WrongChecksum { expected, got } => {
+            ErrorKind::WrongChecksum { expected, got } => {
                 write!(f, "commit bytes: expected checksum {expected}, got {got}")
             }
-            Error::Malformed(inner) => write!(f, "{inner}"),
+            ErrorKind::Malformed(inner) => write!(f, "{inner}"),
         }
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Malformed(inner) => Some(inner),
+        match self.kind() {
+            ErrorKind::Malformed(inner) => Some(inner),
             _ => None,
         }
     }
@@ -92,6 +121,6 @@ impl std::error::Error for Error {
 
 impl From<rootling_object::Error> for Error {
     fn from(inner: rootling_object::Error) -> Error {
-        Error::Malformed(inner)
+        ErrorKind::Malformed(inner).into()
     }
 }

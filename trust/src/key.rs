@@ -26,8 +26,7 @@ pub struct SecretKey(SigningKey);
 impl PublicKey {
     /// Reads a key from its 32 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<PublicKey> {
-        let bad =
-            |got: String| Error::BadKey { what: "public key", expected: "32 bytes of an ed25519 key", got };
+        let bad = |got: String| Error::bad_key("public key", "32 bytes of an ed25519 key", got);
         let fixed: &[u8; 32] = bytes.try_into().map_err(|_| bad(format!("{} bytes", bytes.len())))?;
         if !is_reduced(fixed) {
             return Err(bad("a coordinate that is not reduced".into()));
@@ -41,11 +40,9 @@ impl PublicKey {
 
     /// Reads a key from its base64 text, white space around it allowed.
     pub fn parse_base64(text: &str) -> Result<PublicKey> {
-        let bytes = STANDARD.decode(text.trim()).map_err(|e| Error::BadKey {
-            what: "public key",
-            expected: "base64 of 32 bytes",
-            got: e.to_string(),
-        })?;
+        let bytes = STANDARD
+            .decode(text.trim())
+            .map_err(|e| Error::bad_key("public key", "base64 of 32 bytes", e.to_string()))?;
         PublicKey::from_bytes(&bytes)
     }
 
@@ -86,10 +83,8 @@ impl SecretKey {
 
     /// Reads a key from its base64 text: seed and public key, which have to belong together.
     pub fn parse_base64(text: &str) -> Result<SecretKey> {
-        let bad = |got: String| Error::BadKey {
-            what: "secret key",
-            expected: "base64 of 64 bytes, the seed and its public key",
-            got,
+        let bad = |got: String| {
+            Error::bad_key("secret key", "base64 of 64 bytes, the seed and its public key", got)
         };
         let bytes = STANDARD.decode(text.trim()).map_err(|_| bad("text that is not base64".into()))?;
         let fixed: &[u8; 64] =

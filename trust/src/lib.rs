@@ -31,7 +31,7 @@ mod keyring;
 mod verified;
 
 pub use commit::{MAX_SIGNATURES, sign_commit, sign_summary, verify_commit, verify_summary};
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use key::{PublicKey, SIGNATURE_LEN, SecretKey};
 pub use keyring::{Keyring, Policy};
 pub use verified::{By, Verified};

@@ -61,7 +61,7 @@ fn find(sysroot: &Sysroot, stateroot: &str, rev: &str) -> Result<Option<(Checksu
         (Ok(_), None) => {
             Err(Error::Refused(format!("{rev}: expected a refspec for the first deployment, got a commit")))
         }
-        (Err(rootling_store::Error::NotFound { .. }), Some(_)) if !is_name(rev) => Ok(None),
+        (Err(error), Some(_)) if error.is_not_found() && !is_name(rev) => Ok(None),
         (Err(error), _) => Err(error.into()),
     }
 }

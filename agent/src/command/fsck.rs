@@ -42,7 +42,7 @@ pub fn run(scene: &Scene<'_>, repair: bool) -> Result<Exit> {
         sources.bring(transaction, object, commit).map_err(|error| {
             let reason = error.to_string();
             failed.get_or_insert(error);
-            rootling_store::Error::Refused { reason }
+            rootling_store::Error::refused(reason)
         })
     });
     match (replaced, failed) {

@@ -17,10 +17,12 @@ pub struct Body {
     fault: Option<Error>,
     place: String,
     meter: Option<Arc<AtomicU64>>,
-    /// Where in the file it starts: not at 0 only if the server took the request's range.
-    pub offset: u64,
     /// The length the server announced.
     pub length: Option<u64>,
+    /// Where in the file the first byte of it is: 0, or the start of the range that was asked for.
+    pub offset: u64,
+    /// The length of the whole file, if it is known.
+    pub total: Option<u64>,
     /// The server's name for this version.
     pub etag: Option<String>,
     /// The server calls it HTML, which no repository serves.
@@ -37,8 +39,9 @@ impl Body {
             fault: None,
             place,
             meter: None,
-            offset: 0,
             length: None,
+            offset: 0,
+            total: None,
             etag: None,
             html: false,
         }

@@ -61,6 +61,7 @@ impl<T: Transport> Transport for Faulty<T> {
             _ => {}
         }
         let Answer::Found(body) = self.inner.get(request)? else { return Ok(Answer::Absent) };
+        let offset = body.offset;
         let mut bytes = body.bytes()?;
         let mut cut = false;
         match fault {
@@ -81,7 +82,9 @@ impl<T: Transport> Transport for Faulty<T> {
         }
         let reader: Box<dyn Read + Send> =
             if cut { Box::new(Cursor::new(bytes).chain(Broken)) } else { Box::new(Cursor::new(bytes)) };
-        Ok(Answer::Found(Body::new(place, reader, request.limit)))
+        let mut body = Body::new(place, reader, request.limit);
+        body.offset = offset;
+        Ok(Answer::Found(body))
     }
 
     fn name(&self, path: &str) -> String {

@@ -37,13 +37,14 @@ impl Transport for Files {
         }
         let range = request.range.clone().unwrap_or(0..meta.len());
         if range.start > meta.len() {
-            return Err(Error::Refused(format!("{place}: expected {range:?}, got {} bytes", meta.len())));
+            return Err(Error::Corrupt(format!("{place}: expected a longer file, got {} bytes", meta.len())));
         }
-        file.seek(SeekFrom::Start(range.start)).map_err(|error| Error::io(&place, &error))?;
         let length = range.end.min(meta.len()).saturating_sub(range.start);
+        file.seek(SeekFrom::Start(range.start)).map_err(|error| Error::io(&place, &error))?;
         let mut body = Body::new(place, Box::new(file.take(length)), request.limit);
         body.length = Some(length);
         body.offset = range.start;
+        body.total = Some(meta.len());
         Ok(Answer::Found(body))
     }
 

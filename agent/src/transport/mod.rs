@@ -2,10 +2,9 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | [`http`] | HTTP/1.1 by ureq, plain or in TLS |
+//! | [`http`] | HTTP/1.1, plain or in TLS, directly or through a proxy |
 //! | [`mod@file`] | `file:` URLs and local paths |
 //! | [`tls`] | TLS, if the feature `tls` is on |
-//! | [`proxy`] | plain HTTP through a proxy, and CONNECT for TLS |
 //! | [`body`] | what is received: limited, counted, classified |
 //! | [`speed`] | the low-speed limit |
 //! | [`retry`] | when to try again, and after how long |
@@ -17,8 +16,6 @@ pub mod body;
 pub mod faulty;
 pub mod file;
 pub mod http;
-mod proxy;
-mod resolve;
 pub mod retry;
 pub mod speed;
 mod tls;
@@ -44,18 +41,18 @@ pub struct Request<'a> {
     pub content: bool,
     /// The most bytes to accept.
     pub limit: u64,
-    /// Answer [`Answer::Unchanged`] if the server still has this.
+    /// Only these bytes; the server may send the whole file all the same, see [`Body::offset`].
+    pub range: Option<Range<u64>>,
+    /// Answer [`Answer::Unchanged`] if the server still has this; with a range: the whole file if it has another.
     pub etag: Option<&'a str>,
     /// Ask caches on the way for a fresh copy; set after a corrupt answer.
     pub fresh: bool,
-    /// Only these bytes of it; an answer that starts elsewhere says so by [`Body::offset`].
-    pub range: Option<Range<u64>>,
 }
 
 impl<'a> Request<'a> {
     /// A plain request for `path`.
     pub fn new(path: &'a str, limit: u64) -> Request<'a> {
-        Request { path, content: false, limit, etag: None, fresh: false, range: None }
+        Request { path, content: false, limit, range: None, etag: None, fresh: false }
     }
 }
 
@@ -84,7 +81,7 @@ pub trait Transport: Send + Sync {
 pub struct Limits {
     /// The longest silence while connecting, sending or receiving.
     pub stall: Duration,
-    /// The longest time until the head of an answer is complete.
+    /// The longest time to connect, and again until the head of an answer is complete.
     pub head: Duration,
     /// Bytes a second below which a connection is given up; 0 for no limit.
     pub low_speed_bytes: u64,

@@ -5,6 +5,7 @@ mod corrupt;
 mod delta;
 mod faulty;
 mod fixture;
+mod http;
 mod kill;
 mod network;
 mod nginx;

@@ -68,7 +68,7 @@ fn member(bytes: &[u8], from: usize, align: usize, to: usize) -> Option<&[u8]> {
 }
 
 fn not_normal(what: &'static str, place: impl std::fmt::Display, size: usize) -> Error {
-    Error::malformed(what, place.to_string(), "GVariant normal form", format!("bad framing in {size} bytes"))
+    Error::malformed(what, place, "GVariant normal form", format_args!("bad framing in {size} bytes"))
 }
 
 /// Splits a tuple into its members.

@@ -190,7 +190,7 @@ fn decode(text: &str, bytes: &[u8], depth: usize) -> Result<Value> {
         return Err(Error::malformed(
             WHAT,
             "nesting",
-            format!("at most {} levels", types::MAX_DEPTH),
+            format_args!("at most {} levels", types::MAX_DEPTH),
             "more",
         ));
     }
@@ -200,7 +200,14 @@ fn decode(text: &str, bytes: &[u8], depth: usize) -> Result<Value> {
         "b" => match bytes {
             [0] => Value::Bool(false),
             [1] => Value::Bool(true),
-            _ => return Err(Error::malformed(WHAT, "boolean", "one byte, 0 or 1", format!("{bytes:02x?}"))),
+            _ => {
+                return Err(Error::malformed(
+                    WHAT,
+                    "boolean",
+                    "one byte, 0 or 1",
+                    format_args!("{bytes:02x?}"),
+                ));
+            }
         },
         "y" => Value::Byte(u8::from_le_bytes(number("byte", bytes)?)),
         "n" => Value::I16(i16::from_le_bytes(number("16-bit integer", bytes)?)),
@@ -229,14 +236,20 @@ fn decode(text: &str, bytes: &[u8], depth: usize) -> Result<Value> {
 }
 
 fn number<const N: usize>(field: &'static str, bytes: &[u8]) -> Result<[u8; N]> {
-    bytes
-        .try_into()
-        .map_err(|_| Error::malformed(WHAT, field, format!("{N} bytes"), format!("{} bytes", bytes.len())))
+    bytes.try_into().map_err(|_| {
+        Error::malformed(WHAT, field, format_args!("{N} bytes"), format_args!("{} bytes", bytes.len()))
+    })
 }
 
 fn decode_variant(bytes: &[u8], depth: usize) -> Result<Value> {
-    let bad =
-        || Error::malformed(WHAT, "variant", "a value, a NUL and its type", format!("{} bytes", bytes.len()));
+    let bad = || {
+        Error::malformed(
+            WHAT,
+            "variant",
+            "a value, a NUL and its type",
+            format_args!("{} bytes", bytes.len()),
+        )
+    };
     let nul = bytes.iter().rposition(|&byte| byte == 0).ok_or_else(bad)?;
     let (value, rest) = bytes.split_at_checked(nul).ok_or_else(bad)?;
     let text = rest.get(1..).and_then(|text| std::str::from_utf8(text).ok()).ok_or_else(bad)?;
@@ -253,7 +266,14 @@ fn decode_maybe(element: &str, bytes: &[u8], depth: usize) -> Result<Value> {
         ([], _) => None,
         (bytes, Some(_)) => Some(bytes),
         ([inner @ .., 0], None) => Some(inner),
-        _ => return Err(Error::malformed(WHAT, "maybe", "a final NUL", format!("{} bytes", bytes.len()))),
+        _ => {
+            return Err(Error::malformed(
+                WHAT,
+                "maybe",
+                "a final NUL",
+                format_args!("{} bytes", bytes.len()),
+            ));
+        }
     };
     let item = inner.map(|inner| decode(element, inner, depth)).transpose()?.map(Box::new);
     Ok(Value::Maybe { element: element.into(), item })
@@ -266,7 +286,7 @@ fn decode_array(element: &str, bytes: &[u8], depth: usize) -> Result<Value> {
             let chunks = bytes.chunks_exact(size);
             if !chunks.remainder().is_empty() {
                 let expected = format!("a multiple of {size} bytes");
-                return Err(Error::malformed(WHAT, "array", expected, format!("{} bytes", bytes.len())));
+                return Err(Error::malformed(WHAT, "array", expected, format_args!("{} bytes", bytes.len())));
             }
             chunks.map(|chunk| decode(element, chunk, depth)).collect::<Result<_>>()?
         }

@@ -41,16 +41,11 @@ impl FilezError {
     }
 }
 
-fn malformed(place: &str, expected: impl Into<String>, got: impl fmt::Display) -> rootling_object::Error {
-    rootling_object::Error::Malformed {
-        what: "filez",
-        place: place.into(),
-        expected: expected.into(),
-        got: got.to_string(),
-    }
+fn malformed(place: &str, expected: impl fmt::Display, got: impl fmt::Display) -> rootling_object::Error {
+    rootling_object::Error::malformed("filez", place, expected, got)
 }
 
-fn bad_data(place: &str, expected: impl Into<String>, got: impl fmt::Display) -> io::Error {
+fn bad_data(place: &str, expected: impl fmt::Display, got: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, malformed(place, expected, got))
 }
 
@@ -139,7 +134,11 @@ impl<R: Read> Filez<R> {
         let mut bytes = Vec::new();
         (&mut source).take(u64::from(length)).read_to_end(&mut bytes).map_err(FilezError::Io)?;
         if bytes.len() as u64 != u64::from(length) {
-            return Err(FilezError::Malformed(malformed("header", format!("{length} bytes"), bytes.len())));
+            return Err(FilezError::Malformed(malformed(
+                "header",
+                format_args!("{length} bytes"),
+                bytes.len(),
+            )));
         }
         let (header, size) = FileHeader::decode_archive(&bytes).map_err(FilezError::Malformed)?;
         let mut inflate = Some(Inflate::new(source, size));
@@ -169,7 +168,7 @@ impl<R: Read> Filez<R> {
 fn read_exact(source: &mut impl Read, bytes: &mut [u8], place: &str) -> Result<(), FilezError> {
     source.read_exact(bytes).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            FilezError::Malformed(malformed(place, format!("{} bytes", bytes.len()), "fewer"))
+            FilezError::Malformed(malformed(place, format_args!("{} bytes", bytes.len()), "fewer"))
         }
         _ => FilezError::Io(error),
     })

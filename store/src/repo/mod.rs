@@ -58,7 +58,7 @@ impl RepoMode {
             "bare" => RepoMode::Bare,
             "bare-user" => RepoMode::BareUser,
             "bare-user-only" => RepoMode::BareUserOnly,
-            other => return Err(Error::Unsupported { what: format!("repo mode {other:?}") }),
+            other => return Err(Error::unsupported(format_args!("repo mode {other:?}"))),
         })
     }
 
@@ -99,7 +99,7 @@ impl Repo {
             let repo = Repo::open(root)?;
             if repo.mode != mode {
                 let reason = format!("{} is a repo of mode {}, not {mode}", root.display(), repo.mode);
-                return Err(Error::Refused { reason });
+                return Err(Error::refused(reason));
             }
             return Ok(repo);
         }
@@ -122,9 +122,7 @@ impl Repo {
         match config.get("core", "repo_version") {
             Some("1") => {}
             other => {
-                return Err(Error::Unsupported {
-                    what: format!("repo_version {other:?} in {}", path.display()),
-                });
+                return Err(Error::unsupported(format_args!("repo_version {other:?} in {}", path.display())));
             }
         }
         let mode = RepoMode::parse(config.get("core", "mode").unwrap_or("bare"))?;

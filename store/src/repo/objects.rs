@@ -105,8 +105,7 @@ impl Repo {
             RepoMode::BareUser => {
                 let meta = sys::get_xattr(path, b"user.ostreemeta")
                     .map_err(Error::io("read user.ostreemeta of", path))?;
-                let meta = meta
-                    .ok_or_else(|| Error::NotFound { what: "user.ostreemeta".into(), place: path.into() })?;
+                let meta = meta.ok_or_else(|| Error::not_found("user.ostreemeta", path))?;
                 let mut header =
                     FileHeader::decode_ostreemeta(&meta).map_err(Error::corrupt(path.display()))?;
                 if header.is_symlink() {
@@ -196,14 +195,16 @@ pub(crate) fn read_xattrs(path: &Path) -> Result<Xattrs> {
 }
 
 fn utf8(path: &Path, bytes: &[u8]) -> Result<String> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| Error::Corrupt {
-        place: path.display().to_string(),
-        source: rootling_object::Error::Malformed {
-            what: "file header",
-            place: "symlink target".into(),
-            expected: "UTF-8".into(),
-            got: format!("{:?}", String::from_utf8_lossy(bytes)),
-        },
+    String::from_utf8(bytes.to_vec()).map_err(|_| {
+        Error::corrupt_at(
+            path.display().to_string(),
+            rootling_object::Error::malformed(
+                "file header",
+                "symlink target",
+                "UTF-8",
+                format_args!("{:?}", String::from_utf8_lossy(bytes)),
+            ),
+        )
     })
 }
 
@@ -218,15 +219,15 @@ fn read_bounded(path: &Path, name: &ObjectName) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(|error| missing(error, name, path))?;
     let size = file.metadata().map_err(Error::io("stat", path))?.len();
     if size > MAX_METADATA_SIZE {
-        return Err(Error::Corrupt {
-            place: path.display().to_string(),
-            source: rootling_object::Error::Malformed {
-                what: "metadata object",
-                place: "size".into(),
-                expected: format!("at most {MAX_METADATA_SIZE} bytes"),
-                got: size.to_string(),
-            },
-        });
+        return Err(Error::corrupt_at(
+            path.display().to_string(),
+            rootling_object::Error::malformed(
+                "metadata object",
+                "size",
+                format_args!("at most {MAX_METADATA_SIZE} bytes"),
+                size,
+            ),
+        ));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     file.take(MAX_METADATA_SIZE).read_to_end(&mut bytes).map_err(Error::io("read", path))?;

@@ -36,15 +36,13 @@ impl Repo {
             let name = rootling_object::ObjectName::parse(directory, &file);
             let Some(name) = name.filter(|name| name.kind == ObjectKind::Commit) else { continue };
             if name.checksum.to_string().starts_with(text) && found.replace(name.checksum).is_some() {
-                return Err(Error::Refused {
-                    reason: format!("{text:?} is the start of more than one commit"),
-                });
+                return Err(Error::refused(format_args!("{text:?} is the start of more than one commit")));
             }
         }
         found.ok_or_else(|| self.no_commit(&format!("commit {text:?}")))
     }
 
     fn no_commit(&self, what: &str) -> Error {
-        Error::NotFound { what: what.to_owned(), place: self.root.clone() }
+        Error::not_found(what, self.root.clone())
     }
 }

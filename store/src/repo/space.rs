@@ -38,7 +38,7 @@ impl Budget {
         }
         self.left.fetch_add(rounded, Ordering::Relaxed);
         let available = u64::try_from(before).unwrap_or(0);
-        Err(Error::NoSpace { path: repo.path().to_owned(), needed: size, available })
+        Err(Error::no_space(repo.path().to_owned(), size, available))
     }
 }
 
@@ -46,8 +46,10 @@ impl Repo {
     /// Bytes this repo must leave free: `min-free-space-size`, or else `min-free-space-percent` (3).
     pub fn min_free_space(&self) -> Result<u64> {
         match self.config.get("core", "min-free-space-size") {
-            Some(text) => parse_size(text).ok_or_else(|| Error::Unsupported {
-                what: format!("min-free-space-size={text:?}: expected a number with MB, GB or TB"),
+            Some(text) => parse_size(text).ok_or_else(|| {
+                Error::unsupported(format_args!(
+                    "min-free-space-size={text:?}: expected a number with MB, GB or TB"
+                ))
             }),
             None => {
                 let percent = self.number("min-free-space-percent", 3)?.min(99);

@@ -3,7 +3,7 @@
 //! Each has a lock file beside it, `...-lock`, held while its transaction lives. One that nobody holds was left by a
 //! process that died; what is whole in it counts for the next.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{FileLock, LockKind};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(super) fn take(tmp: &Path) -> Result<(PathBuf, FileLock)> {
                 remove_drafts(&staging)?;
                 return Ok((staging, held));
             }
-            Err(Error::Locked { .. }) if number < 64 => number += 1,
+            Err(error) if number < 64 && matches!(error.kind(), ErrorKind::Locked { .. }) => number += 1,
             Err(error) => return Err(error),
         }
     }

@@ -126,7 +126,7 @@ impl<'a> Transaction<'a> {
         }
         if bytes.len() as u64 > MAX_METADATA_SIZE {
             let reason = format!("{name} has {} bytes, the format allows {MAX_METADATA_SIZE}", bytes.len());
-            return Err(Error::Refused { reason });
+            return Err(Error::refused(reason));
         }
         if !self.has(&name) {
             self.store_metadata(&name, bytes)?;

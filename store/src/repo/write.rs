@@ -70,14 +70,14 @@ impl Repo {
             RepoMode::Bare => write_bare(draft, header, &mut source)?,
             RepoMode::BareUser => write_bare_user(draft, header, &mut source)?,
             RepoMode::BareUserOnly => {
-                return Err(Error::Unsupported { what: "writing into a repo of mode bare-user-only".into() });
+                return Err(Error::unsupported("writing into a repo of mode bare-user-only"));
             }
         }
         if source.count != size {
             let (expected, got) = (format!("{size} bytes"), format!("{} bytes", source.count));
             let what = "content";
-            let source = rootling_object::Error::Malformed { what, place: "size".into(), expected, got };
-            return Err(Error::Corrupt { place: draft.display().to_string(), source });
+            let source = rootling_object::Error::malformed(what, "size", expected, got);
+            return Err(Error::corrupt_at(draft.display().to_string(), source));
         }
         Ok(source.hasher.finish())
     }
@@ -87,7 +87,7 @@ impl Repo {
         match self.mode {
             RepoMode::Bare => settle_bare(file, draft, header),
             RepoMode::BareUser => settle_bare_user(file, draft, header),
-            mode => Err(Error::Unsupported { what: format!("content in pieces in a repo of mode {mode}") }),
+            mode => Err(Error::unsupported(format_args!("content in pieces in a repo of mode {mode}"))),
         }
     }
 
@@ -104,9 +104,10 @@ impl Repo {
         if header.is_symlink() {
             return Ok(());
         }
-        let deflate = self.deflate.as_ref().ok_or_else(|| Error::Unsupported {
-            what: "compressing into an archive repo by this program".into(),
-        })?;
+        let deflate = self
+            .deflate
+            .as_ref()
+            .ok_or_else(|| Error::unsupported("compressing into an archive repo by this program"))?;
         deflate.deflate(source, size, &mut file).map_err(Error::io("compress into", draft))
     }
 

@@ -20,9 +20,11 @@ impl Sysroot {
 
     /// The deployment at a place on the list.
     pub fn at(&self, index: usize) -> Result<&Deployment> {
-        self.deployments.get(index).ok_or_else(|| Error::NotFound {
-            what: format!("deployment {index} of {}", self.deployments.len()),
-            place: self.path.clone(),
+        self.deployments.get(index).ok_or_else(|| {
+            Error::not_found(
+                format_args!("deployment {index} of {}", self.deployments.len()),
+                self.path.clone(),
+            )
         })
     }
 }
@@ -34,9 +36,9 @@ impl Locked {
     pub fn rollback(&mut self, stateroot: &str) -> Result<Deployment> {
         let has_pending = self.pending(stateroot).next().is_some();
         let target = if has_pending { self.booted() } else { self.rollback_target(stateroot) };
-        let target = target.cloned().ok_or_else(|| Error::Refused {
-            reason: format!("no deployment of {stateroot:?} to go back to"),
-        })?;
+        let target = target
+            .cloned()
+            .ok_or_else(|| Error::refused(format_args!("no deployment of {stateroot:?} to go back to")))?;
         self.set_default(&target)?;
         Ok(target)
     }
@@ -52,7 +54,7 @@ impl Locked {
     pub fn undeploy(&mut self, index: usize) -> Result<Deployment> {
         let target = self.at(index)?.clone();
         if target.is_pinned() {
-            return Err(Error::Refused { reason: format!("deployment {} is pinned", target.name()) });
+            return Err(Error::refused(format_args!("deployment {} is pinned", target.name())));
         }
         let list: Vec<_> = self.deployments.iter().filter(|d| !d.is(&target)).cloned().collect();
         self.write(&list)?;
@@ -86,7 +88,7 @@ impl Locked {
         if source.checksum != *commit.checksum() {
             let reason =
                 format!("deployment {} is of commit {}, not {}", index, source.checksum, commit.checksum());
-            return Err(Error::Refused { reason });
+            return Err(Error::refused(reason));
         }
         let stateroot = source.stateroot.clone();
         let mut options = DeployOptions::new(&stateroot, source.origin.clone());

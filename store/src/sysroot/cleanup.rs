@@ -7,7 +7,7 @@
 use super::apply::{DRAFT, remove_all};
 use super::deployment::parse_name;
 use super::{Deployment, Locked};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::prune::{PruneOptions, PruneStats, prune};
 use rootling_boot::plan;
 use rootling_object::Checksum;
@@ -129,7 +129,7 @@ impl Locked {
             remove_all(Path::new(&origin))?;
             make_mutable(tree)?;
             return match remove_all(tree) {
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(error) if is_denied(&error) => {
                     // an admin's `chattr +i` somewhere in /etc
                     make_all_mutable(tree)?;
                     remove_all(tree)
@@ -173,4 +173,8 @@ fn make_all_mutable(dir: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_denied(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }

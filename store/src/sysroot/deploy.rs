@@ -146,14 +146,11 @@ impl Locked {
     fn refuse_commit(&self, commit: &Verified<Commit>, stateroot: &str) -> Result<()> {
         let dir = self.path.join("ostree/deploy").join(stateroot);
         if !dir.is_dir() {
-            return Err(Error::NotFound {
-                what: format!("stateroot {stateroot:?}"),
-                place: self.path.clone(),
-            });
+            return Err(Error::not_found(format_args!("stateroot {stateroot:?}"), self.path.clone()));
         }
         if self.repo().is_partial(commit.checksum()) {
             let reason = format!("commit {} is not complete: pull it again", commit.checksum());
-            return Err(Error::Refused { reason });
+            return Err(Error::refused(reason));
         }
         let root = (&commit.get().root_tree, &commit.get().root_meta);
         let config = walk::read_file(self.repo(), root, "usr/lib/ostree/prepare-root.conf", 64 << 10)?;
@@ -164,7 +161,7 @@ impl Locked {
             Some(value) => {
                 let what =
                     format!("composefs (prepare-root.conf of the commit has composefs.enabled={value})");
-                Err(Error::Unsupported { what })
+                Err(Error::unsupported(what))
             }
         }
     }
@@ -188,7 +185,7 @@ impl Locked {
             Some(TreeEntry::Dir(dirtree, dirmeta)) => {
                 // an empty etc stands for the mount point of other systems; one with content has two owners
                 if etc.symlink_metadata().is_ok() && std::fs::remove_dir(&etc).is_err() {
-                    return Err(Error::Refused { reason: "the commit has both /etc and /usr/etc".into() });
+                    return Err(Error::refused("the commit has both /etc and /usr/etc"));
                 }
                 checkout(
                     self.repo(),
@@ -198,7 +195,7 @@ impl Locked {
                 )?;
             }
             _ if etc.is_dir() && !crate::fs::list(&etc)?.is_empty() => {
-                return Err(Error::Refused { reason: "the commit has /etc, expected /usr/etc".into() });
+                return Err(Error::refused("the commit has /etc, expected /usr/etc"));
             }
             _ => {}
         }

@@ -44,7 +44,7 @@ pub fn init_stateroot(sysroot: &Path, name: &str) -> Result<()> {
         let reason = format!(
             "stateroot {name:?}: expected a name without slashes, spaces, quotes or control characters"
         );
-        return Err(Error::Refused { reason });
+        return Err(Error::refused(reason));
     }
     let dir = sysroot.join("ostree/deploy").join(name);
     ensure_dir(&dir, 0o755)?;

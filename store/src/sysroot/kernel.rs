@@ -82,9 +82,9 @@ pub(super) fn os_title(tree: &Path) -> Result<String> {
                 let release = OsRelease::parse(&String::from_utf8_lossy(&bytes));
                 let title = release.title().map(str::to_string);
                 let reason = || format!("{}: expected PRETTY_NAME or ID, got neither", path.display());
-                return title.ok_or_else(|| Error::Refused { reason: reason() });
+                return title.ok_or_else(|| Error::refused(reason()));
             }
         }
     }
-    Err(Error::NotFound { what: "os-release".into(), place: tree.to_owned() })
+    Err(Error::not_found("os-release", tree))
 }

@@ -115,7 +115,7 @@ impl Sysroot {
         {
             let what =
                 format!("a staged deployment of ostree ({}): finish or remove it first", staged.display());
-            return Err(Error::Unsupported { what });
+            return Err(Error::unsupported(what));
         }
         if self.running.is_some() {
             writable::make_writable(&self.path)?;
@@ -216,15 +216,10 @@ impl fmt::Debug for Sysroot {
 /// Puts the place before an error about boot text.
 fn boot_error(place: impl fmt::Display) -> impl FnOnce(rootling_boot::Error) -> Error {
     move |error| match error {
-        rootling_boot::Error::Malformed { what, expected, got } => Error::Corrupt {
-            place: place.to_string(),
-            source: rootling_object::Error::Malformed {
-                what: "boot entry",
-                place: what.into(),
-                expected: expected.into(),
-                got,
-            },
-        },
-        other => Error::Refused { reason: format!("{place}: {other}") },
+        rootling_boot::Error::Malformed { what, expected, got } => Error::corrupt_at(
+            place.to_string(),
+            rootling_object::Error::malformed("boot entry", what, expected, got),
+        ),
+        other => Error::refused(format_args!("{place}: {other}")),
     }
 }

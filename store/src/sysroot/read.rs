@@ -50,7 +50,7 @@ impl Sysroot {
             "the system was booted by ostree= but no boot entry in {} leads to it",
             self.path.display()
         );
-        Err(Error::Refused { reason })
+        Err(Error::refused(reason))
     }
 
     /// M of a bootversion's links, if it has any.
@@ -62,9 +62,9 @@ impl Sysroot {
 fn refuse_composefs(repo: &Repo) -> Result<()> {
     match repo.config().get("ex-integrity", "composefs") {
         None | Some("no" | "false" | "maybe") => Ok(()),
-        Some(value) => Err(Error::Unsupported {
-            what: format!("composefs (repo config ex-integrity.composefs={value})"),
-        }),
+        Some(value) => {
+            Err(Error::unsupported(format_args!("composefs (repo config ex-integrity.composefs={value})")))
+        }
     }
 }
 
@@ -101,13 +101,8 @@ fn read_link(path: &Path) -> Result<Option<String>> {
 }
 
 fn bad_link(path: &Path, expected: &str, got: &str) -> Error {
-    let source = rootling_object::Error::Malformed {
-        what: "sysroot",
-        place: "link".into(),
-        expected: expected.into(),
-        got: got.into(),
-    };
-    Error::Corrupt { place: path.display().to_string(), source }
+    let source = rootling_object::Error::malformed("sysroot", "link", expected, got);
+    Error::corrupt_at(path.display().to_string(), source)
 }
 
 /// Everything the entries of a bootversion refer to, in menu order.
@@ -136,8 +131,7 @@ fn read_deployment(
     let link = link.ok_or_else(|| bad_link(file, "options with an ostree= argument", "none"))?;
     let link_path = path.join(link.path());
     let target = read_link(&link_path)?;
-    let target = target
-        .ok_or_else(|| Error::NotFound { what: format!("boot link {link}"), place: path.to_owned() })?;
+    let target = target.ok_or_else(|| Error::not_found(format_args!("boot link {link}"), path))?;
     let name = Path::new(&target).file_name().and_then(|n| n.to_str()).and_then(parse_name);
     let (checksum, serial) =
         name.ok_or_else(|| bad_link(&link_path, "a link to CHECKSUM.SERIAL", &target))?;
@@ -152,7 +146,7 @@ fn read_deployment(
     };
     let directory: PathBuf = path.join(deployment.path());
     if !directory.is_dir() {
-        return Err(Error::NotFound { what: format!("deployment {}", deployment.name()), place: directory });
+        return Err(Error::not_found(format_args!("deployment {}", deployment.name()), directory));
     }
     let origin = path.join(deployment.origin_path());
     match fs::read_to_string(&origin) {

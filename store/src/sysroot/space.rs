@@ -40,7 +40,7 @@ pub(super) fn require(path: &Path, needed: u64, keep: u64) -> Result<()> {
     let needed = needed.saturating_add(MARGIN);
     let available = available(path)?.saturating_sub(keep);
     if needed > available {
-        return Err(Error::NoSpace { path: path.to_owned(), needed, available });
+        return Err(Error::no_space(path.to_owned(), needed, available));
     }
     Ok(())
 }

@@ -38,9 +38,10 @@ impl Locked {
         if let Some(booted) = self.booted()
             && !new.iter().any(|d| d.is(booted))
         {
-            return Err(Error::Refused {
-                reason: format!("deployment {} is booted and has to stay", booted.name()),
-            });
+            return Err(Error::refused(format_args!(
+                "deployment {} is booted and has to stay",
+                booted.name()
+            )));
         }
         refuse_other_loaders(self)?;
         let unused_sub = self.sub_version(plan::other(self.version.boot))?;
@@ -110,7 +111,7 @@ impl Sysroot {
 
 /// Names what would not survive a swap: files of other loaders beside the entries, and `/boot` without symlinks.
 fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
-    let refuse = |what: String| Err(Error::Unsupported { what });
+    let refuse = |what: String| Err(Error::unsupported(what));
     match sysroot.repo().config().get("sysroot", "bootloader") {
         None | Some("auto" | "none") => {}
         Some(other) => {

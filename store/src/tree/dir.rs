@@ -104,7 +104,7 @@ impl Walk<'_, '_> {
             } else {
                 let reason =
                     format!("{}: only files, symlinks and directories can be in a tree", path.display());
-                return Err(Error::Refused { reason });
+                return Err(Error::refused(reason));
             }
         }
         Ok(dir)

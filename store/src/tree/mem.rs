@@ -22,10 +22,10 @@ impl MemTree {
 
     fn check(&self, name: &str) -> Result<()> {
         if !dirtree::is_file_name(name) {
-            return Err(Error::Refused { reason: format!("{name:?} cannot be the name of a file") });
+            return Err(Error::refused(format_args!("{name:?} cannot be the name of a file")));
         }
         if self.files.contains_key(name) || self.dirs.contains_key(name) {
-            return Err(Error::Refused { reason: format!("{name:?} is in the directory already") });
+            return Err(Error::refused(format_args!("{name:?} is in the directory already")));
         }
         Ok(())
     }

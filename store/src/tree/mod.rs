@@ -29,5 +29,5 @@ pub fn write_commit(txn: &Transaction<'_>, commit: &Commit) -> Result<Checksum> 
 }
 
 pub(crate) fn not_utf8(path: &std::path::Path) -> Error {
-    Error::Refused { reason: format!("{}: a name in a tree must be UTF-8", path.display()) }
+    Error::refused(format_args!("{}: a name in a tree must be UTF-8", path.display()))
 }

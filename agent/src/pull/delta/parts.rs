@@ -139,6 +139,9 @@ fn receive(server: &Server, piece: &Piece<'_>, have: u64, fresh: bool, file: &mu
             body.offset
         )));
     }
+    if let Some(total) = body.total.filter(|total| *total < start.saturating_add(left)) {
+        return Err(Error::Corrupt(format!("{place}: expected a longer file, got {total} bytes")));
+    }
     let mut buffer = [0; CHUNK];
     let mut left = left;
     while left > 0 {

@@ -1,34 +1,26 @@
 //! A build without TLS.
 
-use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport};
-
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::remote::Remote;
-
-const WITHOUT: &str = "https is not supported by this build (feature \"tls\" is off)";
+use crate::transport::http::wire::Wire;
 
 /// Refuses: there is no TLS.
 pub fn check() -> Result<()> {
-    Err(Error::Refused(WITHOUT.into()))
+    Err(Error::Refused("https is not supported by this build (feature \"tls\" is off)".into()))
 }
 
-/// Passes plain connections on.
-pub fn connector(_remote: &Remote, _clock: &Clock) -> Plain {
-    Plain
-}
+/// Refuses to wrap anything.
+pub struct Tls;
 
-/// Passes plain connections on and refuses the others.
-#[derive(Debug)]
-pub struct Plain;
+impl Tls {
+    /// Settings mean nothing here.
+    pub fn new(_remote: &Remote, _clock: &Clock) -> Tls {
+        Tls
+    }
 
-impl<In: Transport> Connector<In> for Plain {
-    type Out = In;
-
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, ureq::Error> {
-        if details.needs_tls() {
-            return Err(ureq::Error::Tls(WITHOUT));
-        }
-        Ok(chained)
+    /// Refuses, after a redirect to `https:`.
+    pub fn wrap(&self, _wire: Box<dyn Wire>, _host: &str) -> Result<Box<dyn Wire>> {
+        check().map(|()| _wire)
     }
 }

@@ -9,9 +9,9 @@ mod disabled;
 mod enabled;
 
 #[cfg(not(feature = "tls"))]
-pub use disabled::{check, connector};
+pub use disabled::{Tls, check};
 #[cfg(feature = "tls")]
-pub use enabled::{check, connector};
+pub use enabled::{Tls, check};
 
 /// Whether this build speaks TLS.
 pub const ENABLED: bool = cfg!(feature = "tls");
