@@ -241,10 +241,11 @@ pub fn report(scene: &Scene<'_>, deployed: &Deployed) {
     let verified = &deployed.verification;
     if verified.objects > 0 {
         scene.screen.say(&format!(
-            "verified {} older objects, {}, in {:.2} s",
+            "verified {} older objects, {}, in {}.{:02} s",
             verified.objects,
             size(verified.bytes),
-            verified.elapsed.as_secs_f64()
+            verified.elapsed.as_secs(),
+            verified.elapsed.subsec_millis() / 10
         ));
     }
     let name = deployed.deployment.name();

@@ -58,7 +58,7 @@ impl ReadAt for Part<'_> {
         self.size
     }
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(into, self.start + offset).map_err(|err| Error::Io(err.to_string()))
+        self.file.read_exact_at(into, self.start + offset).map_err(|err| Error::io(err.to_string()))
     }
 }
 

@@ -99,7 +99,7 @@ impl Objects for Trees {
         self.find(checksum)
     }
     fn content(&self, checksum: &Checksum) -> Result<(FileHeader, Vec<u8>)> {
-        let (header, path) = self.files.get(checksum).ok_or_else(|| Error::Io("no object".into()))?;
+        let (header, path) = self.files.get(checksum).ok_or_else(|| Error::io("no object".into()))?;
         let bytes = if header.is_symlink() { Vec::new() } else { std::fs::read(path).expect("readable") };
         Ok((header.clone(), bytes))
     }

@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
     fn charge(&mut self, count: u64) -> Result<()> {
         self.cost = self.cost.saturating_add(count.saturating_mul(GROWTH));
         if self.cost > self.budget {
-            return Err(Error::Limit { what: "memory of the header", most: self.budget, got: self.cost });
+            return Err(Error::limit("memory of the header", self.budget, self.cost));
         }
         Ok(())
     }
@@ -277,6 +277,7 @@ fn option<T>(out: &mut Vec<u8>, value: Option<&T>, some: fn(&mut Vec<u8>, &T)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn many_short_elements_are_refused_before_they_are_read() {
@@ -286,7 +287,7 @@ mod tests {
         raw.extend([0x80, 0x80, 0x40]);
         raw.extend(vec![0; 1 << 20]);
         let err = decode(&raw, 8 << 20).unwrap_err();
-        assert!(matches!(err, Error::Limit { what: "memory of the header", .. }), "{err}");
+        assert!(matches!(err.kind(), ErrorKind::Limit { what: "memory of the header", .. }), "{err}");
         assert!(decode(&raw[..100], 8 << 20).is_err());
     }
 

@@ -86,11 +86,11 @@ impl CopyMap {
     /// Reads the copies of a file of `size` bytes made from `old_size` bytes.
     pub(crate) fn decode(stream: &mut Stream<'_>, size: u64, old_size: u64) -> Result<CopyMap> {
         if size > MAX_FILE || old_size > MAX_FILE {
-            return Err(Error::Limit { what: "file length", most: MAX_FILE, got: size.max(old_size) });
+            return Err(Error::limit("file length", MAX_FILE, size.max(old_size)));
         }
         let count = stream.number("copies")?;
         if count > MAX_COPIES {
-            return Err(Error::Limit { what: "copies", most: MAX_COPIES, got: count });
+            return Err(Error::limit("copies", MAX_COPIES, count));
         }
         let mut copies = vec![Copy::default(); index(count)];
         for copy in &mut copies {
@@ -106,7 +106,12 @@ impl CopyMap {
             let (end, from_end) = (at.saturating_add(copy.length()), from.saturating_add(copy.length()));
             if copy.length == 0 || end > size || from_end > old_size {
                 let got = format!("{} bytes from {from} to {at}", copy.length);
-                return Err(Error::malformed("copies", "copy", format!("within {old_size} and {size}"), got));
+                return Err(Error::malformed(
+                    "copies",
+                    "copy",
+                    format_args!("within {old_size} and {size}"),
+                    got,
+                ));
             }
             *copy = Copy::new(at, from, copy.length());
             (at, from) = (end, from_end);
@@ -154,7 +159,8 @@ impl CopyMap {
 
 /// A length that fits the longest file.
 fn narrow(field: &'static str, value: u64) -> Result<u32> {
-    u32::try_from(value).map_err(|_| Error::malformed("copies", field, format!("at most {MAX_FILE}"), value))
+    u32::try_from(value)
+        .map_err(|_| Error::malformed("copies", field, format_args!("at most {MAX_FILE}"), value))
 }
 
 /// Cuts overlapping copies so that each old byte belongs to the longest one over it (the first of equals).

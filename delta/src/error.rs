@@ -1,10 +1,14 @@
-//! What can go wrong with a delta; the variants say what the caller does about it.
+//! What can go wrong with a delta; the kinds say what the caller does about it.
 
-use std::fmt;
+use std::fmt::{self, Display};
+
+/// A pointer to an [`ErrorKind`]: `?` moves it at every step, and that is most of what errors cost a program.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Box<ErrorKind>);
 
 /// Why a delta or a part of it was not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Error {
+pub enum ErrorKind {
     /// The bytes are not what the format says: refuse this part, take the objects loose.
     Malformed {
         /// Which structure.
@@ -41,7 +45,7 @@ pub enum Error {
         /// Checksum of the object.
         object: rootling_object::Checksum,
         /// What went wrong.
-        error: Box<Error>,
+        error: Error,
     },
 }
 
@@ -52,29 +56,72 @@ impl Error {
     pub(crate) fn malformed(
         what: &'static str,
         field: &'static str,
-        expected: impl fmt::Display,
-        got: impl fmt::Display,
+        expected: impl Display,
+        got: impl Display,
     ) -> Error {
-        Error::Malformed { what, field, expected: expected.to_string(), got: got.to_string() }
+        Error::from_parts(what, field, &expected, &got)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn from_parts(
+        what: &'static str,
+        field: &'static str,
+        expected: &dyn Display,
+        got: &dyn Display,
+    ) -> Error {
+        let (expected, got) = (expected.to_string(), got.to_string());
+        Error(Box::new(ErrorKind::Malformed { what, field, expected, got }))
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn limit(what: &'static str, most: u64, got: u64) -> Error {
+        Error(Box::new(ErrorKind::Limit { what, most, got }))
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn unsupported(what: &'static str, number: u64) -> Error {
+        Error(Box::new(ErrorKind::Unsupported { what, number }))
+    }
+
+    /// The caller's own reason.
+    #[cold]
+    pub fn io(reason: String) -> Error {
+        Error(Box::new(ErrorKind::Io(reason)))
     }
 
     pub(crate) fn of_object(self, group: usize, object: &rootling_object::Checksum) -> Error {
-        Error::Object { group, object: *object, error: Box::new(self) }
+        Error(Box::new(ErrorKind::Object { group, object: *object, error: self }))
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Malformed { what, field, expected, got } => {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            ErrorKind::Malformed { what, field, expected, got } => {
                 write!(f, "{what}: {field}: expected {expected}, got {got}")
             }
-            Error::Limit { what, most, got } => write!(f, "{what}: expected at most {most}, got {got}"),
-            Error::Unsupported { what, number } => {
+            ErrorKind::Limit { what, most, got } => write!(f, "{what}: expected at most {most}, got {got}"),
+            ErrorKind::Unsupported { what, number } => {
                 write!(f, "{what}: expected one that this build has, got number {number}")
             }
-            Error::Io(reason) => write!(f, "{reason}"),
-            Error::Object { group, object, error } => write!(f, "group {group}: object {object}: {error}"),
+            ErrorKind::Io(reason) => f.write_str(reason),
+            ErrorKind::Object { group, object, error } => {
+                write!(f, "group {group}: object {object}: {error}")
+            }
         }
     }
 }

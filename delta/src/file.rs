@@ -55,7 +55,7 @@ pub(crate) fn decode(
         (PREDICTED, None) => {
             return Err(Error::malformed("file", "method", "an old file that a profile knows", "another"));
         }
-        (number, _) => return Err(Error::Unsupported { what: "file method", number }),
+        (number, _) => return Err(Error::unsupported("file method", number)),
     }
     let mut memory = copies.memory();
     let model = image.as_ref().map(|image| {
@@ -65,14 +65,14 @@ pub(crate) fn decode(
         Model { context, predictor: Predictor::new(image, &layout, &copies) }
     });
     if memory > budget {
-        return Err(Error::Limit { what: "memory of a file", most: budget, got: memory });
+        return Err(Error::limit("memory of a file", budget, memory));
     }
     let mut corrections = Corrections { tokens, clean: None };
     rebuild(old, &copies, size, model, &mut corrections, sink)?;
     match corrections.clean {
         None | Some(0) => Ok(()),
         Some(rest) => {
-            Err(Error::malformed("gaps", "last gap", "to end with the copies", format!("{rest} more")))
+            Err(Error::malformed("gaps", "last gap", "to end with the copies", format_args!("{rest} more")))
         }
     }
 }

@@ -50,7 +50,7 @@ impl<'a> Group<'a> {
     ) -> Result<Group<'a>> {
         let memory = header.memory(backend);
         if memory > budget {
-            return Err(Error::Limit { what: "memory of a group", most: budget, got: memory });
+            return Err(Error::limit("memory of a group", budget, memory));
         }
         if header.size() != bytes.size() {
             let (expected, got) = (format!("{} bytes", header.size()), format!("{} bytes", bytes.size()));

@@ -42,19 +42,19 @@ impl Prelude {
     pub fn decode(bytes: &[u8]) -> Result<Prelude> {
         let what = "delta prelude";
         let Some(bytes) = bytes.get(..PRELUDE) else {
-            return Err(Error::malformed(what, "length", format!("{PRELUDE} bytes"), bytes.len()));
+            return Err(Error::malformed(what, "length", format_args!("{PRELUDE} bytes"), bytes.len()));
         };
         if bytes.get(..7) != Some(MAGIC) {
             return Err(Error::malformed(what, "magic", "RLDELTA", "other bytes"));
         }
         let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
         if byte(7) != VERSION {
-            return Err(Error::Unsupported { what: "delta version", number: u64::from(byte(7)) });
+            return Err(Error::unsupported("delta version", u64::from(byte(7))));
         }
         let backend = match byte(8) {
             0 => Backend::Lzma,
             1 => Backend::Deflate,
-            number => return Err(Error::Unsupported { what: "back end", number: u64::from(number) }),
+            number => return Err(Error::unsupported("back end", u64::from(number))),
         };
         if [byte(9), byte(10), byte(11)] != [0; 3] {
             return Err(Error::malformed(what, "padding", "zero", "other bytes"));
@@ -62,7 +62,7 @@ impl Prelude {
         let [packed, raw] = [12, 16].map(|at| u32_at(bytes, at).unwrap_or(0));
         if raw > MAX_HEADER || packed > MAX_HEADER {
             let got = u64::from(raw.max(packed));
-            return Err(Error::Limit { what: "delta header", most: u64::from(MAX_HEADER), got });
+            return Err(Error::limit("delta header", u64::from(MAX_HEADER), got));
         }
         let header = StreamHeader { packed: u64::from(packed), raw: u64::from(raw) };
         Ok(Prelude { backend, header })
@@ -118,7 +118,7 @@ impl Header {
             .saturating_add(prelude.header.raw.saturating_mul(2))
             .saturating_add(prelude.header.packed);
         if working > budget {
-            return Err(Error::Limit { what: "memory of the header", most: budget, got: working });
+            return Err(Error::limit("memory of the header", budget, working));
         }
         if wide(bytes.len()) != prelude.header.packed {
             let expected = format!("{} bytes", prelude.header.packed);
@@ -137,7 +137,7 @@ impl Header {
     /// Checks what can be checked without any old object.
     fn check(&self) -> Result<()> {
         if self.profile > PROFILE || self.profile == 0 {
-            return Err(Error::Unsupported { what: "profile", number: u64::from(self.profile) });
+            return Err(Error::unsupported("profile", u64::from(self.profile)));
         }
         if rootling_object::Checksum::of(&self.commit).0 != self.to {
             return Err(Error::malformed("delta header", "commit", "the commit it names", "another"));
@@ -145,7 +145,12 @@ impl Header {
         let files: u64 = self.groups.iter().map(|group| u64::from(group.files)).sum();
         let with_content = self.objects.iter().filter(|object| object.size.is_some()).count();
         if files != wide(with_content) {
-            return Err(Error::malformed("delta header", "groups", format!("{with_content} files"), files));
+            return Err(Error::malformed(
+                "delta header",
+                "groups",
+                format_args!("{with_content} files"),
+                files,
+            ));
         }
         let headers = wide(self.file_headers.len());
         match self.objects.iter().find(|object| u64::from(object.header) >= headers) {

@@ -50,7 +50,7 @@ pub mod tree;
 
 pub use apply::{NewContent, OldContent, apply_group, apply_symlinks};
 pub use backend::Backend;
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use group::{Group, GroupHeader};
 pub use header::{Header, Prelude};
 pub use io::{ReadAt, Sink};

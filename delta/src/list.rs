@@ -52,46 +52,38 @@ impl Entry {
 
 /// Reads the list of the deltas to `to`.
 pub fn decode(bytes: &[u8], to: &Checksum) -> Result<Vec<Entry>> {
-    let wrong = |field: &'static str, expected: &str, got: String| {
-        Error::malformed("delta list", field, expected, got)
-    };
     if bytes.get(..7) != Some(MAGIC) {
-        return Err(wrong("magic", "RLDLIST", "other bytes".into()));
+        return Err(wrong("magic", "RLDLIST"));
     }
     let version = bytes.get(7).copied().unwrap_or(0);
     if version != LIST_VERSION {
-        return Err(Error::Unsupported { what: "delta list version", number: version.into() });
+        return Err(Error::unsupported("delta list version", version.into()));
     }
     let named = Checksum(bytes_at(bytes, 8).unwrap_or([0; 32]));
     if named != *to {
-        return Err(wrong("commit", &to.to_string(), named.to_string()));
+        return Err(Error::malformed("delta list", "commit", to, named));
     }
     let count = u32_at(bytes, 40).unwrap_or(u32::MAX);
     if count > MAX_ENTRIES {
-        return Err(Error::Limit {
-            what: "entries of a delta list",
-            most: MAX_ENTRIES.into(),
-            got: count.into(),
-        });
+        return Err(Error::limit("entries of a delta list", MAX_ENTRIES.into(), count.into()));
     }
     let rest = bytes.get(START..).unwrap_or(&[]);
     if wide(rest.len()) != u64::from(count).saturating_mul(wide(ENTRY)) {
-        return Err(wrong(
-            "length",
-            &format!("{count} entries of {ENTRY} bytes"),
-            format!("{} bytes", rest.len()),
-        ));
+        return Err(wrong("length", "that of its entries"));
     }
     let mut entries: Vec<Entry> = Vec::with_capacity(index(count.into()));
     for bytes in rest.chunks_exact(ENTRY) {
-        let entry =
-            entry(bytes).ok_or_else(|| wrong("entry", "a header within a delta", "other lengths".into()))?;
+        let entry = entry(bytes).ok_or_else(|| wrong("entry", "a header within a delta"))?;
         if entries.last().is_some_and(|last| key(last) >= key(&entry)) {
-            return Err(wrong("entries", "an ascending order", "another".into()));
+            return Err(wrong("entries", "an ascending order"));
         }
         entries.push(entry);
     }
     Ok(entries)
+}
+
+fn wrong(field: &'static str, expected: &'static str) -> Error {
+    Error::malformed("delta list", field, expected, "another")
 }
 
 fn entry(bytes: &[u8]) -> Option<Entry> {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::num::index;
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 
 /// One changed directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +143,7 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
         return Err(Error::malformed(
             "delta header",
             "dirs",
-            format!("{} dirs", walk.next),
+            format_args!("{} dirs", walk.next),
             header.dirs.len(),
         ));
     }
@@ -176,7 +176,7 @@ impl Walk<'_> {
             ));
         };
         if depth > MAX_DEPTH {
-            return Err(Error::Limit { what: "directory depth", most: MAX_DEPTH.into(), got: depth.into() });
+            return Err(Error::limit("directory depth", MAX_DEPTH.into(), depth.into()));
         }
         let base = match &dir.base {
             Base::Same => same,
@@ -184,38 +184,38 @@ impl Walk<'_> {
             Base::Path(path) => Some(self.old_dir(path)?),
         };
         let base = base.map_or_else(|| Ok(DirTree::default()), |base| self.tree(&base))?;
-        let mut files: BTreeMap<String, Checksum> = base.files.iter().cloned().collect();
-        let mut dirs: BTreeMap<String, (Checksum, Checksum)> =
-            base.dirs.iter().map(|(name, tree, meta)| (name.clone(), (*tree, *meta))).collect();
+        let (mut files, mut dirs) = (Kept::new(&base.files), Kept::new(&base.dirs));
         let mut last: Option<&str> = None;
         for edit in &dir.edits {
             if last.is_some_and(|last| last >= edit.name.as_str()) {
-                return Err(Error::malformed("edit", "name", "ascending names", format!("{:?}", edit.name)));
+                return Err(Error::malformed(
+                    "edit",
+                    "name",
+                    "ascending names",
+                    format_args!("{:?}", edit.name),
+                ));
             }
             last = Some(&edit.name);
-            files.remove(&edit.name);
-            dirs.remove(&edit.name);
+            files.pass(&edit.name, |(name, _)| name);
+            dirs.pass(&edit.name, |(name, ..)| name);
             match &edit.change {
                 Change::Remove => {}
                 Change::Object(number) => {
                     let checksum = self.object(*number, base.file(&edit.name).copied())?;
-                    files.insert(edit.name.clone(), checksum);
+                    files.kept.push((edit.name.clone(), checksum));
                 }
-                Change::Old(path) => _ = files.insert(edit.name.clone(), self.old_file(path)?),
+                Change::Old(path) => files.kept.push((edit.name.clone(), self.old_file(path)?)),
                 Change::Dir(meta) => {
                     let same = base.dir(&edit.name);
                     let meta = self.meta(meta, same.map(|(_, meta)| *meta))?;
                     let child = self.header.dirs.get(self.next);
                     self.next = self.next.saturating_add(1);
                     let tree = self.dir(child, same.map(|(tree, _)| *tree), depth.saturating_add(1))?;
-                    dirs.insert(edit.name.clone(), (tree, meta));
+                    dirs.kept.push((edit.name.clone(), tree, meta));
                 }
             }
         }
-        let new = DirTree {
-            files: files.into_iter().collect(),
-            dirs: dirs.into_iter().map(|(name, (tree, meta))| (name, tree, meta)).collect(),
-        };
+        let new = DirTree { files: files.all(), dirs: dirs.all() };
         let bytes = new.encode();
         DirTree::decode(&bytes).map_err(|err| inner("new dirtree", &err))?;
         let checksum = Checksum::of(&bytes);
@@ -244,7 +244,8 @@ impl Walk<'_> {
             Meta::New(number) => self.dirmetas.get(index(u64::from(*number))).map(|(checksum, _)| *checksum),
             Meta::Old(checksum) => Some(Checksum(*checksum)),
         };
-        found.ok_or_else(|| Error::malformed("edit", "dirmeta", "one that is known", format!("{meta:?}")))
+        found
+            .ok_or_else(|| Error::malformed("edit", "dirmeta", "one that is known", format_args!("{meta:?}")))
     }
 
     fn tree(&self, checksum: &Checksum) -> Result<DirTree> {
@@ -263,6 +264,35 @@ impl Walk<'_> {
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
         let tree = self.tree(&self.old_dir(dir)?)?;
         tree.file(name).copied().ok_or_else(|| missing(path))
+    }
+}
+
+/// An old list that becomes a new one, both ascending by name.
+struct Kept<'a, T> {
+    old: &'a [T],
+    kept: Vec<T>,
+}
+
+impl<'a, T: Clone> Kept<'a, T> {
+    fn new(old: &'a [T]) -> Kept<'a, T> {
+        Kept { old, kept: Vec::with_capacity(old.len()) }
+    }
+
+    /// Keeps what comes before `name`, and drops `name` itself.
+    fn pass(&mut self, name: &str, name_of: fn(&T) -> &String) {
+        while let Some((first, rest)) = self.old.split_first() {
+            match name_of(first).as_str().cmp(name) {
+                Ordering::Less => self.kept.push(first.clone()),
+                Ordering::Equal => {}
+                Ordering::Greater => return,
+            }
+            self.old = rest;
+        }
+    }
+
+    fn all(mut self) -> Vec<T> {
+        self.kept.extend_from_slice(self.old);
+        self.kept
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::repo::{Repo, RepoMode};
+use crate::share::share;
 use crate::sys;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{SFlag, fstatat};
@@ -13,8 +14,7 @@ use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 /// How files get into the directory.
@@ -39,9 +39,6 @@ pub struct CheckoutStats {
     pub dirs: u64,
 }
 
-/// Directories whose files wait for a thread; bounds the memory, not the work.
-const QUEUE: usize = 16;
-
 /// The files of one directory.
 struct Job {
     dir: PathBuf,
@@ -56,49 +53,21 @@ pub fn checkout(
     options: CheckoutOptions,
 ) -> Result<CheckoutStats> {
     let place = Place::open(repo, options)?;
-    let (sender, receiver) = sync_channel::<Job>(QUEUE);
-    let receiver = Mutex::new(Some(receiver));
     let mut dirs = Vec::new();
-    let mut stats = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..options.threads.max(1)).map(|_| scope.spawn(|| work(&place, &receiver))).collect();
-        let walked = make_dirs(repo, root, to, &mut dirs, &mut |job| sender.send(job).is_ok());
-        drop(sender);
-        let mut result = Ok(CheckoutStats::default());
-        for worker in workers {
-            let done = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            result = result.and_then(|mut sum| {
-                let one = done?;
-                sum.linked += one.linked;
-                sum.copied += one.copied;
-                Ok(sum)
-            });
-        }
-        // The workers' errors first: the walk may only have stopped because of them.
-        result.and_then(|sum| walked.map(|()| sum))
-    })?;
+    let (linked, copied) = (AtomicU64::new(0), AtomicU64::new(0));
+    let work = |Job { dir, files }: Job| {
+        let mut stats = CheckoutStats::default();
+        place.fill(&dir, &files, &mut stats)?;
+        linked.fetch_add(stats.linked, Ordering::Relaxed);
+        copied.fetch_add(stats.copied, Ordering::Relaxed);
+        Ok(())
+    };
+    share(options.threads, &mut |hand_out| make_dirs(repo, root, to, &mut dirs, hand_out), &work)?;
     // The deepest first, and after all files: both change the times of the directories above them.
     for (dir, meta) in dirs.iter().rev() {
         finish_dir(&repo.load_dirmeta(meta)?, dir, options)?;
     }
-    stats.dirs = dirs.len() as u64;
-    Ok(stats)
-}
-
-/// Links and copies until there is nothing left; the first error closes the queue for all.
-fn work(place: &Place<'_>, receiver: &Mutex<Option<Receiver<Job>>>) -> Result<CheckoutStats> {
-    let mut stats = CheckoutStats::default();
-    loop {
-        let next = match &*receiver.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(receiver) => receiver.recv().ok(),
-            None => None,
-        };
-        let Some(Job { dir, files }) = next else { return Ok(stats) };
-        if let Err(error) = place.fill(&dir, &files, &mut stats) {
-            *receiver.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            return Err(error);
-        }
-    }
+    Ok(CheckoutStats { dirs: dirs.len() as u64, linked: linked.into_inner(), copied: copied.into_inner() })
 }
 
 /// Makes all directories, for the owner alone as yet, and hands out their files.

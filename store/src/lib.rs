@@ -23,6 +23,7 @@ pub mod fsck;
 pub mod lock;
 pub mod prune;
 pub mod repo;
+mod share;
 mod sys;
 pub mod sysroot;
 pub mod tree;

@@ -29,8 +29,9 @@ impl Speed {
         if self.waited < self.window || self.least == 0 {
             return Ok(());
         }
-        let speed = u128::from(self.bytes).saturating_mul(1000) / self.waited.as_millis().max(1);
-        if speed < u128::from(self.least) {
+        let waited = u64::try_from(self.waited.as_millis()).unwrap_or(u64::MAX).max(1);
+        let speed = self.bytes.saturating_mul(1000) / waited;
+        if speed < self.least {
             return Err(Error::Retry(format!(
                 "expected at least {} bytes a second over {} s, got {speed}",
                 self.least,

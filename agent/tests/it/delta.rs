@@ -24,7 +24,7 @@ use crate::server::Act;
 struct Served(Repo);
 
 fn foreign<T>(result: rootling_store::Result<T>) -> rootling_delta::Result<T> {
-    result.map_err(|error| rootling_delta::Error::Io(error.to_string()))
+    result.map_err(|error| rootling_delta::Error::io(error.to_string()))
 }
 
 impl Objects for Served {

@@ -105,6 +105,6 @@ impl NewContent for Writer<'_> {
         let mut content = self.content.as_slice();
         let written =
             self.transaction.write_content(&object.header, size, &mut content, Some(&object.checksum));
-        written.map(|_| ()).map_err(|error| rootling_delta::Error::Io(error.to_string()))
+        written.map(|_| ()).map_err(|error| rootling_delta::Error::io(error.to_string()))
     }
 }

@@ -72,6 +72,6 @@ impl ReadAt for Part<'_> {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> rootling_delta::Result<()> {
-        self.file.read_exact_at(into, self.start + offset).map_err(|error| Error::Io(error.to_string()))
+        self.file.read_exact_at(into, self.start + offset).map_err(|error| Error::io(error.to_string()))
     }
 }

@@ -33,7 +33,7 @@ pub fn check_whole(repo: &Repo, commit: &Checksum) -> Result<()> {
 }
 
 fn foreign(error: rootling_store::Error) -> Error {
-    Error::Io(error.to_string())
+    Error::io(error.to_string())
 }
 
 impl Trees<'_> {
@@ -41,12 +41,12 @@ impl Trees<'_> {
         let mut content = self.repo.open_content(checksum).map_err(foreign)?;
         let mut bytes = Vec::with_capacity(usize::try_from(content.size.min(1 << 30)).unwrap_or(0));
         let read = content.reader.read_to_end(&mut bytes);
-        read.map_err(|error| Error::Io(format!("object {checksum}: {error}")))?;
+        read.map_err(|error| Error::io(format!("object {checksum}: {error}")))?;
         let mut hasher = content.header.hasher();
         hasher.update(&bytes);
         let got = hasher.finish();
         if got != *checksum {
-            return Err(Error::Io(format!("object {checksum}: expected its checksum, got {got}")));
+            return Err(Error::io(format!("object {checksum}: expected its checksum, got {got}")));
         }
         Ok((content.header, bytes))
     }

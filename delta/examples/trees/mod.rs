@@ -87,7 +87,7 @@ impl Trees {
     }
 
     pub fn find(&self, checksum: &Checksum) -> Result<Vec<u8>> {
-        self.metadata.get(checksum).cloned().ok_or_else(|| Error::Io(format!("no object {checksum}")))
+        self.metadata.get(checksum).cloned().ok_or_else(|| Error::io(format!("no object {checksum}")))
     }
 }
 
@@ -110,7 +110,7 @@ impl OldTree for From<'_> {
 
 impl OldContent for From<'_> {
     fn open(&self, checksum: &Checksum) -> Result<Box<dyn ReadAt + '_>> {
-        let (_, path) = self.0.files.get(checksum).ok_or_else(|| Error::Io("no object".into()))?;
+        let (_, path) = self.0.files.get(checksum).ok_or_else(|| Error::io("no object".into()))?;
         let file = std::fs::File::open(path).expect("readable");
         let size = file.metadata().expect("a size").len();
         Ok(Box::new(OldFile(file, size)))
@@ -125,6 +125,6 @@ impl ReadAt for OldFile {
     }
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         use std::os::unix::fs::FileExt;
-        self.0.read_exact_at(into, offset).map_err(|err| Error::Io(err.to_string()))
+        self.0.read_exact_at(into, offset).map_err(|err| Error::io(err.to_string()))
     }
 }

@@ -169,7 +169,7 @@ impl<'a> Stream<'a> {
     pub(crate) fn end(mut self) -> Result<()> {
         let rest = self.left.saturating_add(wide(self.buffer.len().saturating_sub(self.at)));
         if rest != 0 {
-            return Err(Error::malformed(self.name, "end", "no further bytes", format!("{rest} bytes")));
+            return Err(Error::malformed(self.name, "end", "no further bytes", format_args!("{rest} bytes")));
         }
         let mut one = [0];
         match self.reader.read(&mut one) {

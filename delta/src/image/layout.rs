@@ -70,7 +70,7 @@ impl Layout {
     pub(crate) fn decode(stream: &mut Stream<'_>, old: &Image) -> Result<Layout> {
         let count = stream.number("sections")?;
         if count > elf::MAX_SECTIONS {
-            return Err(Error::Limit { what: "sections", most: elf::MAX_SECTIONS, got: count });
+            return Err(Error::limit("sections", elf::MAX_SECTIONS, count));
         }
         let mut guess = Guess::default();
         let mut places = Vec::with_capacity(index(count));

@@ -28,11 +28,11 @@ impl Old {
     pub(super) fn load(objects: &dyn Objects, commit: Option<Checksum>) -> Result<Old> {
         let mut old = Old::default();
         let Some(commit) = commit else { return Ok(old) };
-        let commit = Commit::decode(&objects.commit(&commit)?).map_err(|err| Error::Io(err.to_string()))?;
+        let commit = Commit::decode(&objects.commit(&commit)?).map_err(|err| Error::io(err.to_string()))?;
         old.metas.insert(commit.root_meta);
         let mut waiting = vec![(String::new(), commit.root_tree)];
         while let Some((path, tree)) = waiting.pop() {
-            let tree = DirTree::decode(&objects.dirtree(&tree)?).map_err(|err| Error::Io(err.to_string()))?;
+            let tree = DirTree::decode(&objects.dirtree(&tree)?).map_err(|err| Error::io(err.to_string()))?;
             for (name, checksum) in &tree.files {
                 let path = join(&path, name);
                 old.by_name.entry(stem(name)).or_default().push((path.clone(), *checksum));

@@ -171,7 +171,7 @@ pub fn make(
 }
 
 fn foreign(err: &rootling_object::Error) -> Error {
-    Error::Io(err.to_string())
+    Error::io(err.to_string())
 }
 
 /// All names of two directories, ascending.

@@ -33,7 +33,7 @@ impl Tables {
 
 /// Looks through all code of `file`.
 pub(crate) fn find(file: &dyn ReadAt, image: &Image, peek: &mut Peek<'_>) -> Tables {
-    let mut starts = std::collections::BTreeSet::new();
+    let mut starts: Vec<u64> = Vec::new();
     let mut bytes = Vec::new();
     for section in image.sections.iter().filter(|section| section.rule == Rule::CodeX86) {
         let mut at = section.offset;
@@ -46,11 +46,10 @@ pub(crate) fn find(file: &dyn ReadAt, image: &Image, peek: &mut Peek<'_>) -> Tab
             }
             let window = Window { bytes: &bytes, start: at, last: at.saturating_add(length) >= end };
             let dealt = x86::addresses_taken(image, section, &window, &mut |address| {
-                if starts.len() < MAX_TABLES
-                    && !starts.contains(&address)
+                if let (Err(place), true) = (starts.binary_search(&address), starts.len() < MAX_TABLES)
                     && starts_table(image, peek, address)
                 {
-                    starts.insert(address);
+                    starts.insert(place, address);
                 }
             });
             at = at.saturating_add(wide(dealt.max(1)));

@@ -8,7 +8,6 @@ use super::Window;
 use crate::field::{Base, Field, Form, Kind, Target};
 use crate::image::{Image, Section};
 use crate::num::{align_up, extend32, index, u16_at, u32_at, wide};
-use std::collections::BTreeMap;
 
 /// Most literals that wait for their place. Changing it breaks the format.
 const MAX_WAITING: usize = 4096;
@@ -17,16 +16,21 @@ const MAX_WAITING: usize = 4096;
 struct State {
     /// For each register the address of the literal that was loaded into it.
     loaded: [Option<u64>; 16],
-    /// Literals ahead: the address that they count from, if known.
-    literals: BTreeMap<u64, Option<u64>>,
+    /// Literals ahead, ascending, with the address that they count from, if known.
+    literals: Vec<(u64, Option<u64>)>,
 }
 
 impl State {
     fn load(&mut self, register: u16, literal: u64) {
-        if self.literals.len() < MAX_WAITING {
-            self.literals.entry(literal).or_insert(None);
+        if let (Err(place), true) = (self.waiting(literal), self.literals.len() < MAX_WAITING) {
+            self.literals.insert(place, (literal, None));
         }
         self.set(register, Some(literal));
+    }
+
+    /// Where a literal waits, or would wait.
+    fn waiting(&self, literal: u64) -> Result<usize, usize> {
+        self.literals.binary_search_by_key(&literal, |(address, _)| *address)
     }
 
     fn set(&mut self, register: u16, literal: Option<u64>) {
@@ -38,7 +42,8 @@ impl State {
     /// An ADD of the PC, whose value is `base`, to `register`.
     fn add(&mut self, register: u16, base: u64) {
         let literal = self.loaded.get(usize::from(register & 15)).copied().flatten();
-        if let Some(waiting) = literal.and_then(|literal| self.literals.get_mut(&literal)) {
+        let place = literal.and_then(|literal| self.waiting(literal).ok());
+        if let Some((_, waiting)) = place.and_then(|place| self.literals.get_mut(place)) {
             waiting.get_or_insert(base);
         }
         self.set(register, None);
@@ -48,12 +53,13 @@ impl State {
 /// Finds the references of a window of code.
 pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found: &mut Vec<Field>) -> usize {
     let start = section.address_of(window.start);
-    let mut state = State { loaded: [None; 16], literals: BTreeMap::new() };
+    let mut state = State { loaded: [None; 16], literals: Vec::new() };
     let mut dealt = index(align_up(start, 2).wrapping_sub(start));
     while let Some(first) = u16_at(window.bytes, dealt) {
         let place = start.wrapping_add(wide(dealt));
         let at = window.start.saturating_add(wide(dealt));
-        if let Some(base) = state.literals.remove(&place) {
+        if let Ok(waiting) = state.waiting(place) {
+            let (_, base) = state.literals.remove(waiting);
             let Some(word) = u32_at(window.bytes, dealt) else { break };
             found.extend(base.and_then(|base| literal(image, at, word, base)));
             dealt = dealt.saturating_add(4);

@@ -75,7 +75,7 @@ impl Repo {
     }
 
     fn find(&self, checksum: &Checksum) -> Result<Vec<u8>> {
-        self.metadata.get(checksum).cloned().ok_or_else(|| Error::Io(format!("no object {checksum}")))
+        self.metadata.get(checksum).cloned().ok_or_else(|| Error::io(format!("no object {checksum}")))
     }
 
     /// The objects that `commit` reaches are all there.
@@ -112,7 +112,7 @@ impl Objects for Repo {
         self.find(checksum)
     }
     fn content(&self, checksum: &Checksum) -> Result<(FileHeader, Vec<u8>)> {
-        self.content.get(checksum).cloned().ok_or_else(|| Error::Io(format!("no object {checksum}")))
+        self.content.get(checksum).cloned().ok_or_else(|| Error::io(format!("no object {checksum}")))
     }
 }
 
@@ -133,7 +133,7 @@ impl OldContent for Repo {
     fn open(&self, checksum: &Checksum) -> Result<Box<dyn ReadAt + '_>> {
         match self.content.get(checksum) {
             Some((_, bytes)) => Ok(Box::new(bytes.as_slice())),
-            None => Err(Error::Io(format!("no object {checksum}"))),
+            None => Err(Error::io(format!("no object {checksum}"))),
         }
     }
 }

@@ -43,8 +43,7 @@ impl Incoming<'_> {
     pub fn finish(self) -> Result<()> {
         if self.count != self.size {
             let (expected, got) = (format!("{} bytes", self.size), format!("{} bytes", self.count));
-            let what = "content";
-            let source = rootling_object::Error::malformed(what, "size", expected, got);
+            let source = rootling_object::Error::malformed("content", "size", expected, got);
             return Err(Error::corrupt_at(self.draft.display().to_string(), source));
         }
         let checksum = self.hasher.clone().finish();

@@ -87,7 +87,7 @@ impl Repo {
         match self.mode {
             RepoMode::Bare => settle_bare(file, draft, header),
             RepoMode::BareUser => settle_bare_user(file, draft, header),
-            mode => Err(Error::unsupported(format!("content in pieces in a repo of mode {mode}"))),
+            mode => Err(Error::unsupported(format_args!("content in pieces in a repo of mode {mode}"))),
         }
     }
 

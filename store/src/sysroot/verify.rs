@@ -6,17 +6,14 @@
 
 use crate::error::{Error, Result};
 use crate::repo::Repo;
+use crate::share::share;
 use rootling_object::{Checksum, Commit, DirTree, ObjectKind, ObjectName};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Content objects handed to a thread at once, and how many such batches may wait; bounds the memory, not the work.
+/// Content objects handed to a thread at once; bounds the memory, not the work.
 const BATCH: usize = 64;
-const QUEUE: usize = 8;
 
 /// What a verification did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,46 +38,27 @@ pub fn verify_commit_objects(
     threads: usize,
 ) -> Result<Verification> {
     let start = Instant::now();
-    let (sender, receiver) = sync_channel::<Vec<Checksum>>(QUEUE);
-    let receiver = Mutex::new(receiver);
-    let (bytes, files, failed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let (bytes, files) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut walk = Walk { repo, is_known, seen: HashSet::new(), batch: Vec::new(), metadata: 0, known: 0 };
-    let work = || {
-        while let Some(batch) = next(&receiver) {
-            for checksum in batch {
-                let size =
-                    repo.verify_content(&checksum).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-                bytes.fetch_add(size, Ordering::Relaxed);
-                files.fetch_add(1, Ordering::Relaxed);
-            }
+    let work = |batch: Vec<Checksum>| {
+        for checksum in batch {
+            bytes.fetch_add(repo.verify_content(&checksum)?, Ordering::Relaxed);
+            files.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let mut send = |batch: Vec<Checksum>| !failed.load(Ordering::Relaxed) && sender.send(batch).is_ok();
-        let walked = walk.dir(&commit.root_tree, &commit.root_meta, &mut send);
+    let mut find = |send: &mut dyn FnMut(Vec<Checksum>) -> bool| {
+        walk.dir(&commit.root_tree, &commit.root_meta, send)?;
         send(std::mem::take(&mut walk.batch));
-        drop(sender);
-        // the workers' errors first: the walk may only have stopped because of them
-        let mut result = Ok(());
-        for worker in workers {
-            let done = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            result = result.and(done);
-        }
-        result.and(walked)
-    })?;
+        Ok(())
+    };
+    share(threads, &mut find, &work)?;
     Ok(Verification {
         objects: files.into_inner() + walk.metadata,
         bytes: bytes.into_inner(),
         known: walk.known,
         elapsed: start.elapsed(),
     })
-}
-
-/// One waiting item; the lock is held while waiting, so that the others wait for the lock.
-fn next(receiver: &Mutex<Receiver<Vec<Checksum>>>) -> Option<Vec<Checksum>> {
-    receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 struct Walk<'a> {

@@ -18,7 +18,7 @@ mod choose;
 mod objects;
 mod parts;
 
-use rootling_delta::{Header, Prelude};
+use rootling_delta::{ErrorKind, Header, Prelude};
 use rootling_object::{Checksum, Dict, ObjectName};
 use rootling_store::{RepoMode, Transaction};
 
@@ -131,9 +131,11 @@ pub fn bring(pull: &Pull<'_>, transaction: &Transaction<'_>, offer: Offer) -> Re
         }
         _ => return Ok(Brought::default()),
     };
-    let from = opened.header.from.map_or("nothing".to_owned(), |from| Checksum(from).to_string());
-    pull.screen
-        .say(&format!("by delta from {from}: {}, the fewest bytes from a commit here", size(opened.total)));
+    let bytes = size(opened.total);
+    pull.screen.say(&match opened.header.from.map(Checksum) {
+        Some(from) => format!("by delta from {from}: {bytes}, the fewest from a commit that is here"),
+        None => format!("by delta from nothing: {bytes}, for want of one from a commit that is here"),
+    });
     let (brought, broken) = apply::apply(pull, server, transaction, &opened)?;
     match (broken.is_empty(), pull.deltas) {
         (true, _) => {}
@@ -160,11 +162,10 @@ fn is_whole(pull: &Pull<'_>, commit: &Checksum) -> bool {
 
 impl From<rootling_delta::Error> for Error {
     fn from(error: rootling_delta::Error) -> Error {
-        match error {
-            rootling_delta::Error::Malformed { .. } | rootling_delta::Error::Object { .. } => {
-                Error::Corrupt(error.to_string())
-            }
-            _ => Error::Refused(error.to_string()),
+        let text = error.to_string();
+        match error.kind() {
+            ErrorKind::Malformed { .. } | ErrorKind::Object { .. } => Error::Corrupt(text),
+            _ => Error::Refused(text),
         }
     }
 }

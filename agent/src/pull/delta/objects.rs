@@ -14,7 +14,7 @@ pub(super) struct Old<'a> {
 }
 
 fn foreign(error: rootling_store::Error) -> Error {
-    Error::Io(error.to_string())
+    Error::io(error.to_string())
 }
 
 impl OldTree for Old<'_> {
@@ -33,7 +33,7 @@ impl OldContent for Old<'_> {
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
         match opened {
             Ok((size, file)) => Ok(Box::new(OldFile { file, size })),
-            Err(error) => Err(Error::Io(format!("{}: {error}", path.display()))),
+            Err(error) => Err(Error::io(format!("{}: {error}", path.display()))),
         }
     }
 }
@@ -49,7 +49,7 @@ impl ReadAt for OldFile {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(into, offset).map_err(|error| Error::Io(format!("old object: {error}")))
+        self.file.read_exact_at(into, offset).map_err(|error| Error::io(format!("old object: {error}")))
     }
 }
 
@@ -69,7 +69,7 @@ impl New<'_> {
         if !error.is_corrupt() {
             self.disk.get_or_insert(error);
         }
-        Error::Io(text)
+        Error::io(text)
     }
 }
 

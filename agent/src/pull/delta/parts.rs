@@ -139,6 +139,9 @@ fn receive(server: &Server, piece: &Piece<'_>, have: u64, fresh: bool, file: &mu
             body.offset
         )));
     }
+    if let Some(total) = body.total.filter(|total| *total < start.saturating_add(left)) {
+        return Err(Error::Corrupt(format!("{place}: expected a longer file, got {total} bytes")));
+    }
     let mut buffer = [0; CHUNK];
     let mut left = left;
     while left > 0 {
@@ -193,6 +196,6 @@ impl ReadAt for Group {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> rootling_delta::Result<()> {
         let read = self.file.read_exact_at(into, offset);
-        read.map_err(|error| rootling_delta::Error::Io(format!("group: {error}")))
+        read.map_err(|error| rootling_delta::Error::io(format!("group: {error}")))
     }
 }

@@ -1,7 +1,7 @@
 //! Addresses of hosts, asked for once a minute, and never waited for without end.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,15 +40,15 @@ impl Addresses {
         if let Some(known) = self.lock().iter().find(|known| known.host == host && known.port == port) {
             return Ok(known.addresses.clone());
         }
-        let (sender, receiver) = mpsc::channel();
-        let name = host.to_owned();
+        let slot = Arc::new(Slot::default());
+        let (name, filled) = (host.to_owned(), slot.clone());
         // the C library cannot be told to hurry; a look-up that is late ends by itself and is not heard
         let started = thread::Builder::new().name("look-up".into()).spawn(move || {
-            let _ = sender.send(look_up(&name, port));
+            filled.fill(look_up(&name, port));
         });
         started
             .map_err(|error| Error::Retry(format!("start a thread for the look-up of {host}: {error}")))?;
-        let found = receiver.recv_timeout(wait).map_err(|_| {
+        let found = slot.wait(wait).ok_or_else(|| {
             Error::Retry(format!("expected the address of {host} in time, got none in {} s", wait.as_secs()))
         })?;
         let addresses = found.map_err(|error| Error::Retry(format!("look up {host}: {error}")))?;
@@ -68,9 +68,30 @@ impl Addresses {
     }
 }
 
-type LookUp = fn(&str, u16) -> std::io::Result<Vec<SocketAddr>>;
+/// What one thread waits for and another brings.
+#[derive(Default)]
+struct Slot {
+    found: Mutex<Option<Found>>,
+    filled: Condvar,
+}
 
-fn look_up(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+impl Slot {
+    fn fill(&self, found: Found) {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        self.filled.notify_one();
+    }
+
+    fn wait(&self, wait: Duration) -> Option<Found> {
+        let empty = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.filled.wait_timeout_while(empty, wait, |found| found.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+}
+
+type Found = std::io::Result<Vec<SocketAddr>>;
+type LookUp = fn(&str, u16) -> Found;
+
+fn look_up(host: &str, port: u16) -> Found {
     (host, port).to_socket_addrs().map(|found| found.take(MOST).collect())
 }
 
