@@ -11,7 +11,7 @@
 use super::cleanup::{Cleaned, CleanupScope};
 use super::deployment::parse_name;
 use super::etc::{self, Merge};
-use super::loader::Try;
+use super::loader::{Try, refused};
 use super::verify::{Verification, verify_commit_objects};
 use super::{Deployment, Locked, Origin, kernel, space};
 use crate::checkout::{CheckoutOptions, checkout};
@@ -214,12 +214,11 @@ impl Locked {
     /// A new `etc` is made beside the deployment, synced, and changes places with the one that is there: after a power
     /// failure there is the earlier merge or this one. Only for a deployment that never ran.
     pub fn merge_again(&mut self) -> Result<Merge> {
-        let refuse = |reason: &str| Error::Refused { reason: reason.into() };
         let (Some(booted), Some(next)) = (self.booted(), self.deployments.first()) else {
-            return Err(refuse("expected a booted deployment and one to boot next"));
+            return Err(refused("expected a booted deployment and one to boot next"));
         };
         if booted.is(next) || booted.stateroot != next.stateroot {
-            return Err(refuse("the deployment that boots next takes nothing over from the booted one"));
+            return Err(refused("the deployment that boots next takes nothing over from the booted one"));
         }
         let (old, tree) = (self.deployment_path(booted), self.deployment_path(next));
         let commit = self.repo().load_commit(&next.checksum)?;

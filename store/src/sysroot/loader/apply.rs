@@ -1,5 +1,6 @@
 //! Performing one step of a loader's plan.
 
+use super::unsupported;
 use crate::error::{Error, Result};
 use crate::sysroot::apply as disk;
 use rootling_boot::loader::Step;
@@ -22,7 +23,7 @@ pub(in crate::sysroot) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
             file.sync_all().map_err(Error::io("sync", &path))
         }
         Step::SetVariable { name, .. } | Step::RemoveVariable { name } => {
-            Err(Error::Unsupported { what: format!("firmware variable {name}") })
+            Err(unsupported(format!("firmware variable {name}")))
         }
     }
 }

@@ -3,7 +3,7 @@
 //! One line, `CHECKSUM.SERIAL TRIES`; more words after them are for later versions. It lies beside the entries, so
 //! that the exchange of the loader link changes both at once, and goes with any list that another program writes.
 
-use super::refuse;
+use super::{refuse, refused};
 use crate::error::{Error, Result};
 use rootling_boot::loader::TrialId;
 use std::fmt;
@@ -33,8 +33,8 @@ impl Armed {
         };
         let mut words = text.split_whitespace();
         let (id, tries) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let tries = tries.parse().map_err(|_| Error::Refused {
-            reason: format!("{}: expected CHECKSUM.SERIAL TRIES, got {text:?}", path.display()),
+        let tries = tries.parse().map_err(|_| {
+            refused(format!("{}: expected CHECKSUM.SERIAL TRIES, got {text:?}", path.display()))
         })?;
         Ok(Some(Armed { id: TrialId::parse(id).map_err(refuse)?, tries }))
     }

@@ -1,6 +1,6 @@
 //! Which loader a device has: the configuration first, else what is there.
 
-use super::{EXTLINUX, Loader, fat, refuse};
+use super::{EXTLINUX, Loader, fat, missing, refuse, unsupported};
 use crate::error::{Error, Result};
 use rootling_boot::grub;
 use rootling_boot::loader::{Kind, Traces};
@@ -60,9 +60,8 @@ fn open(sysroot: &Path, fw_env: &Path, settings: &Settings, kind: Kind) -> Resul
         Kind::Grub => Ok(Loader::Grub),
         Kind::Greenboot => {
             let env = settings.grubenv.clone().or_else(|| find_grubenv(sysroot, settings));
-            let env = env.ok_or_else(|| Error::NotFound {
-                what: "a grubenv with boot_success or boot_counter".into(),
-                place: sysroot.join("boot"),
+            let env = env.ok_or_else(|| {
+                missing("a grubenv with boot_success or boot_counter", sysroot.join("boot"))
             })?;
             Ok(Loader::Greenboot { env })
         }
@@ -72,9 +71,7 @@ fn open(sysroot: &Path, fw_env: &Path, settings: &Settings, kind: Kind) -> Resul
             for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
                 let device = area.device.clone();
                 if device.starts_with("/dev/mtd") || device.contains("ubi") {
-                    return Err(Error::Unsupported {
-                        what: format!("U-Boot environment on flash ({device})"),
-                    });
+                    return Err(unsupported(format!("U-Boot environment on flash ({device})")));
                 }
                 if !device.starts_with("/dev/") {
                     area.device = device.trim_start_matches('/').to_string();
@@ -85,13 +82,12 @@ fn open(sysroot: &Path, fw_env: &Path, settings: &Settings, kind: Kind) -> Resul
         Kind::Extlinux => Ok(Loader::Extlinux),
         Kind::SystemdBoot => {
             let partition = settings.partition.clone().or_else(|| fat::installed(sysroot));
-            let partition = partition.ok_or_else(|| Error::NotFound {
-                what: "systemd-boot's partition, mounted at boot, efi or boot/efi".into(),
-                place: sysroot.to_owned(),
+            let partition = partition.ok_or_else(|| {
+                missing("systemd-boot's partition, mounted at boot, efi or boot/efi", sysroot.to_owned())
             })?;
             Ok(Loader::SystemdBoot { partition })
         }
-        Kind::Efi | Kind::Pi => Err(Error::Unsupported { what: format!("boot loader {kind}") }),
+        Kind::Efi | Kind::Pi => Err(unsupported(format!("boot loader {kind}"))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The state that a loader counts in, read from where it lies.
 
+use super::refused;
 use crate::error::{Error, Result};
 use rootling_boot::grub::{GrubEnv, SIZE};
 use rootling_boot::uboot::{Area, EnvConfig, Environment, Flags, Medium, Start};
@@ -14,7 +15,7 @@ pub(super) fn grubenv(sysroot: &Path, place: &str) -> Result<GrubEnv> {
     let file = File::open(&path).map_err(Error::io("open", &path))?;
     // one byte more shows a file that is too long
     file.take(SIZE as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
-    GrubEnv::decode(&bytes).map_err(|error| Error::Refused { reason: format!("{}: {error}", path.display()) })
+    GrubEnv::decode(&bytes).map_err(|error| refused(format!("{}: {error}", path.display())))
 }
 
 /// U-Boot's environment, and the lengths of what it lies on.
@@ -27,7 +28,7 @@ pub(super) struct UBoot<'a> {
 impl<'a> UBoot<'a> {
     pub(super) fn read(sysroot: &Path, config: &'a EnvConfig) -> Result<UBoot<'a>> {
         let (first, length) = read_area(sysroot, &config.first)?;
-        let place = |error| Error::Refused { reason: format!("{}: {error}", config.first.device) };
+        let place = |error| refused(format!("{}: {error}", config.first.device));
         let (env, second) = match &config.second {
             None => (Environment::decode(&first).map_err(place)?, 0),
             Some(area) => {
@@ -64,11 +65,7 @@ fn read_area(sysroot: &Path, area: &Area) -> Result<(Vec<u8>, u64)> {
     if bytes.len() != area.size {
         let got = bytes.len();
         let reason = format!("{}: expected {} bytes at {start}, got {got}", path.display(), area.size);
-        return Err(refuse_text(reason));
+        return Err(refused(reason));
     }
     Ok((bytes, length))
-}
-
-fn refuse_text(reason: String) -> Error {
-    Error::Refused { reason }
 }

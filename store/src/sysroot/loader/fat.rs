@@ -11,8 +11,8 @@
 //! The list is what the partition has: the first in the loader's order boots. A deployment that becomes the first gets
 //! a new entry before its old one goes.
 
-use super::trial::{Try, refused};
-use super::{Armed, refuse};
+use super::trial::Try;
+use super::{Armed, refuse, refused, unsupported};
 use crate::error::{Error, Result};
 use crate::sysroot::write::{Written, write_refs};
 use crate::sysroot::{Deployment, Locked, Sysroot};
@@ -118,7 +118,7 @@ impl Locked {
         };
         if new.iter().skip(1).any(|d| name_of(d).is_none()) {
             let what = "a deployment without an entry of systemd-boot behind others (rootling boot install)";
-            return Err(Error::Unsupported { what: what.into() });
+            return Err(unsupported(what));
         }
         let falls_to = listed.iter().find(|d| !d.is(first) && new.iter().any(|n| n.is(d)));
         if let (Try::Arm { .. }, Some(falls_to), Some(back)) = (what, falls_to, new.get(1))
@@ -126,7 +126,7 @@ impl Locked {
         {
             let reason =
                 format!("systemd-boot would fall back to {}, not to {}", falls_to.name(), back.name());
-            return Err(Error::Refused { reason });
+            return Err(refused(reason));
         }
         let moves = listed.first().is_none_or(|old| !old.is(first));
         match what {

@@ -44,7 +44,8 @@ use rootling_boot::grub::{self, greenboot};
 use rootling_boot::loader::{Counting, Kind, Promises, TrialId};
 use rootling_boot::sdboot;
 use rootling_boot::uboot::{self, EXTLINUX_PROMISES, EnvConfig};
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Where U-Boot's `sysboot` looks for its menu.
 const EXTLINUX: &str = "boot/extlinux/extlinux.conf";
@@ -135,5 +136,17 @@ impl Loader {
 
 /// What a plan refuses is refused here too, in its words.
 fn refuse(error: rootling_boot::Error) -> Error {
-    Error::Refused { reason: error.to_string() }
+    refused(error)
+}
+
+pub(super) fn refused(reason: impl fmt::Display) -> Error {
+    Error::Refused { reason: reason.to_string() }
+}
+
+fn unsupported(what: impl fmt::Display) -> Error {
+    Error::Unsupported { what: what.to_string() }
+}
+
+fn missing(what: &str, place: PathBuf) -> Error {
+    Error::NotFound { what: what.into(), place }
 }

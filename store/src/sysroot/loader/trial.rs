@@ -2,8 +2,8 @@
 
 use super::armed::FILE;
 use super::env::{self, UBoot};
-use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, apply, refuse};
-use crate::error::{Error, Result};
+use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, apply, refuse, refused};
+use crate::error::Result;
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use rootling_boot::grub::{self, greenboot};
 use rootling_boot::loader::{Change, Outcome, Promises, Step, Trial, TrialId, outcome};
@@ -271,8 +271,4 @@ fn link(target: &str, path: &str) -> Change {
     let link = DiskStep::Link { target: target.into(), path: path.into() };
     let steps = [link, DiskStep::Sync].map(Step::Disk);
     Change { steps: steps.into(), reboot_argument: None }
-}
-
-pub(super) fn refused(reason: &str) -> Error {
-    Error::Refused { reason: reason.into() }
 }
