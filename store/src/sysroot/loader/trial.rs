@@ -177,16 +177,29 @@ impl Locked {
         change(&self.path, loader, plan, old.as_ref(), armed.as_ref(), what)
     }
 
-    /// With U-Boot a fall-back leaves the tries used up until the list has changed.
-    pub(in crate::sysroot) fn end_counting(&self, what: Try) -> Result<()> {
-        let Some(Loader::UBoot { config }) = &self.loader else { return Ok(()) };
-        let uboot = UBoot::read(&self.path, config)?;
-        match Armed::read(&self.path)? {
-            None if what != Try::Confirm && uboot::trial(&uboot.env) != Trial::None => {
-                self.apply(&uboot::confirm(&uboot.env, &uboot.medium()).map_err(refuse)?)
-            }
-            _ => Ok(()),
+    /// Ends a counting that belongs to nothing on trial: what a fall-back with U-Boot, or a cut between counter and list, leaves.
+    pub fn settle(&self) -> Result<()> {
+        if Armed::read(&self.path)?.is_some() {
+            return Ok(());
         }
+        let change = match &self.loader {
+            Some(Loader::UBoot { config }) => {
+                let uboot = UBoot::read(&self.path, config)?;
+                match uboot::trial(&uboot.env) {
+                    Trial::None => return Ok(()),
+                    _ => uboot::confirm(&uboot.env, &uboot.medium()),
+                }
+            }
+            Some(Loader::Greenboot { env: place }) => {
+                let env = env::grubenv(&self.path, place)?;
+                match greenboot::trial(&env) {
+                    Trial::None => return Ok(()),
+                    _ => greenboot::confirm(place, &env),
+                }
+            }
+            _ => return Ok(()),
+        };
+        self.apply(&change.map_err(refuse)?)
     }
 
     fn with_files(
