@@ -78,6 +78,10 @@ fn states(sysroot: &Sysroot, index: usize) -> Vec<&'static str> {
     if deployment.is_pinned() {
         states.push("pinned");
     }
+    let armed = sysroot.boot_state().ok().flatten().and_then(|state| state.armed);
+    if armed.is_some_and(|armed| armed.id.as_str() == deployment.name()) {
+        states.push("on trial");
+    }
     states
 }
 

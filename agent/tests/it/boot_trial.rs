@@ -53,6 +53,7 @@ fn an_upgrade_is_tried_and_confirmed() {
     let told = device.run(&["boot", "status"], 0);
     assert!(told.contains("grub: up to 9 tries") && told.contains("2 of 2 tries left"), "{told}");
     assert!(told.contains("no deadline outside"), "{told}");
+    assert!(device.run(&["status"], 0).contains("(default, pending, on trial)"));
     assert!(device.run(&["boot", "confirm"], 0).contains("not tried yet"));
     let menu = device.root.join("boot/loader/grub.cfg");
     tool("grub-script-check", "grub-common", &[text(&menu)]);

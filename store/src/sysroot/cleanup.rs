@@ -69,6 +69,7 @@ impl Locked {
     /// Everything but objects.
     pub(super) fn clean_leftovers(&self) -> Result<Cleaned> {
         let mut cleaned = Cleaned::default();
+        self.settle()?;
         self.clean_versions()?;
         self.clean_deployments(&mut cleaned)?;
         self.clean_boot(&mut cleaned)?;

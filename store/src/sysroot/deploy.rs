@@ -211,12 +211,13 @@ impl Locked {
     /// A new `etc` is made beside the deployment, synced, and changes places with the one that is there: after a power
     /// failure there is the earlier merge or this one. Only for a deployment that never ran.
     pub fn merge_again(&mut self) -> Result<Merge> {
-        let refuse = |reason: &str| Error::refused(reason);
         let (Some(booted), Some(next)) = (self.booted(), self.deployments.first()) else {
-            return Err(refuse("expected a booted deployment and one to boot next"));
+            return Err(Error::refused("expected a booted deployment and one to boot next"));
         };
         if booted.is(next) || booted.stateroot != next.stateroot {
-            return Err(refuse("the deployment that boots next takes nothing over from the booted one"));
+            return Err(Error::refused(
+                "the deployment that boots next takes nothing over from the booted one",
+            ));
         }
         let (old, tree) = (self.deployment_path(booted), self.deployment_path(next));
         let commit = self.repo().load_commit(&next.checksum)?;

@@ -69,7 +69,7 @@ impl Locked {
         let change = self.change(plan, new, what)?;
         write_refs(self, after, new)?;
         self.apply(&change)?;
-        self.end_counting(what)?;
+        self.settle()?;
         touch(&self.path.join("ostree/deploy"))?;
         self.reload()?;
         self.remove_other_refs()?;

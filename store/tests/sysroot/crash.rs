@@ -42,7 +42,7 @@ const CALLS: [&str; 20] = [
     "copy_file_range",
     "utimensat",
 ];
-/// The first of them stand around the commit points: a kill at each one, not at every `stride`-th.
+/// The first of them stand around the commit points: a kill at each one, or at least at more than each `stride`-th.
 const CLOSE: usize = 6;
 
 /// More calls of one kind than any job makes.
@@ -143,7 +143,11 @@ pub fn kill_and_judge(
     let commits = |list: &[bootcheck::Bootable]| list.iter().map(|b| b.commit.clone()).collect::<Vec<_>>();
 
     let (mut kills, mut saw_old, mut saw_new, mut done) = (0, false, false, None);
-    let strides = CALLS.iter().enumerate().map(|(i, call)| (*call, if i < CLOSE { 1 } else { stride }));
+    let strides = CALLS.iter().enumerate().map(|(i, call)| match i {
+        0..2 => (*call, 1),
+        _ if i < CLOSE => (*call, (stride / 6).max(1)),
+        _ => (*call, stride),
+    });
     for at in
         strides.flat_map(|(call, stride)| (1..).step_by(stride).map(move |n| (call, n)).take(CALLS_AT_MOST))
     {

@@ -1,6 +1,7 @@
-//! GRUB's path killed at every system call that changes the disk: what would it boot then?
+//! GRUB's and U-Boot's paths killed at every system call that changes the disk: what would they boot then?
 //!
-//! The answer is worked out here from `grub.cfg` and `grubenv`, by none of the store's code. The confirmed system boots,
+//! The answer is worked out here from `grub.cfg` and `grubenv`, or from `uEnv.txt` and what `fw_printenv` says, by none
+//! of the store's code. The confirmed system boots,
 //! or the new one with its tries counted; and once a try is confirmed or taken back, never the other one again.
 
 use crate::bootcheck::Bootable;
@@ -90,6 +91,48 @@ fn falling_back() {
             Some("3") => assert!(is(boots, place, "2")),
             state => assert!(state.is_none() && is(boots, place, "1"), "{state:?} {boots:#?}"),
         }
+    });
+    assert!(kills > 12, "{kills} kills");
+}
+
+/// What U-Boot boots, the start of a title, and whether it counts.
+fn uboot_choice(sysroot: &Path, boots: &[Bootable]) -> (String, bool) {
+    let config = sysroot.join("theirs");
+    fs::write(&config, format!("{} 0 0x2000\n", sysroot.join("boot/uboot-0.env").display())).unwrap();
+    let print = |name: &str| {
+        let args = ["-c", config.to_str().unwrap(), "-n", name];
+        crate::loader::tool("fw_printenv", "libubootenv-tool", &args).trim().to_string()
+    };
+    let number = |name: &str| print(name).parse::<u32>().unwrap();
+    let counts = number("upgrade_available") == 1;
+    let uenv = fs::read_to_string(sysroot.join("boot/loader/uEnv.txt")).unwrap();
+    let second = counts && number("bootcount") > number("bootlimit");
+    let key = if second { "bootargs2=" } else { "bootargs=" };
+    let args = uenv.lines().find_map(|line| line.strip_prefix(key)).expect("an entry to boot");
+    let link = args.split(' ').find_map(|arg| arg.strip_prefix("ostree=/")).unwrap();
+    let tree = fs::canonicalize(sysroot.join(link)).unwrap();
+    let is = |b: &&Bootable| fs::canonicalize(sysroot.join(&b.path)).unwrap() == tree;
+    let title = &boots.iter().find(is).expect("a deployment of the list").title;
+    (title.split(" (").next().unwrap().to_string(), counts)
+}
+
+fn with_uboot(fixture: &Fixture) -> [Checksum; 2] {
+    let [one, two] = two(fixture, "kernel two");
+    crate::loader::uboot(&fixture.path(), 1);
+    let mut locked = lock(&fixture.path());
+    let loader = locked.loader().unwrap().clone();
+    locked.install(loader, 0).unwrap();
+    drop(locked);
+    fixture_deploy(fixture, &two);
+    lock(&fixture.path()).arm(3, false).unwrap();
+    [one, two]
+}
+
+#[test]
+fn falling_back_with_u_boot() {
+    let kills = kill_and_judge("fall-back", 12, with_uboot, &|sysroot, boots| {
+        let (title, counts) = uboot_choice(sysroot, boots);
+        assert!(title == "Test OS 1" || title == "Test OS 2" && counts, "{title}, counts: {counts}");
     });
     assert!(kills > 12, "{kills} kills");
 }

@@ -220,11 +220,14 @@ fn greenboots_variables_are_set_before_the_list_changes() {
     assert_eq!(device.state(0).outcome, Outcome::FellBack);
     device.lock(0).fall_back().unwrap();
     assert_eq!((listed().as_str(), device.list()), ("boot_success=1\nsaved_entry=x\n", vec![0]));
+    // a cut after the counter was written, before the list
+    tool("grub-editenv", "grub-common", &[env, "set", "boot_success=0", "boot_counter=3"]);
+    device.lock(0).settle().unwrap();
+    assert_eq!(listed(), "boot_success=1\nsaved_entry=x\n");
 }
 
 /// An environment in files, in place of the memory of a board.
-fn uboot(device: &Device, copies: usize) -> PathBuf {
-    let folder = device.fixture.path();
+pub fn uboot(folder: &Path, copies: usize) -> PathBuf {
     fs::create_dir_all(folder.join("etc")).unwrap();
     let (source, image) = (folder.join("source"), folder.join("image"));
     fs::write(&source, "altbootcmd=run second\nbootcmd=run first\nbootlimit=1\n").unwrap();
@@ -250,7 +253,7 @@ fn uboot(device: &Device, copies: usize) -> PathBuf {
 fn u_boots_own_tools_agree_about_the_environment() {
     for copies in [1, 2] {
         let device = Device::new(None);
-        let config = uboot(&device, copies);
+        let config = uboot(&device.path(""), copies);
         let config = config.to_str().unwrap();
         let print = |name: &str| tool("fw_printenv", "libubootenv-tool", &["-c", config, "-n", name]);
         let loader = Loader::detect(&device.path(""), &device.path(""), &device.settings).unwrap().unwrap();
@@ -283,7 +286,7 @@ fn u_boots_own_tools_agree_about_the_environment() {
 #[test]
 fn a_u_boot_that_cannot_fall_back_or_is_damaged_is_refused() {
     let device = Device::new(None);
-    let config = uboot(&device, 2);
+    let config = uboot(&device.path(""), 2);
     let config = config.to_str().unwrap();
     tool("fw_setenv", "libubootenv-tool", &["-c", config, "altbootcmd"]);
     assert!(device.deploy(0, 1, 3).unwrap_err().to_string().contains("u-boot without altbootcmd: does not"));

@@ -40,7 +40,12 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     drop(sysroot);
     match state {
         Some(state) if outcome != Outcome::Nothing => conclude(scene, &state)?,
-        _ => scene.screen.say("nothing is on trial"),
+        Some(_) => {
+            // what a cut left counting belongs to nothing
+            device::lock(path)?.settle()?;
+            scene.screen.say("nothing is on trial");
+        }
+        None => scene.screen.say("nothing is on trial"),
     }
     let run = path.join("run/rootling");
     let marked = std::fs::create_dir_all(&run).and_then(|()| std::fs::write(run.join("confirmed"), ""));

@@ -64,11 +64,7 @@ fn read_area(sysroot: &Path, area: &Area) -> Result<(Vec<u8>, u64)> {
     if bytes.len() != area.size {
         let got = bytes.len();
         let reason = format!("{}: expected {} bytes at {start}, got {got}", path.display(), area.size);
-        return Err(refuse_text(reason));
+        return Err(Error::refused(reason));
     }
     Ok((bytes, length))
-}
-
-fn refuse_text(reason: String) -> Error {
-    Error::refused(reason)
 }

@@ -11,7 +11,7 @@
 //! The list is what the partition has: the first in the loader's order boots. A deployment that becomes the first gets
 //! a new entry before its old one goes.
 
-use super::trial::{Try, refused};
+use super::trial::Try;
 use super::{Armed, refuse};
 use crate::error::{Error, Result};
 use crate::sysroot::write::{Written, write_refs};
@@ -79,7 +79,7 @@ pub(in crate::sysroot) fn ours(entries: &Entries) -> Vec<&Listed> {
 pub(in crate::sysroot) fn link(entry: &Entry) -> Result<BootLink> {
     let args = KernelArgs::parse(entry.get("options").unwrap_or_default());
     let link = BootLink::of(&args).map_err(refuse)?;
-    link.ok_or_else(|| refused("an entry of systemd-boot: expected an ostree= argument, got none"))
+    link.ok_or_else(|| Error::refused("an entry of systemd-boot: expected an ostree= argument, got none"))
 }
 
 impl Sysroot {
@@ -110,7 +110,7 @@ impl Locked {
             names.get(at).map(|(name, _)| name.clone())
         };
         let Some(first) = new.first() else {
-            return Err(refused("expected a deployment, got an empty list"));
+            return Err(Error::refused("expected a deployment, got an empty list"));
         };
         let kept: Vec<CountedName> = new.iter().filter_map(name_of).collect();
         let gone = |keep: &[CountedName]| -> Vec<CountedName> {
@@ -189,7 +189,7 @@ impl Locked {
             kept.push(Kept { item, link: link(entry)? });
         }
         let [new] = &self.items(std::slice::from_ref(first))?[..] else {
-            return Err(refused("expected one deployment"));
+            return Err(Error::refused("expected one deployment"));
         };
         sdboot::arm(entries, self.version, &kept, new, tries, dropped).map_err(refuse)
     }

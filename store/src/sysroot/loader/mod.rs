@@ -44,6 +44,7 @@ use rootling_boot::grub::{self, greenboot};
 use rootling_boot::loader::{Counting, Kind, Promises, TrialId};
 use rootling_boot::sdboot;
 use rootling_boot::uboot::{self, EXTLINUX_PROMISES, EnvConfig};
+
 use std::path::Path;
 
 /// Where U-Boot's `sysboot` looks for its menu.

@@ -3,8 +3,8 @@
 use super::armed::FILE;
 use super::env::{self, UBoot};
 use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, apply, refuse};
-use crate::error::{Error, Result};
 use crate::sysroot::{Deployment, Locked, Sysroot};
+use crate::{Error, Result};
 use rootling_boot::grub::{self, greenboot};
 use rootling_boot::loader::{Change, Outcome, Promises, Step, Trial, TrialId, outcome};
 use rootling_boot::plan::{Plan, Step as DiskStep, other};
@@ -81,7 +81,7 @@ impl Locked {
     /// Puts the first deployment of the list on trial.
     pub fn arm(&mut self, tries: u32, anyway: bool) -> Result<()> {
         if self.deployments.len() < 2 {
-            return Err(refused("expected a second deployment to fall back to, got none"));
+            return Err(Error::refused("expected a second deployment to fall back to, got none"));
         }
         let list = self.deployments.clone();
         self.write_list(&list, Try::Arm { tries, anyway }).map(drop)
@@ -96,11 +96,11 @@ impl Locked {
     /// Ends the trial: what was tried leaves the list, or comes last where it runs or is pinned.
     pub fn fall_back(&mut self) -> Result<Deployment> {
         let armed = self.boot_state()?.and_then(|state| state.armed);
-        let Some(armed) = armed else { return Err(refused("nothing is on trial")) };
+        let Some(armed) = armed else { return Err(Error::refused("nothing is on trial")) };
         let (tried, mut list): (Vec<_>, Vec<_>) =
             self.deployments.iter().cloned().partition(|d| d.name() == armed.id.as_str());
         let Some(next) = list.first().cloned() else {
-            return Err(refused("expected a second deployment to fall back to, got none"));
+            return Err(Error::refused("expected a second deployment to fall back to, got none"));
         };
         let booted = self.booted().cloned();
         list.extend(tried.into_iter().filter(|d| d.is_pinned() || booted.as_ref().is_some_and(|b| b.is(d))));
@@ -177,16 +177,29 @@ impl Locked {
         change(&self.path, loader, plan, old.as_ref(), armed.as_ref(), what)
     }
 
-    /// With U-Boot a fall-back leaves the tries used up until the list has changed.
-    pub(in crate::sysroot) fn end_counting(&self, what: Try) -> Result<()> {
-        let Some(Loader::UBoot { config }) = &self.loader else { return Ok(()) };
-        let uboot = UBoot::read(&self.path, config)?;
-        match Armed::read(&self.path)? {
-            None if what != Try::Confirm && uboot::trial(&uboot.env) != Trial::None => {
-                self.apply(&uboot::confirm(&uboot.env, &uboot.medium()).map_err(refuse)?)
-            }
-            _ => Ok(()),
+    /// Ends a counting that belongs to nothing on trial: what a fall-back with U-Boot, or a cut between counter and list, leaves.
+    pub fn settle(&self) -> Result<()> {
+        if Armed::read(&self.path)?.is_some() {
+            return Ok(());
         }
+        let change = match &self.loader {
+            Some(Loader::UBoot { config }) => {
+                let uboot = UBoot::read(&self.path, config)?;
+                match uboot::trial(&uboot.env) {
+                    Trial::None => return Ok(()),
+                    _ => uboot::confirm(&uboot.env, &uboot.medium()),
+                }
+            }
+            Some(Loader::Greenboot { env: place }) => {
+                let env = env::grubenv(&self.path, place)?;
+                match greenboot::trial(&env) {
+                    Trial::None => return Ok(()),
+                    _ => greenboot::confirm(place, &env),
+                }
+            }
+            _ => return Ok(()),
+        };
+        self.apply(&change.map_err(refuse)?)
     }
 
     fn with_files(
@@ -271,8 +284,4 @@ fn link(target: &str, path: &str) -> Change {
     let link = DiskStep::Link { target: target.into(), path: path.into() };
     let steps = [link, DiskStep::Sync].map(Step::Disk);
     Change { steps: steps.into(), reboot_argument: None }
-}
-
-pub(super) fn refused(reason: &str) -> Error {
-    Error::refused(reason)
 }
