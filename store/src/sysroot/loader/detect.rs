@@ -83,10 +83,7 @@ fn open(sysroot: &Path, fw_env: &Path, settings: &Settings, kind: Kind) -> Resul
         Kind::SystemdBoot => {
             let partition = settings.partition.clone().or_else(|| fat::installed(sysroot));
             let partition = partition.ok_or_else(|| {
-                Error::not_found(
-                    "systemd-boot's partition, mounted at boot, efi or boot/efi",
-                    sysroot.to_owned(),
-                )
+                Error::not_found("systemd-boot's partition, mounted at boot, efi or boot/efi", sysroot)
             })?;
             Ok(Loader::SystemdBoot { partition })
         }
