@@ -13,6 +13,7 @@ use rootling_delta::Backend;
 use rootling_delta::list::{self, Entry};
 use rootling_delta::make::{Made, Objects, Options, Serial, make};
 use rootling_object::{Checksum, FileHeader, ObjectKind, RefName, Refspec};
+use rootling_store::lock::{FileLock, LockKind};
 use rootling_store::{Repo, deltas};
 use rootling_trust::SecretKey;
 
@@ -315,5 +316,19 @@ fn a_real_server_answers_ranges() {
             (_, other) => panic!("{other:?}"),
         }
     }
+    fixture.check();
+}
+
+#[test]
+fn what_another_process_downloads_is_left_to_it() {
+    let (fixture, ..) = updated("sign-verify=false");
+    let folder = fixture.repo.path().join("tmp/rootling-delta");
+    fs::create_dir_all(folder.join("other")).unwrap();
+    let held = FileLock::try_acquire(&folder.join("lock"), LockKind::Exclusive).unwrap();
+    let error = pull(&fixture, Mode::Require).unwrap_err();
+    assert!(error.to_string().contains("lock"), "{error}");
+    pull(&fixture, Mode::Auto).unwrap();
+    assert!(folder.join("other").exists() && loose(&fixture) > 0);
+    drop(held);
     fixture.check();
 }

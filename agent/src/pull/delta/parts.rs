@@ -74,10 +74,16 @@ pub(super) fn head(pull: &Pull<'_>, server: &Server, to: &Checksum, entry: &Entr
     Ok(Opened { prelude, header, parts, path, total })
 }
 
-/// Removes everything that was downloaded.
+/// Removes everything that was downloaded, unless another process works there.
 pub(super) fn forget(repo: &Path) {
-    // what stays is removed by the next delta
-    let _ = fs::remove_dir_all(place(repo));
+    let all = place(repo);
+    if !all.exists() {
+        return;
+    }
+    if let Ok(_held) = FileLock::try_acquire(&all.join("lock"), LockKind::Exclusive) {
+        // what stays is removed by the next delta
+        let _ = fs::remove_dir_all(&all);
+    }
 }
 
 impl Parts {
