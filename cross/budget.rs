@@ -1,8 +1,11 @@
 //! `size-budget.toml`: one number for each program, target and feature set.
 //!
-//! A reader of the few lines it has: `[PROGRAM.TARGET]`, then `plain = BYTES` and `tls = BYTES`.
+//! A reader of the few lines it has: `[PROGRAM.TARGET]`, then `plain = BYTES` and `tls = BYTES`. While such a limit is
+//! missed, `plain-held` or `tls-held` beside it keeps the program from growing; once it is met, that line has to go.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::place::{self, grouped};
 
 /// The limits of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +31,49 @@ impl Budget {
         Ok(Budget { rows })
     }
 
+    /// Reads the file of this folder.
+    pub fn read() -> Result<Budget> {
+        let path = place::root().join("cross/size-budget.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        Budget::parse(&text)
+    }
+
     /// The limit; `None` where the file has none, which is for targets that are reported only.
     pub fn limit(&self, program: &str, target: &str, tls: bool) -> Option<u64> {
-        let (table, key) = (format!("{program}.{target}"), if tls { "tls" } else { "plain" });
+        self.row(program, target, if tls { "tls" } else { "plain" })
+    }
+
+    /// How a program of so many bytes stands; an error if that is not allowed.
+    pub fn judge(&self, program: &str, target: &str, tls: bool, bytes: u64) -> Result<String> {
+        let name = format!("{program} for {target}{}", if tls { " with TLS" } else { "" });
+        let Some(limit) = self.limit(program, target, tls) else {
+            return Ok(format!("{name}: {} bytes, no limit", grouped(bytes)));
+        };
+        let held = self.row(program, target, if tls { "tls-held" } else { "plain-held" });
+        let (have, most) = (grouped(bytes), grouped(limit));
+        match held {
+            None => ensure!(bytes <= limit, "{name}: expected {most} bytes at most, got {have}"),
+            Some(held) => {
+                ensure!(
+                    bytes <= held,
+                    "{name}: expected {} bytes at most, as it was held at, got {have}",
+                    grouped(held)
+                );
+                ensure!(
+                    bytes > limit,
+                    "{name}: {have} bytes are within {most}: take its held line out of size-budget.toml"
+                );
+                return Ok(format!(
+                    "{name}: {have} bytes, OVER its limit of {most} by {}",
+                    grouped(bytes - limit)
+                ));
+            }
+        }
+        Ok(format!("{name}: {have} bytes, limit {most}"))
+    }
+
+    fn row(&self, program: &str, target: &str, key: &str) -> Option<u64> {
+        let table = format!("{program}.{target}");
         self.rows.iter().find(|(t, k, _)| *t == table && k == key).map(|(.., bytes)| *bytes)
     }
 }
@@ -45,6 +88,18 @@ mod tests {
         assert_eq!(budget.limit("rootling", "armv7", false), Some(400 << 10));
         assert_eq!(budget.limit("rootling", "armv7", true), Some(900 << 10));
         assert_eq!(budget.limit("rootling", "vax", true), None);
+        let text = "[a.b]\nplain = 10\nplain-held = 15\ntls = 10\n";
+        let budget = Budget::parse(text).unwrap();
+        for (tls, bytes, fits) in [
+            (false, 16, false),
+            (false, 15, true),
+            (false, 11, true),
+            (false, 10, false),
+            (true, 11, false),
+            (true, 10, true),
+        ] {
+            assert_eq!(budget.judge("a", "b", tls, bytes).is_ok(), fits, "tls {tls}, {bytes} bytes");
+        }
         for bad in ["plain = 1\n", "[a.b]\nplain\n", "[a.b]\nplain = x\n"] {
             assert!(Budget::parse(bad).is_err(), "{bad:?}");
         }

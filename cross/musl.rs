@@ -12,8 +12,12 @@ use anyhow::{Context, Result};
 use super::targets::{TARGETS, Target};
 use crate::run::{output, run};
 
-/// The folder with `lib` and `include` of a target's musl, fetched once.
+/// The folder with `lib` and `include` of a target's musl: the machine's own, or fetched once.
 pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
+    let installed = Path::new("/usr");
+    if installed.join("lib").join(target.musl).join("libc.a").exists() {
+        return Ok(installed.to_owned());
+    }
     let usr = folder.join("root/usr");
     if usr.join("lib").join(target.musl).join("libc.a").exists() {
         return Ok(usr);

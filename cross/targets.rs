@@ -28,7 +28,7 @@ pub const TARGETS: &[Target] = &[
         musl: "x86_64-linux-musl",
         cc: ("gcc", "gcc"),
         emulator: ("qemu-x86_64-static", "qemu-user-static"),
-        flags: "",
+        flags: "-Clink-arg=-zmax-page-size=4096",
     },
     Target {
         name: "aarch64",

@@ -23,9 +23,7 @@ const PROGRAMS: &[Program] = &[
 pub fn cross(name: &str) -> Result<()> {
     step("tools", || tools::ensure(&[recipe::TOOLS]))?;
     let targets = if name == "all" { TARGETS.iter().collect() } else { vec![target(name)?] };
-    let text = std::fs::read_to_string(place::root().join("cross/size-budget.toml"))
-        .context("read size-budget.toml")?;
-    let budget = Budget::parse(&text)?;
+    let budget = Budget::read()?;
     let (mut rows, mut over) = (Vec::new(), Vec::new());
     for target in targets {
         for program in PROGRAMS {
@@ -37,8 +35,9 @@ pub fn cross(name: &str) -> Result<()> {
                 file_size(&path)
             })?;
             let limit = budget.limit(program.package, target.name, program.tls);
-            if limit.is_some_and(|limit| bytes > limit) {
-                over.push(title.clone());
+            match budget.judge(program.package, target.name, program.tls, bytes) {
+                Ok(standing) => eprintln!("   {standing}"),
+                Err(fault) => over.push(fault.to_string()),
             }
             rows.push((title, bytes, limit));
         }
@@ -49,7 +48,7 @@ pub fn cross(name: &str) -> Result<()> {
         println!("| {title} | {} | {limit} |", place::grouped(bytes));
     }
     if !over.is_empty() {
-        bail!("above the budget of cross/size-budget.toml: {}", over.join("; "));
+        bail!("{}", over.join("; "));
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ cargo xtask test                 everything CI runs
 cargo xtask check                its quick part: format, lints, unit tests, tidy, documentation
 cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
-cargo xtask size                 how large the device program is, against its budget
+cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
 cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
@@ -73,6 +73,7 @@ fn work() -> Result<()> {
             bench::bench(rounds.parse().with_context(|| format!("rounds: {rounds:?} is not a number"))?)
         }
         ["size"] => size::size(),
+        ["size", "--shipping"] => size::shipping().map(drop),
         ["cross", name] => cross::cross(name),
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),

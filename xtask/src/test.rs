@@ -2,12 +2,15 @@
 
 use anyhow::{Result, bail};
 
+use crate::machines::recipe;
 use crate::run::{cargo, run, step, watched};
 use crate::{check, demo, place, ship, size, tools};
 
 /// Tools, lints, test bed, all tests; ends with the test runners' own closing lines.
 pub fn test() -> Result<()> {
-    step("tools", || tools::ensure(&[tools::BUILD, tools::COMPOSE, tools::ORACLES, ship::TOOLS]))?;
+    step("tools", || {
+        tools::ensure(&[tools::BUILD, tools::COMPOSE, tools::ORACLES, recipe::TOOLS, ship::TOOLS])
+    })?;
     check::lint()?;
     step("programs", || run(&mut cargo("build --workspace --bins")))?;
     step("RPM test bed", testbed)?;
