@@ -18,6 +18,9 @@ use crate::transport::{Answer, Body, Request, Transport};
 /// The longest detached metadata that is read.
 const DETACHED_LIMIT: u64 = 1 << 20;
 
+/// The longest `config` of a repo that is taken for one.
+const CONFIG_LIMIT: u64 = 1 << 20;
+
 /// A place that objects come from.
 pub enum Source {
     /// Files of an archive repo, as any web server has them.
@@ -101,6 +104,17 @@ impl Source {
 }
 
 impl Server {
+    /// Turns a failure that waiting may mend into one that it does not: the server fails for this file, and answers for
+    /// others. Every archive repo has a `config`.
+    pub fn only_here(&self, error: Error) -> Error {
+        match error {
+            Error::Retry(text) if self.transport.get(&Request::new("config", CONFIG_LIMIT)).is_ok() => {
+                Error::Refused(text)
+            }
+            other => other,
+        }
+    }
+
     /// How a path there is called in messages.
     pub fn place(&self, path: &str) -> String {
         self.transport.name(path)

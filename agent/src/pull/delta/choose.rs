@@ -19,7 +19,8 @@ pub(super) fn entries(pull: &Pull<'_>, server: &Server, to: &Checksum) -> Result
         let place = body.place().to_owned();
         let bytes = body.metered(server.meter.clone()).bytes()?;
         list::decode(&bytes, to).map(Some).map_err(|error| Error::from(error).at(&place))
-    })?;
+    });
+    let offered = offered.map_err(|error| server.only_here(error))?;
     let Some(offered) = offered else {
         return Err(Error::Refused("the server offers no deltas to this commit".into()));
     };

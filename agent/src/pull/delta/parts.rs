@@ -107,26 +107,37 @@ impl Parts {
     }
 
     /// The whole of `piece`, kept in the file `name`: only what is missing is asked for, and all is compared with its checksum.
+    ///
+    /// A bad line that still brings something is not given up.
     pub(super) fn fetch(&self, server: &Server, name: &str, piece: &Piece<'_>) -> Result<File> {
         let path = self.folder.join(name);
         let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
         let mut file = open.map_err(io(&path))?;
-        server.retry.run(|fresh| {
-            let mut have = file.metadata().map_err(io(&path))?.len();
-            if fresh || have > piece.size {
-                file.set_len(0).map_err(io(&path))?;
-                have = 0;
+        loop {
+            let before = file.metadata().map_err(io(&path))?.len();
+            let tried = server.retry.run(|fresh| attempt(server, piece, &path, &mut file, fresh));
+            match tried {
+                Ok(()) => return Ok(file),
+                Err(Error::Retry(_)) if file.metadata().map_err(io(&path))?.len() > before => {}
+                Err(error) => return Err(server.only_here(error)),
             }
-            if have < piece.size {
-                receive(server, piece, have, fresh, &mut file).map_err(|error| match error {
-                    Error::Space(_) | Error::Locked(_) => error.at(&path.display().to_string()),
-                    _ => error,
-                })?;
-            }
-            check(server, piece, &file)
-        })?;
-        Ok(file)
+        }
     }
+}
+
+fn attempt(server: &Server, piece: &Piece<'_>, path: &Path, file: &mut File, fresh: bool) -> Result<()> {
+    let mut have = file.metadata().map_err(io(path))?.len();
+    if fresh || have > piece.size {
+        file.set_len(0).map_err(io(path))?;
+        have = 0;
+    }
+    if have < piece.size {
+        receive(server, piece, have, fresh, file).map_err(|error| match error {
+            Error::Space(_) | Error::Locked(_) => error.at(&path.display().to_string()),
+            _ => error,
+        })?;
+    }
+    check(server, piece, file)
 }
 
 /// Appends what is missing after the first `have` bytes, and makes it durable.
