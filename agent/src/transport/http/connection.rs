@@ -174,6 +174,8 @@ pub mod tests {
         fn tcp(&mut self) -> &mut Tcp {
             unreachable!("a script has no socket")
         }
+
+        fn limit(&mut self, _: Option<std::time::Instant>) {}
     }
 
     pub fn script(pieces: &[&[u8]]) -> Connection {

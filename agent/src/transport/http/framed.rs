@@ -16,6 +16,8 @@ pub struct Framed {
     left: Left,
     keep: bool,
     pool: Arc<Pool>,
+    /// Nothing is read after this.
+    until: Option<Instant>,
 }
 
 enum Left {
@@ -32,18 +34,17 @@ impl Framed {
             Framing::Chunked => Left::Chunks(Chunks::new()),
             Framing::Close => Left::Close,
         };
-        let mut framed = Framed { connection: Some(connection), left, keep: head.keep, pool };
+        let mut framed = Framed { connection: Some(connection), left, keep: head.keep, pool, until: None };
         framed.finish_if_done();
         framed
     }
 
     /// Reads a short body that nobody wants, so that its connection can be used again.
     pub fn drain(mut self, most: u64, deadline: Instant) {
-        let Some(connection) = &mut self.connection else { return };
         if matches!(self.left, Left::Close) {
             return;
         }
-        connection.wire().tcp().set_deadline(Some(deadline));
+        self.until = Some(deadline);
         let mut room = [0; 1024];
         let mut count = 0;
         while let (true, Ok(got @ 1..)) = (count < most, self.read(&mut room)) {
@@ -69,6 +70,8 @@ impl Framed {
 impl Read for Framed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(connection) = &mut self.connection else { return Ok(0) };
+        // a byte now and then inside a chunk's head or a TLS record gives nothing whose speed could be measured
+        connection.wire().limit(self.until);
         let room = match &mut self.left {
             Left::Length { left, .. } => *left,
             Left::Chunks(chunks) => next_data(connection, chunks)?,
@@ -122,7 +125,10 @@ fn ended(expected: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::super::connection::tests::script;
+    use super::super::wire::Tcp;
     use super::*;
+    use std::io::Write as _;
+    use std::time::Duration;
 
     /// The body of an answer in pieces, and whether its connection can be used again.
     fn receive(pieces: &[&[u8]], size: usize) -> (io::Result<Vec<u8>>, bool) {
@@ -163,6 +169,29 @@ mod tests {
                 assert!(reusable == kept || text.contains("smuggled"), "{text:?} {size} {cut}");
             }
         }
+    }
+
+    #[test]
+    fn a_byte_now_and_then_inside_of_a_chunks_head_is_given_up() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;").unwrap();
+            // each byte in time, and 8,000 of them are allowed
+            let sent = (0..8000).take_while(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                stream.write_all(b"x").is_ok()
+            });
+            sent.count()
+        });
+        let tcp = Tcp::new(stream, Duration::from_millis(100)).unwrap();
+        let mut connection = Connection::new("k".into(), Box::new(tcp));
+        let head = connection.head().unwrap();
+        let mut framed = Framed::new(connection, &head, Arc::new(Pool::new(1)));
+        let error = framed.read(&mut [0; 9]).expect_err("no data in all that time").to_string();
+        drop(framed);
+        assert!(error.contains("in time") && server.join().unwrap() < 2000, "{error}");
     }
 
     #[test]

@@ -10,6 +10,14 @@ use crate::error::{Error, Result};
 pub trait Wire: Read + Write + Send {
     /// The socket below.
     fn tcp(&mut self) -> &mut Tcp;
+
+    /// Nothing is read after `until`; without it, what is asked for next may take several reads, but not many.
+    fn limit(&mut self, until: Option<Instant>) {
+        match until {
+            Some(_) => self.tcp().set_deadline(until),
+            None => self.tcp().bound(),
+        }
+    }
 }
 
 /// A TCP connection whose every wait is bounded.
@@ -34,6 +42,10 @@ impl Tcp {
     /// Until further notice nothing is read after this.
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
+    }
+
+    fn bound(&mut self) {
+        self.deadline = Instant::now().checked_add(self.stall.saturating_mul(2));
     }
 }
 
