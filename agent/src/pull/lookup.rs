@@ -111,7 +111,7 @@ enum Signatures {
 }
 
 fn signatures(server: &Server, etag: Option<&str>, fresh: bool) -> Result<Signatures> {
-    let request = Request { etag, fresh, ..Request::new("summary.sig", SUMMARY_LIMIT) };
+    let request = Request { etag, fresh, optional: true, ..Request::new("summary.sig", SUMMARY_LIMIT) };
     match server.transport.get(&request)? {
         Answer::Found(body) if body.html => Err(page(&body)),
         Answer::Found(body) => {
@@ -136,7 +136,7 @@ fn page(body: &Body) -> Error {
 }
 
 fn read(server: &Server, path: &str, limit: u64, fresh: bool) -> Result<Option<Vec<u8>>> {
-    match server.transport.get(&Request { fresh, ..Request::new(path, limit) })? {
+    match server.transport.get(&Request { fresh, optional: true, ..Request::new(path, limit) })? {
         Answer::Found(body) if body.html => Err(page(&body)),
         Answer::Found(body) => body.bytes().map(Some),
         Answer::Absent | Answer::Unchanged => Ok(None),

@@ -135,7 +135,11 @@ impl Server {
     fn detached(&self, commit: &Checksum) -> Result<Option<Dict>> {
         let path = format!("objects/{}", ObjectName::new(ObjectKind::CommitMeta, *commit).path("filez"));
         self.retry.run(|fresh| {
-            match self.transport.get(&Request { fresh, ..Request::new(&path, DETACHED_LIMIT) })? {
+            match self.transport.get(&Request {
+                fresh,
+                optional: true,
+                ..Request::new(&path, DETACHED_LIMIT)
+            })? {
                 Answer::Found(body) => {
                     let (place, html) = (body.place().to_owned(), body.html);
                     let bytes = body.metered(self.meter.clone()).bytes()?;

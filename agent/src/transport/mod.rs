@@ -39,6 +39,8 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// Content objects may live elsewhere.
     pub content: bool,
+    /// A repo need not have it.
+    pub optional: bool,
     /// The most bytes to accept.
     pub limit: u64,
     /// Only these bytes; the server may send the whole file all the same, see [`Body::offset`].
@@ -52,7 +54,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A plain request for `path`.
     pub fn new(path: &'a str, limit: u64) -> Request<'a> {
-        Request { path, content: false, limit, range: None, etag: None, fresh: false }
+        Request { path, content: false, optional: false, limit, range: None, etag: None, fresh: false }
     }
 }
 

@@ -18,7 +18,9 @@ fn each_misbehaviour_has_its_error_and_costs_nothing() {
     let cases: Vec<(&str, Act, &str, &str)> = vec![
         ("refs/heads", Act::Status(500), "network", "got 500"),
         ("refs/heads", Act::Status(503), "network", "(3 attempts)"),
-        ("refs/heads", Act::Status(403), "failed", "got 403"),
+        ("refs/heads", Act::Status(401), "failed", "got 401"),
+        ("refs/heads", Act::Status(403), "failed", "expected ref os/main, got none"),
+        (".filez", Act::Status(403), "failed", "got 403"),
         ("refs/heads", Act::Status(404), "failed", "expected ref os/main, got none"),
         ("refs/heads", Act::Html, "corrupt", "a page of HTML"),
         ("refs/heads", Act::Never, "network", "expected an answer in time"),
@@ -142,6 +144,19 @@ fn a_pull_that_failed_goes_on_where_it_was() {
     let again = fixture.server.seen();
     assert!(!again.iter().any(|path| path.ends_with(".dirmeta")), "already here: {again:?}");
     fixture.check();
+}
+
+#[test]
+fn an_object_store_that_may_not_list_says_403_for_what_is_not_there() {
+    let fixture = Fixture::unsigned();
+    for word in [".commitmeta", "deltas-rootling", "summary"] {
+        fixture.server.always(word, Act::Status(403));
+    }
+    fixture.pull().expect("nothing of that is needed");
+    fixture.check();
+    fixture.server.always("refs/heads", Act::Status(403));
+    let error = fixture.pull().expect_err("neither a ref nor a summary");
+    assert!(error.to_string().contains("expected ref os/main"), "{error}");
 }
 
 #[test]

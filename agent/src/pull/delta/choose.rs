@@ -14,7 +14,7 @@ use crate::transport::{Answer, Request};
 pub(super) fn entries(pull: &Pull<'_>, server: &Server, to: &Checksum) -> Result<Vec<Entry>> {
     let path = deltas::list_path(to);
     let offered = server.retry.run(|fresh| {
-        let request = Request { fresh, ..Request::new(&path, list::MAX_LIST) };
+        let request = Request { fresh, optional: true, ..Request::new(&path, list::MAX_LIST) };
         let Answer::Found(body) = server.transport.get(&request)? else { return Ok(None) };
         let place = body.place().to_owned();
         let bytes = body.metered(server.meter.clone()).bytes()?;

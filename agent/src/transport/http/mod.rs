@@ -153,6 +153,11 @@ fn refusal(status: u16, request: &Request<'_>, place: &str) -> Result<Answer> {
     match status {
         304 if request.etag.is_some() && request.range.is_none() => Ok(Answer::Unchanged),
         404 | 410 => Ok(Answer::Absent),
+        // object stores say so where nobody may list what they have; libostree reads it in the same way
+        403 if request.optional => {
+            log::warn!("{place}: HTTP 403, taken for a file that is not there");
+            Ok(Answer::Absent)
+        }
         408 | 425 | 429 | 500..=599 => Err(Error::Retry(format!("{place}: expected HTTP 200, got {status}"))),
         416 => Err(Error::Corrupt(format!("{place}: expected a longer file, got HTTP 416"))),
         _ => Err(Error::Refused(format!("{place}: expected HTTP 200, got {status}"))),
