@@ -9,6 +9,7 @@ use rootling::progress::{Screen, Style};
 use rootling::pull::Pulled;
 use rootling::pull::admit::Rules;
 use rootling::pull::delta::Mode;
+use rootling::pull::open;
 use rootling_delta::Backend;
 use rootling_delta::list::{self, Entry};
 use rootling_delta::make::{Made, Objects, Options, Serial, make};
@@ -17,7 +18,7 @@ use rootling_store::lock::{FileLock, LockKind};
 use rootling_store::{Repo, deltas};
 use rootling_trust::SecretKey;
 
-use crate::fixture::{Fixture, REF, ostree, text};
+use crate::fixture::{Fixture, REF, hasty, ostree, text};
 use crate::nginx::Nginx;
 use crate::server::Act;
 
@@ -210,6 +211,29 @@ fn a_line_that_still_brings_something_is_not_given_up() {
     let pulled = pull(&fixture, Mode::Auto).unwrap();
     assert_eq!((*pulled.commit.checksum(), loose(&fixture)), (new, 0), "{} bytes", entry.total);
     fixture.check();
+}
+
+#[test]
+fn without_space_nothing_of_a_delta_is_downloaded() {
+    let (fixture, new, made, ..) = updated("sign-verify=false");
+    let path = fixture.repo.path().join("config");
+    let config = fs::read_to_string(&path).unwrap();
+    fs::write(&path, config.replace("[core]", "[core]\nmin-free-space-size=900000TB")).unwrap();
+    let error = crowded(&fixture).expect_err("there is less than that");
+    assert_eq!(error.class(), "space", "{error}");
+    let asked = fixture.server.seen().iter().filter(|path| path.contains("deltas-rootling/data")).count();
+    assert_eq!(asked, 0, "{} groups", made.groups.len());
+    fs::write(&path, config).unwrap();
+    let pulled = pull(&fixture, Mode::Require).unwrap();
+    assert_eq!(*pulled.commit.checksum(), new);
+}
+
+/// A pull into the repo as its config is now.
+fn crowded(fixture: &Fixture) -> Result<Pulled> {
+    let (repo, screen) = (Repo::open(fixture.repo.path()).unwrap(), Screen::new(Some(Style::Quiet)));
+    let sysroot = fixture.dir.path().join("sysroot");
+    let (_, pull) = open::remote(&repo, &sysroot, "origin", Rules::default(), &hasty(), &screen)?;
+    pull.fetch(&RefName::parse(REF).unwrap())
 }
 
 #[test]

@@ -35,14 +35,26 @@ pub(super) fn apply(
         Ok(plan) => plan,
         Err(error) => return Ok((Brought::default(), vec![format!("the delta: {error}")])),
     };
-    check_space(pull, transaction, &plan)?;
+    if let Err(error) = check_space(pull, transaction, &plan) {
+        return without_space(opened, error);
+    }
     let mut work = Work { pull, server, transaction, opened, plan: &plan, old, brought: Brought::default() };
     work.metadata()?;
     let broken = work.groups()?;
     Ok((work.brought, broken))
 }
 
-/// Loose objects would need the same space, so too little of it ends the pull.
+/// Loose objects need less: what was downloaded of the delta goes, and they say themselves if that is still too little.
+fn without_space(opened: &Opened, error: Error) -> Result<(Brought, Vec<String>)> {
+    match error {
+        Error::Space(why) => {
+            opened.parts.clear();
+            Ok((Brought::default(), vec![format!("the delta: {why}")]))
+        }
+        other => Err(other),
+    }
+}
+
 fn check_space(pull: &Pull<'_>, transaction: &Transaction<'_>, plan: &Plan) -> Result<()> {
     let missing = plan.objects.iter().filter(|object| !has(transaction, object));
     let needed = missing.filter_map(|object| object.size).fold(0, u64::saturating_add);
@@ -116,6 +128,12 @@ impl<'a> Work<'a> {
                     broken.push(format!("the delta from group {number} on: {why}"));
                     break;
                 }
+                Err(Error::Space(why)) => {
+                    broken.push(format!("the delta from group {number} on: {why}"));
+                    self.transaction.checkpoint()?;
+                    self.opened.parts.clear();
+                    break;
+                }
                 Err(error) => return Err(error),
             }
             kept.push(number);
@@ -139,7 +157,8 @@ impl<'a> Work<'a> {
         let (start, size) = opened.header.range_of(&opened.prelude, number);
         let checksum = opened.header.groups.get(number).map_or([0; 32], |group| group.checksum);
         let piece = Piece { path: &opened.path, start, size, checksum: Checksum(checksum) };
-        let file = opened.parts.fetch(self.server, &number.to_string(), &piece)?;
+        let usable = self.pull.repo.usable_space()?;
+        let file = opened.parts.fetch(self.server, &number.to_string(), &piece, usable)?;
         let bytes = Group { file, size };
         let mut new = self.new_content();
         let backend = opened.prelude.backend;

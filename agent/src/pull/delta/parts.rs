@@ -57,7 +57,7 @@ pub(super) fn head(pull: &Pull<'_>, server: &Server, to: &Checksum, entry: &Entr
     let parts = Parts::open(pull.repo.path(), &entry.checksum)?;
     let path = deltas::data_path(to, &entry.checksum);
     let piece = Piece { path: &path, start: 0, size: entry.head.into(), checksum: entry.checksum };
-    let file = parts.fetch(server, "header", &piece)?;
+    let file = parts.fetch(server, "header", &piece, pull.repo.usable_space()?)?;
     let mut bytes = vec![0; usize::try_from(entry.head).unwrap_or(usize::MAX)];
     file.read_exact_at(&mut bytes, 0).map_err(io(&parts.folder))?;
     let at = |error: rootling_delta::Error| Error::from(error).at(&server.place(&path));
@@ -101,6 +101,11 @@ impl Parts {
         Ok(Parts { folder, _lock: lock })
     }
 
+    /// Removes all of it, for the sake of space.
+    pub(super) fn clear(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
     /// Removes a group whose objects are durable.
     pub(super) fn remove(&self, number: usize) {
         let _ = fs::remove_file(self.folder.join(number.to_string()));
@@ -108,11 +113,18 @@ impl Parts {
 
     /// The whole of `piece`, kept in the file `name`: only what is missing is asked for, and all is compared with its checksum.
     ///
-    /// A bad line that still brings something is not given up.
-    pub(super) fn fetch(&self, server: &Server, name: &str, piece: &Piece<'_>) -> Result<File> {
+    /// A bad line that still brings something is not given up. `usable` is the space that may be filled.
+    pub(super) fn fetch(&self, server: &Server, name: &str, piece: &Piece<'_>, usable: u64) -> Result<File> {
         let path = self.folder.join(name);
         let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
         let mut file = open.map_err(io(&path))?;
+        let missing = piece.size.saturating_sub(file.metadata().map_err(io(&path))?.len());
+        if missing > usable {
+            let place = path.display();
+            return Err(Error::Space(format!(
+                "{place}: expected {missing} bytes of free space, got {usable}"
+            )));
+        }
         loop {
             let before = file.metadata().map_err(io(&path))?.len();
             let tried = server.retry.run(|fresh| attempt(server, piece, &path, &mut file, fresh));
