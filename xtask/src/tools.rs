@@ -38,6 +38,8 @@ pub const ORACLES: &[Tool] = &[
     ("mkenvimage", "u-boot-tools"),
     ("fw_setenv", "libubootenv-tool"),
     ("systemd-analyze", "systemd"),
+    ("efibootmgr", "efibootmgr"),
+    ("efivar", "efivar"),
 ];
 
 /// Installs what is missing as root; an ordinary user is told what to type.
