@@ -85,6 +85,23 @@ fn a_counted_entry_is_tried_and_confirmed() {
 }
 
 #[test]
+fn the_last_try_confirms_what_runs() {
+    for (tries, armed, last) in
+        [(3, "ostree-2+03-00.conf", "ostree-2+00-03.conf"), (1, "ostree-2+01-00.conf", "ostree-2+00-01.conf")]
+    {
+        let device = device();
+        device.deploy(0, 1, tries).unwrap();
+        rename(&device, armed, last);
+        let state = device.state(1);
+        assert_eq!((state.outcome, state.trial), (Outcome::OnTrial, Trial::Spent));
+        device.lock(1).confirm().unwrap();
+        assert_eq!(entries(&device), names(&[("ostree-1.conf", 0), ("ostree-2.conf", 1)]));
+        let first = device.open(1).deployments()[0].checksum;
+        assert_eq!((first, device.state(1).armed), (device.commits[1], None), "boots from now on");
+    }
+}
+
+#[test]
 fn an_entry_without_tries_left_is_taken_off() {
     let device = device();
     device.deploy(0, 1, 2).unwrap();

@@ -129,6 +129,8 @@ impl Locked {
             return Err(Error::refused(reason));
         }
         let moves = listed.first().is_none_or(|old| !old.is(first));
+        let counted = self.counted()?.0;
+        let tried = counted.and_then(|armed| listed.iter().find(|d| d.name() == armed.id.as_str()));
         match what {
             Try::Arm { .. } | Try::Keep if moves || what != Try::Keep => {
                 let (tries, trial) = match what {
@@ -146,15 +148,14 @@ impl Locked {
                 }
             }
             Try::Confirm => {
-                if let Some(name) = name_of(first) {
+                // on its last try the entry is behind all others already
+                if let Some(name) = name_of(tried.unwrap_or(first)) {
                     self.apply(&sdboot::confirm(&entries, &name).map_err(refuse)?)?;
                 }
             }
             _ => {
                 if what == Try::FallBack
-                    && let (Some(armed), _) = self.counted()?
-                    && let Some(tried) = listed.iter().find(|d| d.name() == armed.id.as_str())
-                    && let Some(name) = name_of(tried)
+                    && let Some(name) = tried.and_then(name_of)
                 {
                     self.apply(&sdboot::fall_back(&entries, &name).map_err(refuse)?)?;
                 }
