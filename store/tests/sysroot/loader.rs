@@ -60,10 +60,14 @@ impl Device {
     }
 
     pub fn deploy(&self, booted: usize, new: usize, tries: u32) -> Result<Deployed> {
+        self.deploy_as(booted, new, Try::Arm { tries, anyway: false })
+    }
+
+    pub fn deploy_as(&self, booted: usize, new: usize, trial: Try) -> Result<Deployed> {
         let mut locked = self.lock(booted);
         let commit = verified(locked.repo(), &self.commits[new]);
         let mut options = DeployOptions::new("os", Origin::new(&Refspec::parse("origin:os/main").unwrap()));
-        options.trial = Try::Arm { tries, anyway: false };
+        options.trial = trial;
         locked.deploy(&commit, &options)
     }
 
@@ -72,7 +76,7 @@ impl Device {
     }
 
     /// The list, as a check that knows none of the code reads it.
-    fn list(&self) -> Vec<usize> {
+    pub fn list(&self) -> Vec<usize> {
         let boots = bootcheck::check(&self.fixture.path()).unwrap();
         let place = |commit: &str| self.commits.iter().position(|c| c.to_string() == commit).unwrap();
         boots.iter().map(|b| place(&b.commit)).collect()
@@ -285,7 +289,7 @@ fn u_boots_own_tools_agree_about_the_environment() {
 
 #[test]
 fn a_u_boot_that_cannot_fall_back_or_is_damaged_is_refused() {
-    let device = Device::new(None);
+    let device = Device::new(Some("u-boot"));
     let config = uboot(&device.path(""), 2);
     let config = config.to_str().unwrap();
     tool("fw_setenv", "libubootenv-tool", &["-c", config, "altbootcmd"]);
@@ -307,12 +311,7 @@ fn extlinux_gets_its_menu_and_no_trial_unless_told_so() {
     assert!(device.deploy(0, 1, 3).unwrap_err().to_string().contains("does not count boots"));
     assert_eq!(device.list(), [0]);
     device.lock(0).cleanup(Default::default()).unwrap();
-    let mut locked = device.lock(0);
-    let commit = verified(locked.repo(), &device.commits[1]);
-    let mut options = DeployOptions::new("os", Origin::new(&Refspec::parse("origin:os/main").unwrap()));
-    options.trial = Try::Arm { tries: 1, anyway: true };
-    locked.deploy(&commit, &options).unwrap();
-    drop(locked);
+    device.deploy_as(0, 1, Try::Arm { tries: 1, anyway: true }).unwrap();
     let menu = fs::read_to_string(device.path("boot/extlinux/extlinux.conf")).unwrap();
     let first = menu.split("\nlabel ").nth(1).unwrap();
     assert!(first.contains("Test OS 2") && first.contains("panic=10"), "{menu}");

@@ -1,10 +1,11 @@
 //! Which loader a device has: the configuration first, else what is there.
 
-use super::{EXTLINUX, Loader, fat, refuse};
+use super::env::UBoot;
+use super::{EXTLINUX, Loader, UENV, fat, refuse};
 use crate::error::{Error, Result};
 use rootling_boot::grub;
 use rootling_boot::loader::{Kind, Traces};
-use rootling_boot::uboot::EnvConfig;
+use rootling_boot::uboot::{self, EnvConfig};
 use std::fs;
 use std::path::Path;
 
@@ -22,6 +23,12 @@ pub struct Settings {
     pub grubenv: Option<String>,
     /// Where systemd-boot's partition is mounted, below the sysroot.
     pub partition: Option<String>,
+}
+
+impl Settings {
+    fn names_loader(&self) -> bool {
+        self.loader.as_deref().is_some_and(|name| name != "auto")
+    }
 }
 
 impl Loader {
@@ -46,7 +53,7 @@ impl Loader {
         let kind = Kind::detect(configured, &traces).map_err(refuse)?;
         match kind.map(|kind| open(sysroot, &fw_env, settings, kind)).transpose() {
             // what nobody asked for must not stand in the way of everything
-            Err(error) if matches!(configured, None | Some("auto")) => {
+            Err(error) if !settings.names_loader() => {
                 log::warn!("the boot loader is not managed: {error}");
                 Ok(None)
             }
@@ -77,6 +84,10 @@ fn open(sysroot: &Path, fw_env: &Path, settings: &Settings, kind: Kind) -> Resul
                     area.device = device.trim_start_matches('/').to_string();
                 }
             }
+            if !settings.names_loader() && !leads_to_list(&sysroot.join(UENV)) {
+                // the file alone says little: the environment may never have been saved, or never fall back
+                uboot::ready(&UBoot::read(sysroot, &config)?.env.vars).map_err(refuse)?;
+            }
             Ok(Loader::UBoot { config })
         }
         Kind::Extlinux => Ok(Loader::Extlinux),
@@ -89,6 +100,11 @@ fn open(sysroot: &Path, fw_env: &Path, settings: &Settings, kind: Kind) -> Resul
         }
         Kind::Efi | Kind::Pi => Err(Error::unsupported(format!("boot loader {kind}"))),
     }
+}
+
+/// Whether a path is a link to a file that changes with the list of deployments.
+pub(in crate::sysroot) fn leads_to_list(path: &Path) -> bool {
+    fs::read_link(path).is_ok_and(|target| target.components().any(|part| part.as_os_str() == "loader"))
 }
 
 /// Whether the loader that wrote `LoaderInfo` says that it is systemd-boot, in UTF-16.
