@@ -15,7 +15,8 @@ fn device() -> Device {
     let device = Device::new(Some("systemd-boot"));
     fs::create_dir_all(device.path(ENTRIES)).unwrap();
     fs::write(device.path(ENTRIES).join("a-other.conf"), "title other\nlinux /other\n").unwrap();
-    device.lock(0).install(Loader::SystemdBoot { partition: "efi".into() }, 0).unwrap();
+    let loader = device.open(0).loader().unwrap().clone();
+    device.lock(0).install(loader, 0).unwrap();
     device
 }
 
@@ -144,4 +145,22 @@ fn a_rename_that_was_cut_and_a_pinned_default() {
     let error = pinned.deploy(0, 1, 3).unwrap_err().to_string();
     assert!(error.contains("loader.conf default"), "{error}");
     assert_eq!(entries(&pinned), names(&[("ostree-1.conf", 0)]));
+}
+
+#[test]
+fn a_partition_where_nobody_looks_for_the_list_is_refused() {
+    let mut device = device();
+    fs::create_dir_all(device.path("mnt/esp/loader/entries")).unwrap();
+    for loader in [Some("systemd-boot"), None] {
+        device.settings.loader = loader.map(String::from);
+        let mut detect = |partition: &str| {
+            device.settings.partition = Some(partition.into());
+            Loader::detect(&device.path(""), &device.path(""), &device.settings)
+        };
+        for partition in ["mnt/esp", "", "boot/../efi"] {
+            let error = detect(partition).unwrap_err().to_string();
+            assert!(error.contains("mounted at boot, efi, boot/efi") && error.contains(partition), "{error}");
+        }
+        assert!(detect("efi").unwrap().is_some());
+    }
 }

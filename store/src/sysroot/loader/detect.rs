@@ -51,6 +51,9 @@ impl Loader {
             ..Traces::default()
         };
         let kind = Kind::detect(configured, &traces).map_err(refuse)?;
+        if let (Some(Kind::SystemdBoot), Some(partition)) = (kind, &settings.partition) {
+            fat::check_place(partition)?;
+        }
         match kind.map(|kind| open(sysroot, &fw_env, settings, kind)).transpose() {
             // what nobody asked for must not stand in the way of everything
             Err(error) if !settings.names_loader() => {

@@ -42,6 +42,17 @@ pub(super) fn installed(sysroot: &Path) -> Option<String> {
     PLACES.into_iter().find(has).map(String::from)
 }
 
+/// Refuses a place where nobody would look for the list afterwards.
+pub(super) fn check_place(place: &str) -> Result<()> {
+    match PLACES.contains(&place) {
+        true => Ok(()),
+        false => Err(Error::refused(format!(
+            "partition of systemd-boot: expected one that is mounted at {}, got {place:?}",
+            PLACES.join(", ")
+        ))),
+    }
+}
+
 /// A folder, where other layouts have a link or nothing.
 fn has_loader(sysroot: &Path, place: &str) -> bool {
     let loader = sysroot.join(place).join("loader");
