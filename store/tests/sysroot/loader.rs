@@ -174,6 +174,20 @@ fn grub_boots_what_is_confirmed_whatever_the_environment_says() {
 }
 
 #[test]
+fn installing_a_loader_proves_nothing() {
+    let device = Device::new(None);
+    device.install_grub();
+    device.deploy(0, 1, 3).unwrap();
+    for loader in [Loader::Grub, Loader::Extlinux] {
+        let error = device.lock(0).install(loader, 0).unwrap_err().to_string();
+        assert!(error.contains(&format!("{}.0 is on trial", device.commits[1])), "{error}");
+    }
+    assert_eq!((device.list(), device.state(0).outcome), (vec![1, 0], Outcome::NotTriedYet));
+    device.lock(1).confirm().unwrap();
+    device.lock(1).install(Loader::Grub, 0).unwrap();
+}
+
+#[test]
 fn grub_keeps_a_trial_through_other_changes_and_ends_it_with_a_rollback() {
     let device = Device::new(None);
     device.install_grub();

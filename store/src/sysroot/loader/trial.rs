@@ -110,6 +110,10 @@ impl Locked {
 
     /// Takes a loader into use: its list, and what has to be beside it.
     pub fn install(&mut self, loader: Loader, timeout_s: u32) -> Result<()> {
+        if let Some(armed) = Armed::read(&self.path)? {
+            let reason = format!("{} is on trial; confirm it or take it back first", armed.id);
+            return Err(Error::refused(reason));
+        }
         let (dir, change) = match &loader {
             Loader::Grub => ("boot/grub", grub::install(timeout_s).map_err(refuse)?),
             Loader::Extlinux => ("boot/extlinux", link(&format!("../loader/{EXTLINUX_MENU}"), EXTLINUX)),
