@@ -333,6 +333,27 @@ fn extlinux_gets_its_menu_and_no_trial_unless_told_so() {
 }
 
 #[test]
+fn extlinux_keeps_its_menu_beside_an_environment_that_is_out_of_reach() {
+    let mut device = Device::new(None);
+    device.lock(0).install(Loader::Extlinux, 0).unwrap();
+    let menu = device.path("boot/extlinux/extlinux.conf");
+    fs::create_dir_all(device.path("etc")).unwrap();
+    for (place, config) in ["/dev/mtd1 0 0x4000 0x4000\n", "/boot/none.env 0 0x2000\n"].iter().enumerate() {
+        fs::write(device.path("etc/fw_env.config"), config).unwrap();
+        device.deploy_as(0, place + 1, Try::Keep).unwrap();
+        let first = fs::read_to_string(&menu).unwrap();
+        let first = first.split("\nlabel ").nth(1).unwrap();
+        assert!(first.contains(&format!("Test OS {}", place + 2)), "{first}");
+    }
+    let before = device.list();
+    device.settings.loader = Some("none".into());
+    let error = device.lock(0).rollback("os").unwrap_err().to_string();
+    assert!(error.contains("boot/extlinux/extlinux.conf"), "{error}");
+    assert_eq!(device.list(), before);
+    assert!(menu.exists(), "what boots is still there");
+}
+
+#[test]
 fn a_loader_that_nobody_knows_is_refused_by_name() {
     let device = Device::new(Some("lilo"));
     let detect = |settings: &Settings| Loader::detect(&device.path(""), &device.path(""), settings);

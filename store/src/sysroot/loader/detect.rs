@@ -58,7 +58,8 @@ impl Loader {
             // what nobody asked for must not stand in the way of everything
             Err(error) if !settings.names_loader() => {
                 log::warn!("the boot loader is not managed: {error}");
-                Ok(None)
+                // its menu was taken into use, and without it nothing boots after the next change
+                Ok(leads_to_list(&sysroot.join(EXTLINUX)).then_some(Loader::Extlinux))
             }
             loader => loader,
         }
