@@ -50,8 +50,8 @@ impl Locked {
         }
         refuse_other_loaders(self)?;
         let new = &self.with_way_back(new, what);
-        if let Some(Loader::SystemdBoot { partition }) = self.loader.clone() {
-            return self.write_fat(&partition, new, what);
+        if let Some(Loader::SystemdBoot { partition, default }) = self.loader.clone() {
+            return self.write_fat(&partition, default, new, what);
         }
         let unused_sub = self.sub_version(plan::other(self.version.boot))?;
         let (old, items) = (self.items(&self.deployments)?, self.items(new)?);

@@ -164,3 +164,24 @@ fn a_partition_where_nobody_looks_for_the_list_is_refused() {
         assert!(detect("efi").unwrap().is_some());
     }
 }
+
+#[test]
+fn an_entry_that_the_firmware_chooses_stands_in_the_way() {
+    let device = device();
+    let variables = device.path("sys/firmware/efi/efivars");
+    fs::create_dir_all(&variables).unwrap();
+    let variable = variables.join("LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f");
+    let set = |pattern: &str| {
+        let text = pattern.encode_utf16().chain([0]).flat_map(u16::to_le_bytes);
+        fs::write(&variable, [7, 0, 0, 0].into_iter().chain(text).collect::<Vec<u8>>()).unwrap();
+    };
+    set("ostree-1.conf");
+    let error = device.deploy(0, 1, 3).unwrap_err().to_string();
+    assert!(error.contains("LoaderEntryDefault") && error.contains("ostree-1.conf"), "{error}");
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0)]));
+    set("ostree-*");
+    device.deploy(0, 1, 3).unwrap();
+    set("ostree-1.conf");
+    device.lock(1).confirm().unwrap();
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0), ("ostree-2.conf", 1)]));
+}

@@ -76,7 +76,7 @@ pub(in crate::sysroot) fn read(sysroot: &Path, partition: &str) -> Result<Entrie
     }
     files.sort_by(boot_order);
     let conf = LoaderConf::parse(&String::from_utf8_lossy(&conf));
-    Ok(Entries { partition: partition.into(), conf, files })
+    Ok(Entries { partition: partition.into(), conf, default: None, files })
 }
 
 /// Names and texts of the entries of deployments, in the loader's order; of a rename that was cut, the counted goes.
@@ -109,10 +109,11 @@ impl Locked {
     pub(in crate::sysroot) fn write_fat(
         &mut self,
         partition: &str,
+        default: Option<String>,
         new: &[Deployment],
         what: Try,
     ) -> Result<Written> {
-        let entries = read(&self.path, partition)?;
+        let entries = Entries { default, ..read(&self.path, partition)? };
         let names: Vec<(CountedName, Entry)> = ours(&entries).into_iter().cloned().collect();
         // none of them is on the partition before it is taken into use
         let listed = if names.is_empty() { Vec::new() } else { self.deployments.clone() };

@@ -76,6 +76,8 @@ pub enum Loader {
     SystemdBoot {
         /// Where its FAT partition is mounted, below the sysroot.
         partition: String,
+        /// The entries that the firmware's variable `LoaderEntryDefault` chooses.
+        default: Option<String>,
     },
 }
 
