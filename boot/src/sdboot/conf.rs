@@ -32,14 +32,19 @@ impl LoaderConf {
         self.lines.retain(|line| value_of(line, key).is_none());
     }
 
-    /// Whether `default` pins an entry other than by order: counting then says nothing about what boots.
-    ///
-    /// `stem` is the entry's file name without counters, which is what the pattern is compared with.
+    /// Whether `default` pins an entry other than by order.
     pub fn pins_another(&self, stem: &str) -> bool {
-        match self.get("default") {
-            None | Some("") => false,
-            Some(pattern) => !matches(pattern.as_bytes(), format!("{stem}.conf").as_bytes()),
-        }
+        pins_another(self.get("default"), stem)
+    }
+}
+
+/// Whether a pattern pins an entry other than by order: counting then says nothing about what boots.
+///
+/// `stem` is the entry's file name without counters, which is what the pattern is compared with.
+pub(super) fn pins_another(pattern: Option<&str>, stem: &str) -> bool {
+    match pattern {
+        None | Some("") => false,
+        Some(pattern) => !matches(pattern.as_bytes(), format!("{stem}.conf").as_bytes()),
     }
 }
 

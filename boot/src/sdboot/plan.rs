@@ -13,7 +13,7 @@
 //! rewritten: their links keep their serials. A rename that a cut left half done shows one file under two names;
 //! the counted one goes.
 
-use super::conf::LoaderConf;
+use super::conf::{LoaderConf, pins_another};
 use super::name::CountedName;
 use super::order::{Listed, boot_order};
 use crate::Result;
@@ -39,6 +39,8 @@ pub struct Entries {
     pub partition: String,
     /// Its settings.
     pub conf: LoaderConf,
+    /// The pattern in the variable `LoaderEntryDefault`, which comes before the settings.
+    pub default: Option<String>,
     /// Every file of `loader/entries`, of other systems too.
     pub files: Vec<Listed>,
 }
@@ -205,11 +207,15 @@ fn one_stays(entries: &Entries, dropped: &[CountedName]) -> Result<()> {
     }
 }
 
-/// The new entry has to be the one that boots, and the pattern of loader.conf must not say otherwise.
+/// The new entry has to be the one that boots, and neither loader.conf nor the firmware may say otherwise.
 fn first_of_all(entries: &Entries, name: &CountedName, text: &Entry) -> Result<()> {
-    if entries.conf.pins_another(&name.stem) {
-        let got = entries.conf.get("default").unwrap_or_default();
-        return Err(Error::malformed("loader.conf default", "none, or ostree-*", got));
+    for (what, pattern) in [
+        ("firmware variable LoaderEntryDefault", entries.default.as_deref()),
+        ("loader.conf default", entries.conf.get("default")),
+    ] {
+        if pins_another(pattern, &name.stem) {
+            return Err(Error::malformed(what, "none, or ostree-*", pattern.unwrap_or_default()));
+        }
     }
     let new = (name.clone(), text.clone());
     match entries.files.iter().find(|old| boot_order(old, &new).is_lt()) {

@@ -12,12 +12,24 @@ use crate::loader::Step;
 /// Vendor of the boot loader interface.
 pub const GUID: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
+const DEFAULT: &str = "LoaderEntryDefault";
 const ONE_SHOT: &str = "LoaderEntryOneShot";
 const COUNT_PATH: &str = "LoaderBootCountPath";
 
 /// The efivarfs name of the variable that says which counted file was booted.
 pub fn count_path_name() -> String {
     format!("{COUNT_PATH}-{GUID}")
+}
+
+/// The efivarfs name of the variable by which `bootctl set-default`, or the menu, chooses an entry.
+pub fn default_name() -> String {
+    format!("{DEFAULT}-{GUID}")
+}
+
+/// The pattern of the entries that it chooses; text that cannot be read chooses none of ours.
+pub fn default_pattern(file: &[u8]) -> String {
+    let text = Variable::decode(file).and_then(|variable| text::decode(variable.data));
+    text.unwrap_or_else(|error| format!("({error})"))
 }
 
 /// The file that was booted, relative to its partition, under the name it had after the loader's rename.
@@ -48,6 +60,7 @@ pub fn one_shot(name: &CountedName) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sdboot::conf::pins_another;
 
     fn file(path: &str) -> Vec<u8> {
         Variable { attributes: 6, data: &text::encode(path) }.encode()
@@ -70,6 +83,14 @@ mod tests {
             assert!(error.starts_with("LoaderBootCountPath"), "{bad}: {error}");
         }
         assert!(count_path(&[6, 0, 0, 0, b'\\']).is_err() && count_path(&[]).is_err());
+    }
+
+    #[test]
+    fn a_default_that_cannot_be_read_is_no_pattern_of_ours() {
+        assert_eq!(default_pattern(&file("ostree-1.conf")), "ostree-1.conf");
+        for bad in [&[][..], &[7, 0, 0, 0], &[7, 0, 0, 0, b'*', 0]] {
+            assert!(pins_another(Some(&default_pattern(bad)), "ostree-7"), "{bad:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,8 @@ fn read(disk: &Disk) -> Entries {
         let text = disk.text(&format!("{ENTRIES}/{name}")).unwrap();
         Some((CountedName::parse(name)?, Entry::parse(&text)))
     });
-    Entries { partition: "efi".into(), conf: LoaderConf::default(), files: files.collect() }
+    let conf = LoaderConf::default();
+    Entries { partition: "efi".into(), conf, default: None, files: files.collect() }
 }
 
 /// Boots once: renames the counted file as the loader does, answers the deployment.
@@ -152,6 +153,17 @@ fn refuses_what_the_loader_would_not_boot_first() {
     let pinned = Entries { conf: LoaderConf::parse("default ostree-1.conf\n"), ..read(&disk) };
     let error = sdboot::arm(&pinned, version(&disk), &kept(&disk, "a"), &item('b'), 2, &[]).unwrap_err();
     assert!(error.to_string().starts_with("loader.conf default"), "{error}");
+    let chosen = |pattern: &str| Entries { default: Some(pattern.into()), ..read(&disk) };
+    let arm_with = |entries: &Entries| {
+        sdboot::arm(entries, version(&disk), &kept(&disk, "a"), &item('b'), 2, &[]).map(drop)
+    };
+    for pattern in ["ostree-1.conf", "@saved", "a-other.conf"] {
+        let error = arm_with(&chosen(pattern)).unwrap_err().to_string();
+        assert!(error.contains("LoaderEntryDefault") && error.contains(pattern), "{error}");
+    }
+    for pattern in ["", "ostree-*", "ostree-2.conf"] {
+        assert_eq!(arm_with(&chosen(pattern)), Ok(()), "{pattern}");
+    }
     disk.put(&format!("{ENTRIES}/zz.conf"), b"title other\nlinux /x\n".to_vec());
     let error = sdboot::arm(&read(&disk), version(&disk), &[], &item('b'), 2, &[]).unwrap_err();
     assert!(error.to_string().contains("zz.conf"), "{error}");

@@ -27,7 +27,7 @@ pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: 
     let tree = tree_size(sysroot.repo(), commit)?.saturating_add(edits.sum());
     require(&sysroot.path.join("ostree"), tree, sysroot.repo().min_free_space()?)?;
     let place = match &sysroot.loader {
-        Some(Loader::SystemdBoot { partition }) => partition,
+        Some(Loader::SystemdBoot { partition, .. }) => partition,
         _ => "boot",
     };
     let boot = sysroot.path.join(place);

@@ -60,10 +60,14 @@ impl Device {
     }
 
     pub fn deploy(&self, booted: usize, new: usize, tries: u32) -> Result<Deployed> {
+        self.deploy_as(booted, new, Try::Arm { tries, anyway: false })
+    }
+
+    pub fn deploy_as(&self, booted: usize, new: usize, trial: Try) -> Result<Deployed> {
         let mut locked = self.lock(booted);
         let commit = verified(locked.repo(), &self.commits[new]);
         let mut options = DeployOptions::new("os", Origin::new(&Refspec::parse("origin:os/main").unwrap()));
-        options.trial = Try::Arm { tries, anyway: false };
+        options.trial = trial;
         locked.deploy(&commit, &options)
     }
 
@@ -72,7 +76,7 @@ impl Device {
     }
 
     /// The list, as a check that knows none of the code reads it.
-    fn list(&self) -> Vec<usize> {
+    pub fn list(&self) -> Vec<usize> {
         let boots = bootcheck::check(&self.fixture.path()).unwrap();
         let place = |commit: &str| self.commits.iter().position(|c| c.to_string() == commit).unwrap();
         boots.iter().map(|b| place(&b.commit)).collect()
@@ -167,6 +171,20 @@ fn grub_boots_what_is_confirmed_whatever_the_environment_says() {
     fs::write(device.path("boot/grub/grubenv"), vec![b'#'; 1024]).unwrap();
     let disk = Disk::new(&device.path("boot"));
     assert_eq!([disk.boot(), disk.boot()], ['0', '0']);
+}
+
+#[test]
+fn installing_a_loader_proves_nothing() {
+    let device = Device::new(None);
+    device.install_grub();
+    device.deploy(0, 1, 3).unwrap();
+    for loader in [Loader::Grub, Loader::Extlinux] {
+        let error = device.lock(0).install(loader, 0).unwrap_err().to_string();
+        assert!(error.contains(&format!("{}.0 is on trial", device.commits[1])), "{error}");
+    }
+    assert_eq!((device.list(), device.state(0).outcome), (vec![1, 0], Outcome::NotTriedYet));
+    device.lock(1).confirm().unwrap();
+    device.lock(1).install(Loader::Grub, 0).unwrap();
 }
 
 #[test]
@@ -285,7 +303,7 @@ fn u_boots_own_tools_agree_about_the_environment() {
 
 #[test]
 fn a_u_boot_that_cannot_fall_back_or_is_damaged_is_refused() {
-    let device = Device::new(None);
+    let device = Device::new(Some("u-boot"));
     let config = uboot(&device.path(""), 2);
     let config = config.to_str().unwrap();
     tool("fw_setenv", "libubootenv-tool", &["-c", config, "altbootcmd"]);
@@ -307,16 +325,32 @@ fn extlinux_gets_its_menu_and_no_trial_unless_told_so() {
     assert!(device.deploy(0, 1, 3).unwrap_err().to_string().contains("does not count boots"));
     assert_eq!(device.list(), [0]);
     device.lock(0).cleanup(Default::default()).unwrap();
-    let mut locked = device.lock(0);
-    let commit = verified(locked.repo(), &device.commits[1]);
-    let mut options = DeployOptions::new("os", Origin::new(&Refspec::parse("origin:os/main").unwrap()));
-    options.trial = Try::Arm { tries: 1, anyway: true };
-    locked.deploy(&commit, &options).unwrap();
-    drop(locked);
+    device.deploy_as(0, 1, Try::Arm { tries: 1, anyway: true }).unwrap();
     let menu = fs::read_to_string(device.path("boot/extlinux/extlinux.conf")).unwrap();
     let first = menu.split("\nlabel ").nth(1).unwrap();
     assert!(first.contains("Test OS 2") && first.contains("panic=10"), "{menu}");
     assert_eq!(device.state(1).outcome, Outcome::OnTrial);
+}
+
+#[test]
+fn extlinux_keeps_its_menu_beside_an_environment_that_is_out_of_reach() {
+    let mut device = Device::new(None);
+    device.lock(0).install(Loader::Extlinux, 0).unwrap();
+    let menu = device.path("boot/extlinux/extlinux.conf");
+    fs::create_dir_all(device.path("etc")).unwrap();
+    for (place, config) in ["/dev/mtd1 0 0x4000 0x4000\n", "/boot/none.env 0 0x2000\n"].iter().enumerate() {
+        fs::write(device.path("etc/fw_env.config"), config).unwrap();
+        device.deploy_as(0, place + 1, Try::Keep).unwrap();
+        let first = fs::read_to_string(&menu).unwrap();
+        let first = first.split("\nlabel ").nth(1).unwrap();
+        assert!(first.contains(&format!("Test OS {}", place + 2)), "{first}");
+    }
+    let before = device.list();
+    device.settings.loader = Some("none".into());
+    let error = device.lock(0).rollback("os").unwrap_err().to_string();
+    assert!(error.contains("boot/extlinux/extlinux.conf"), "{error}");
+    assert_eq!(device.list(), before);
+    assert!(menu.exists(), "what boots is still there");
 }
 
 #[test]

@@ -15,7 +15,8 @@ fn device() -> Device {
     let device = Device::new(Some("systemd-boot"));
     fs::create_dir_all(device.path(ENTRIES)).unwrap();
     fs::write(device.path(ENTRIES).join("a-other.conf"), "title other\nlinux /other\n").unwrap();
-    device.lock(0).install(Loader::SystemdBoot { partition: "efi".into() }, 0).unwrap();
+    let loader = device.open(0).loader().unwrap().clone();
+    device.lock(0).install(loader, 0).unwrap();
     device
 }
 
@@ -85,6 +86,23 @@ fn a_counted_entry_is_tried_and_confirmed() {
 }
 
 #[test]
+fn the_last_try_confirms_what_runs() {
+    for (tries, armed, last) in
+        [(3, "ostree-2+03-00.conf", "ostree-2+00-03.conf"), (1, "ostree-2+01-00.conf", "ostree-2+00-01.conf")]
+    {
+        let device = device();
+        device.deploy(0, 1, tries).unwrap();
+        rename(&device, armed, last);
+        let state = device.state(1);
+        assert_eq!((state.outcome, state.trial), (Outcome::OnTrial, Trial::Spent));
+        device.lock(1).confirm().unwrap();
+        assert_eq!(entries(&device), names(&[("ostree-1.conf", 0), ("ostree-2.conf", 1)]));
+        let first = device.open(1).deployments()[0].checksum;
+        assert_eq!((first, device.state(1).armed), (device.commits[1], None), "boots from now on");
+    }
+}
+
+#[test]
 fn an_entry_without_tries_left_is_taken_off() {
     let device = device();
     device.deploy(0, 1, 2).unwrap();
@@ -127,4 +145,43 @@ fn a_rename_that_was_cut_and_a_pinned_default() {
     let error = pinned.deploy(0, 1, 3).unwrap_err().to_string();
     assert!(error.contains("loader.conf default"), "{error}");
     assert_eq!(entries(&pinned), names(&[("ostree-1.conf", 0)]));
+}
+
+#[test]
+fn a_partition_where_nobody_looks_for_the_list_is_refused() {
+    let mut device = device();
+    fs::create_dir_all(device.path("mnt/esp/loader/entries")).unwrap();
+    for loader in [Some("systemd-boot"), None] {
+        device.settings.loader = loader.map(String::from);
+        let mut detect = |partition: &str| {
+            device.settings.partition = Some(partition.into());
+            Loader::detect(&device.path(""), &device.path(""), &device.settings)
+        };
+        for partition in ["mnt/esp", "", "boot/../efi"] {
+            let error = detect(partition).unwrap_err().to_string();
+            assert!(error.contains("mounted at boot, efi, boot/efi") && error.contains(partition), "{error}");
+        }
+        assert!(detect("efi").unwrap().is_some());
+    }
+}
+
+#[test]
+fn an_entry_that_the_firmware_chooses_stands_in_the_way() {
+    let device = device();
+    let variables = device.path("sys/firmware/efi/efivars");
+    fs::create_dir_all(&variables).unwrap();
+    let variable = variables.join("LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f");
+    let set = |pattern: &str| {
+        let text = pattern.encode_utf16().chain([0]).flat_map(u16::to_le_bytes);
+        fs::write(&variable, [7, 0, 0, 0].into_iter().chain(text).collect::<Vec<u8>>()).unwrap();
+    };
+    set("ostree-1.conf");
+    let error = device.deploy(0, 1, 3).unwrap_err().to_string();
+    assert!(error.contains("LoaderEntryDefault") && error.contains("ostree-1.conf"), "{error}");
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0)]));
+    set("ostree-*");
+    device.deploy(0, 1, 3).unwrap();
+    set("ostree-1.conf");
+    device.lock(1).confirm().unwrap();
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0), ("ostree-2.conf", 1)]));
 }

@@ -9,5 +9,6 @@ mod etc;
 mod fixture;
 mod loader;
 mod loader_fat;
+mod loader_uboot;
 mod mounts;
 mod oracle;

@@ -42,6 +42,17 @@ pub(super) fn installed(sysroot: &Path) -> Option<String> {
     PLACES.into_iter().find(has).map(String::from)
 }
 
+/// Refuses a place where nobody would look for the list afterwards.
+pub(super) fn check_place(place: &str) -> Result<()> {
+    match PLACES.contains(&place) {
+        true => Ok(()),
+        false => Err(Error::refused(format!(
+            "partition of systemd-boot: expected one that is mounted at {}, got {place:?}",
+            PLACES.join(", ")
+        ))),
+    }
+}
+
 /// A folder, where other layouts have a link or nothing.
 fn has_loader(sysroot: &Path, place: &str) -> bool {
     let loader = sysroot.join(place).join("loader");
@@ -65,7 +76,7 @@ pub(in crate::sysroot) fn read(sysroot: &Path, partition: &str) -> Result<Entrie
     }
     files.sort_by(boot_order);
     let conf = LoaderConf::parse(&String::from_utf8_lossy(&conf));
-    Ok(Entries { partition: partition.into(), conf, files })
+    Ok(Entries { partition: partition.into(), conf, default: None, files })
 }
 
 /// Names and texts of the entries of deployments, in the loader's order; of a rename that was cut, the counted goes.
@@ -98,10 +109,11 @@ impl Locked {
     pub(in crate::sysroot) fn write_fat(
         &mut self,
         partition: &str,
+        default: Option<String>,
         new: &[Deployment],
         what: Try,
     ) -> Result<Written> {
-        let entries = read(&self.path, partition)?;
+        let entries = Entries { default, ..read(&self.path, partition)? };
         let names: Vec<(CountedName, Entry)> = ours(&entries).into_iter().cloned().collect();
         // none of them is on the partition before it is taken into use
         let listed = if names.is_empty() { Vec::new() } else { self.deployments.clone() };
@@ -129,6 +141,8 @@ impl Locked {
             return Err(Error::refused(reason));
         }
         let moves = listed.first().is_none_or(|old| !old.is(first));
+        let counted = self.counted()?.0;
+        let tried = counted.and_then(|armed| listed.iter().find(|d| d.name() == armed.id.as_str()));
         match what {
             Try::Arm { .. } | Try::Keep if moves || what != Try::Keep => {
                 let (tries, trial) = match what {
@@ -146,15 +160,14 @@ impl Locked {
                 }
             }
             Try::Confirm => {
-                if let Some(name) = name_of(first) {
+                // on its last try the entry is behind all others already
+                if let Some(name) = name_of(tried.unwrap_or(first)) {
                     self.apply(&sdboot::confirm(&entries, &name).map_err(refuse)?)?;
                 }
             }
             _ => {
                 if what == Try::FallBack
-                    && let (Some(armed), _) = self.counted()?
-                    && let Some(tried) = listed.iter().find(|d| d.name() == armed.id.as_str())
-                    && let Some(name) = name_of(tried)
+                    && let Some(name) = tried.and_then(name_of)
                 {
                     self.apply(&sdboot::fall_back(&entries, &name).map_err(refuse)?)?;
                 }

@@ -37,6 +37,7 @@ pub use detect::Settings;
 pub use trial::{BootState, Try};
 
 pub(super) use apply::apply;
+pub(super) use detect::leads_to_list;
 
 use crate::error::{Error, Result};
 use rootling_boot::Entry;
@@ -49,6 +50,8 @@ use std::path::Path;
 
 /// Where U-Boot's `sysboot` looks for its menu.
 const EXTLINUX: &str = "boot/extlinux/extlinux.conf";
+/// Where U-Boot's own commands look for what to boot.
+const UENV: &str = "boot/uEnv.txt";
 /// The menu's name in a loader folder.
 const EXTLINUX_MENU: &str = "extlinux.conf";
 
@@ -73,6 +76,8 @@ pub enum Loader {
     SystemdBoot {
         /// Where its FAT partition is mounted, below the sysroot.
         partition: String,
+        /// The entries that the firmware's variable `LoaderEntryDefault` chooses.
+        default: Option<String>,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use super::armed::FILE;
 use super::env::{self, UBoot};
-use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, apply, refuse};
+use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, UENV, apply, refuse};
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use crate::{Error, Result};
 use rootling_boot::grub::{self, greenboot};
@@ -110,12 +110,16 @@ impl Locked {
 
     /// Takes a loader into use: its list, and what has to be beside it.
     pub fn install(&mut self, loader: Loader, timeout_s: u32) -> Result<()> {
+        if let Some(armed) = Armed::read(&self.path)? {
+            let reason = format!("{} is on trial; confirm it or take it back first", armed.id);
+            return Err(Error::refused(reason));
+        }
         let (dir, change) = match &loader {
             Loader::Grub => ("boot/grub", grub::install(timeout_s).map_err(refuse)?),
             Loader::Extlinux => ("boot/extlinux", link(&format!("../loader/{EXTLINUX_MENU}"), EXTLINUX)),
             Loader::UBoot { config } => {
                 uboot::ready(&UBoot::read(&self.path, config)?.env.vars).map_err(refuse)?;
-                ("boot", link(&format!("loader/{}", uboot::UENV), "boot/uEnv.txt"))
+                ("boot", link(&format!("loader/{}", uboot::UENV), UENV))
             }
             Loader::Greenboot { .. } => ("boot", Change::default()),
             Loader::SystemdBoot { .. } => return self.install_fat(loader),
@@ -184,7 +188,14 @@ impl Locked {
         }
         let change = match &self.loader {
             Some(Loader::UBoot { config }) => {
-                let uboot = UBoot::read(&self.path, config)?;
+                let uboot = match UBoot::read(&self.path, config) {
+                    Ok(uboot) => uboot,
+                    // nothing is on trial, so nobody needs it now
+                    Err(error) => {
+                        log::warn!("whether U-Boot counts is not known: {error}");
+                        return Ok(());
+                    }
+                };
                 match uboot::trial(&uboot.env) {
                     Trial::None => return Ok(()),
                     _ => uboot::confirm(&uboot.env, &uboot.medium()),
@@ -261,6 +272,8 @@ fn change(
                 None => Ok(plan.into()),
             }
         }
+        // a list that ends no trial asks nothing of the environment
+        Loader::UBoot { .. } if arm.is_none() && !confirm && !fall_back => Ok(plan.into()),
         Loader::UBoot { config } => {
             let uboot = UBoot::read(sysroot, config)?;
             let medium = uboot.medium();
