@@ -17,16 +17,20 @@ pub fn tool(name: &str, package: &str, args: &[&str]) -> String {
 
 /// A device of state 1 whose loader is GRUB.
 pub fn with_grub(fixture: &Fixture) -> (Device<'_>, String) {
+    with_loader(fixture, "grub")
+}
+
+pub fn with_loader<'a>(fixture: &'a Fixture, loader: &str) -> (Device<'a>, String) {
     let first = bootable(fixture, 1, 2000);
     let device = Device::new(fixture);
     device.run(&["pull", "origin", REF], 0);
     device.run(&["deploy", "origin:os/main"], 0);
-    device.run(&["boot", "install", "grub"], 0);
+    device.run(&["boot", "install", loader], 0);
     device.boots(&first);
     (device, first)
 }
 
-fn grubenv(device: &Device<'_>) -> PathBuf {
+pub fn grubenv(device: &Device<'_>) -> PathBuf {
     device.root.join("boot/grub/grubenv")
 }
 
@@ -36,7 +40,7 @@ pub fn counted(device: &Device<'_>, commit: &str, left: u32) {
     tool("grub-editenv", "grub-common", &[text(&grubenv(device)), "set", &value]);
 }
 
-fn order(device: &Device<'_>, commits: &[&str]) {
+pub fn order(device: &Device<'_>, commits: &[&str]) {
     let status = ostree(&["admin", "status", "--sysroot", text(&device.root)]);
     let places: Vec<_> = commits.iter().map(|commit| status.find(commit)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{commits:?} in {status}");
