@@ -1,11 +1,15 @@
-//! What `boot confirm` does where a loader counts nothing, or no longer.
+//! What `boot confirm` does where a loader counts nothing, or no longer, and beside another updater.
 
 use std::fs;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use rootling_store::lock::{FileLock, LockKind};
 
 use crate::boot_health::{on_trial, program};
-use crate::boot_trial::{grubenv, order, tool, with_loader};
+use crate::boot_trial::{grubenv, order, tool, with_grub, with_loader, write};
 use crate::fixture::{Fixture, text};
-use crate::sysroot::bootable;
+use crate::sysroot::{Device, bootable};
 
 const FAILS: &str = "#!/bin/sh\nexit 1\n";
 
@@ -42,4 +46,56 @@ fn a_confirm_that_was_cut_is_finished_and_not_judged_again() {
     assert!(device.root.join("run/rootling/confirmed").exists());
     let menu = fs::read_to_string(device.root.join("boot/loader/grub.cfg")).unwrap();
     assert!(!menu.contains("rootling_trial="), "{menu}");
+}
+
+/// `boot confirm` while another updater holds the lock.
+fn confirming(device: &Device<'_>) -> (Child, FileLock) {
+    let lock = FileLock::try_acquire(&device.root.join("ostree/lock"), LockKind::Exclusive).unwrap();
+    let args = ["--sysroot", text(&device.root), "boot", "confirm"];
+    (Command::new(env!("CARGO_BIN_EXE_rootling")).args(args).spawn().unwrap(), lock)
+}
+
+/// Whether something is so before the program ends, or then.
+fn by_the_end(child: &mut Child, mut so: impl FnMut() -> bool) -> bool {
+    while child.try_wait().unwrap().is_none() {
+        if so() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    so()
+}
+
+#[test]
+fn a_confirm_waits_for_another_updater() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    assert!(device.run(&["upgrade", "--download-only"], 1).contains("on trial itself"));
+    let confirmed = device.root.join("run/rootling/confirmed");
+    let (mut child, lock) = confirming(&device);
+    let start = Instant::now();
+    assert!(by_the_end(&mut child, || start.elapsed() > Duration::from_secs(3)), "gave up");
+    assert!(!confirmed.exists());
+    drop(lock);
+    assert!(child.wait().unwrap().success());
+    assert!(confirmed.exists() && !device.run(&["boot", "status"], 0).contains(&second));
+}
+
+#[test]
+fn a_good_system_is_marked_whatever_else_is_at_work_or_broken() {
+    let fixture = Fixture::unsigned();
+    let (device, first) = with_grub(&fixture);
+    let confirmed = device.root.join("run/rootling/confirmed");
+    let (mut child, lock) = confirming(&device);
+    assert!(by_the_end(&mut child, || confirmed.exists()), "not marked");
+    assert!(child.try_wait().unwrap().is_none(), "marked only after the lock");
+    drop(lock);
+    assert!(child.wait().unwrap().success());
+
+    fs::remove_file(&confirmed).unwrap();
+    fs::write(device.root.join("boot/grubenv"), "short").unwrap();
+    let settings = device.tree(&first).join("etc/rootling/agent.conf");
+    write(&settings, "[boot]\nloader=greenboot\ngrubenv=boot/grubenv\n");
+    device.run(&["boot", "confirm"], 0);
+    assert!(confirmed.exists());
 }

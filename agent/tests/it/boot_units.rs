@@ -47,3 +47,12 @@ fn the_units_call_what_the_program_knows() {
     }
     assert!(calls >= 3, "{calls} calls");
 }
+
+#[test]
+fn a_confirm_that_failed_is_tried_again() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("units/rootling-confirm.service");
+    let text = fs::read_to_string(unit).unwrap();
+    let has = |line: &str| text.lines().any(|l| l == line);
+    assert!(has("Restart=on-failure") && has("RestartSec=30"), "{text}");
+    assert!(!has("Type=oneshot"), "refused by systemd before 244: {text}");
+}

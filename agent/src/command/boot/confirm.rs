@@ -29,16 +29,15 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     }
     let sysroot = device::look(path)?;
     let state = sysroot.boot_state()?;
-    let state = match state {
-        Some(state) if state.outcome != Outcome::Nothing => state,
-        other => {
-            if other.is_some() {
-                // what a cut left counting belongs to nothing
-                device::lock(path)?.settle()?;
-            }
-            scene.screen.say("nothing is on trial");
-            return mark(path);
+    let Some(state) = state.filter(|state| state.outcome != Outcome::Nothing) else {
+        scene.screen.say("nothing is on trial");
+        mark(path)?;
+        if sysroot.loader().is_some() {
+            // what a cut left counting belongs to nothing, and is no reason to reboot what is good
+            let settled = device::lock_patiently(path).and_then(|sysroot| Ok(sysroot.settle()?));
+            settled.unwrap_or_else(|error| log::warn!("boot confirm: {error}"));
         }
+        return Ok(Exit::Ok);
     };
     let counts = sysroot.promises()?.is_some_and(|promises| promises.counting != Counting::Never);
     // the loader hears of a confirm before the list changes, and after the checks
@@ -59,19 +58,19 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     }
     drop(sysroot);
     conclude(scene, &state, true)?;
-    mark(path)
-}
-
-/// Tells the deadline that this boot needs no reboot.
-fn mark(path: &Path) -> Result<Exit> {
-    let run = path.join("run/rootling");
-    let marked = std::fs::create_dir_all(&run).and_then(|()| std::fs::write(run.join("confirmed"), ""));
-    marked.map_err(|error| Error::io(&run.display().to_string(), &error))?;
+    mark(path)?;
     Ok(Exit::Ok)
 }
 
+/// Tells the deadline that this boot needs no reboot.
+fn mark(path: &Path) -> Result<()> {
+    let run = path.join("run/rootling");
+    let marked = std::fs::create_dir_all(&run).and_then(|()| std::fs::write(run.join("confirmed"), ""));
+    marked.map_err(|error| Error::io(&run.display().to_string(), &error))
+}
+
 fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool) -> Result<()> {
-    let mut sysroot = device::lock(&scene.global.sysroot)?;
+    let mut sysroot = device::lock_patiently(&scene.global.sysroot)?;
     let state = sysroot.boot_state()?.filter(|state| state.armed == seen.armed);
     let Some(BootState { armed: Some(armed), trial, outcome }) = state else {
         return Err(Error::Refused("another program changed what is on trial; try again".into()));
