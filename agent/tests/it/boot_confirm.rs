@@ -8,7 +8,7 @@ use rootling_store::lock::{FileLock, LockKind};
 
 use crate::boot_health::{on_trial, program};
 use crate::boot_trial::{grubenv, order, tool, with_grub, with_loader, write};
-use crate::fixture::{Fixture, text};
+use crate::fixture::{Fixture, REF, text};
 use crate::sysroot::{Device, bootable};
 
 const FAILS: &str = "#!/bin/sh\nexit 1\n";
@@ -46,6 +46,26 @@ fn a_confirm_that_was_cut_is_finished_and_not_judged_again() {
     assert!(device.root.join("run/rootling/confirmed").exists());
     let menu = fs::read_to_string(device.root.join("boot/loader/grub.cfg")).unwrap();
     assert!(!menu.contains("rootling_trial="), "{menu}");
+}
+
+#[test]
+fn an_entry_that_is_only_renamed_does_not_say_trial_for_ever() {
+    let fixture = Fixture::unsigned();
+    let first = bootable(&fixture, 1, 2000);
+    let device = Device::new(&fixture);
+    device.run(&["pull", "origin", REF], 0);
+    device.run(&["deploy", "origin:os/main"], 0);
+    device.boots(&first);
+    fs::create_dir_all(device.root.join("efi/loader/entries")).unwrap();
+    device.run(&["boot", "install", "systemd-boot"], 0);
+    let second = bootable(&fixture, 2, 3000);
+    device.run(&["upgrade"], 0);
+    let entries = device.root.join("efi/loader/entries");
+    fs::rename(entries.join("ostree-2+03-00.conf"), entries.join("ostree-2+02-01.conf")).unwrap();
+    device.boots(&second);
+    device.run(&["boot", "confirm"], 0);
+    let entry = fs::read_to_string(entries.join("ostree-2.conf")).unwrap();
+    assert!(entry.contains(" panic=10") && !entry.contains("rootling.trial"), "{entry}");
 }
 
 /// `boot confirm` while another updater holds the lock.

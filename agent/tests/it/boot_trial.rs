@@ -62,7 +62,9 @@ fn an_upgrade_is_tried_and_confirmed() {
     let menu = device.root.join("boot/loader/grub.cfg");
     tool("grub-script-check", "grub-common", &[text(&menu)]);
     tool("grub-script-check", "grub-common", &[text(&device.root.join("boot/grub/grub.cfg"))]);
-    assert!(fs::read_to_string(&menu).unwrap().contains(&format!("rootling_trial={second}.0")));
+    let list = fs::read_to_string(&menu).unwrap();
+    assert!(list.contains(&format!("rootling_trial={second}.0")), "{list}");
+    assert_eq!(list.matches(" rootling.trial panic=10\n").count(), 1, "{list}");
 
     counted(&device, &second, 1);
     device.boots(&second);
@@ -76,7 +78,8 @@ fn an_upgrade_is_tried_and_confirmed() {
     assert!(told.contains("on trial itself"), "{told}");
     assert!(device.run(&["boot", "confirm"], 0).contains(&format!("confirmed {second}.0")));
     assert!(device.root.join("run/rootling/confirmed").exists());
-    assert!(!fs::read_to_string(&menu).unwrap().contains("rootling_trial="));
+    let list = fs::read_to_string(&menu).unwrap();
+    assert!(!list.contains("rootling_trial=") && !list.contains("rootling.trial"), "{list}");
     device.run(&["upgrade"], 0);
     order(&device, &[&third, &second]);
     ostree(&["fsck", "--repo", text(&device.root.join("ostree/repo"))]);
