@@ -20,6 +20,9 @@ use crate::settings;
 /// How long another updater is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long `boot confirm` waits for one, which may be fetching; its unit tries again after that.
+const LONG_PATIENCE: Duration = Duration::from_secs(300);
+
 /// Reads the sysroot; `/` is the running system's.
 pub fn look(path: &Path) -> Result<Sysroot> {
     let sysroot = open(path)?;
@@ -59,6 +62,11 @@ fn open(path: &Path) -> Result<Sysroot> {
 /// Reads the sysroot and keeps other updaters, libostree's included, from changing it.
 pub fn lock(path: &Path) -> Result<Locked> {
     Ok(look(path)?.lock(PATIENCE)?)
+}
+
+/// As [`lock`], for what has to come to an end in this boot.
+pub fn lock_patiently(path: &Path) -> Result<Locked> {
+    Ok(look(path)?.lock(LONG_PATIENCE)?)
 }
 
 /// The stateroot to work on: the one named, or the booted one, or the default's, or the only one there is.

@@ -30,10 +30,16 @@ pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
     }
     let without = |error| Error::Refused(format!("{error}; --tries=0 deploys without a trial"));
     promises.allow(tries, false).map_err(without)?;
-    if sysroot.boot_state()?.is_some_and(|state| state.outcome == Outcome::OnTrial) {
-        return Err(Error::Refused(
-            "the running system is on trial itself; rootling boot confirm, or fall-back, comes first".into(),
-        ));
-    }
+    refuse_on_trial(sysroot)?;
     Ok(Try::Arm { tries, anyway: false })
+}
+
+/// What runs has to prove itself before anything follows it, and needs the lock for that.
+pub fn refuse_on_trial(sysroot: &Sysroot) -> Result<()> {
+    match sysroot.boot_state()?.is_some_and(|state| state.outcome == Outcome::OnTrial) {
+        true => Err(Error::Refused(
+            "the running system is on trial itself; rootling boot confirm, or fall-back, comes first".into(),
+        )),
+        false => Ok(()),
+    }
 }

@@ -60,7 +60,7 @@ pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     let mut sysroot = device::lock(path)?;
     let here = look(&sysroot, wanted)?;
     let trial = match wanted.until {
-        Until::Download => Try::Keep,
+        Until::Download => trial::refuse_on_trial(&sysroot).map(|()| Try::Keep)?,
         _ => trial::wanted(&sysroot, wanted.tries)?,
     };
     let repo = Repo::open(sysroot.repo().path())?;

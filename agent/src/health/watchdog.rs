@@ -1,7 +1,8 @@
 //! The hardware watchdog: resets the machine unless somebody writes to it, or a `V` lets it go.
 //!
 //! Opened when the checks begin and written to while they run. Checks that failed, and a program that died, leave it
-//! running, so that the reset is the next try. Source: Linux, `Documentation/watchdog/watchdog-api.rst`.
+//! running, so that the reset is the next try. Not so with nowayout, which no `V` stops, nor without magic close, where
+//! every end stops it: see `docs/boot.md`. Source: Linux, `Documentation/watchdog/watchdog-api.rst`.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

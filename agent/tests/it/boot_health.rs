@@ -8,13 +8,13 @@ use crate::boot_trial::{counted, with_grub, write};
 use crate::fixture::Fixture;
 use crate::sysroot::{Device, bootable};
 
-fn program(path: &Path, content: &str) {
+pub fn program(path: &Path, content: &str) {
     write(path, content);
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
 /// A device whose second state runs, on trial.
-fn on_trial(fixture: &Fixture) -> (Device<'_>, String) {
+pub fn on_trial(fixture: &Fixture) -> (Device<'_>, String) {
     let (device, _) = with_grub(fixture);
     let second = bootable(fixture, 2, 3000);
     device.run(&["upgrade"], 0);

@@ -17,16 +17,20 @@ pub fn tool(name: &str, package: &str, args: &[&str]) -> String {
 
 /// A device of state 1 whose loader is GRUB.
 pub fn with_grub(fixture: &Fixture) -> (Device<'_>, String) {
+    with_loader(fixture, "grub")
+}
+
+pub fn with_loader<'a>(fixture: &'a Fixture, loader: &str) -> (Device<'a>, String) {
     let first = bootable(fixture, 1, 2000);
     let device = Device::new(fixture);
     device.run(&["pull", "origin", REF], 0);
     device.run(&["deploy", "origin:os/main"], 0);
-    device.run(&["boot", "install", "grub"], 0);
+    device.run(&["boot", "install", loader], 0);
     device.boots(&first);
     (device, first)
 }
 
-fn grubenv(device: &Device<'_>) -> PathBuf {
+pub fn grubenv(device: &Device<'_>) -> PathBuf {
     device.root.join("boot/grub/grubenv")
 }
 
@@ -36,7 +40,7 @@ pub fn counted(device: &Device<'_>, commit: &str, left: u32) {
     tool("grub-editenv", "grub-common", &[text(&grubenv(device)), "set", &value]);
 }
 
-fn order(device: &Device<'_>, commits: &[&str]) {
+pub fn order(device: &Device<'_>, commits: &[&str]) {
     let status = ostree(&["admin", "status", "--sysroot", text(&device.root)]);
     let places: Vec<_> = commits.iter().map(|commit| status.find(commit)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{commits:?} in {status}");
@@ -58,7 +62,9 @@ fn an_upgrade_is_tried_and_confirmed() {
     let menu = device.root.join("boot/loader/grub.cfg");
     tool("grub-script-check", "grub-common", &[text(&menu)]);
     tool("grub-script-check", "grub-common", &[text(&device.root.join("boot/grub/grub.cfg"))]);
-    assert!(fs::read_to_string(&menu).unwrap().contains(&format!("rootling_trial={second}.0")));
+    let list = fs::read_to_string(&menu).unwrap();
+    assert!(list.contains(&format!("rootling_trial={second}.0")), "{list}");
+    assert_eq!(list.matches(" rootling.trial panic=10\n").count(), 1, "{list}");
 
     counted(&device, &second, 1);
     device.boots(&second);
@@ -72,7 +78,8 @@ fn an_upgrade_is_tried_and_confirmed() {
     assert!(told.contains("on trial itself"), "{told}");
     assert!(device.run(&["boot", "confirm"], 0).contains(&format!("confirmed {second}.0")));
     assert!(device.root.join("run/rootling/confirmed").exists());
-    assert!(!fs::read_to_string(&menu).unwrap().contains("rootling_trial="));
+    let list = fs::read_to_string(&menu).unwrap();
+    assert!(!list.contains("rootling_trial=") && !list.contains("rootling.trial"), "{list}");
     device.run(&["upgrade"], 0);
     order(&device, &[&third, &second]);
     ostree(&["fsck", "--repo", text(&device.root.join("ostree/repo"))]);

@@ -47,3 +47,43 @@ fn the_units_call_what_the_program_knows() {
     }
     assert!(calls >= 3, "{calls} calls");
 }
+
+#[test]
+fn the_deadline_is_for_trials_only() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("units");
+    let timer = fs::read_to_string(folder.join("rootling-deadline.timer")).unwrap();
+    let init = fs::read_to_string(folder.join("rootling.init")).unwrap();
+    let argument = rootling_boot::loader::TRIAL_ARG;
+    let counted =
+        format!("/sys/firmware/efi/efivars/LoaderBootCountPath-{}", rootling_boot::sdboot::variable::GUID);
+    let conditions: Vec<&str> = timer.lines().filter(|line| line.starts_with("Condition")).collect();
+    let want = [format!("ConditionKernelCommandLine=|{argument}"), format!("ConditionPathExists=|{counted}")];
+    assert_eq!(conditions, want);
+
+    let (start, end) = (init.find("{ grep").unwrap(), init.find(" && ( sleep").unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let (cmdline, variable) = (dir.path().join("cmdline"), dir.path().join("variable"));
+    let check = init[start..end].replace("/proc/cmdline", cmdline.to_str().unwrap());
+    let check = check.replace("$counted", variable.to_str().unwrap());
+    let waits = || Command::new("sh").args(["-c", &check]).status().unwrap().success();
+    for (args, want) in [
+        (format!("quiet {argument} panic=5"), true),
+        ("quiet panic=10".into(), false),
+        ("panic=100 rootling.watchdog=60".into(), false),
+    ] {
+        fs::write(&cmdline, format!("{args}\n")).unwrap();
+        assert_eq!(waits(), want, "{args}");
+    }
+    assert!(init.contains(&format!("counted={counted}\n")));
+    fs::write(&variable, "").unwrap();
+    assert!(waits());
+}
+
+#[test]
+fn a_confirm_that_failed_is_tried_again() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("units/rootling-confirm.service");
+    let text = fs::read_to_string(unit).unwrap();
+    let has = |line: &str| text.lines().any(|l| l == line);
+    assert!(has("Restart=on-failure") && has("RestartSec=30"), "{text}");
+    assert!(!has("Type=oneshot"), "refused by systemd before 244: {text}");
+}

@@ -56,7 +56,7 @@ mod tests {
             "# Written by rootling with each list of deployments; changes are lost.\n\
              set rootling_trial=ab.0\n\
              menuentry 'It'\\''s 2' --id rootling-0 --unrestricted {\n  \
-             linux '/boot/k 2' quiet 'dyndbg=file a +p' 'x=$y' panic=10\n  initrd /i /j\n}\n\
+             linux '/boot/k 2' quiet 'dyndbg=file a +p' 'x=$y' rootling.trial panic=10\n  initrd /i /j\n}\n\
              menuentry 1 --id rootling-1 --unrestricted {\n  linux /k1\n  devicetree /d.dtb\n}\n"
         );
         assert!(!menu(&entries, None).contains("rootling_trial"));

@@ -26,4 +26,6 @@ mod trial;
 pub use detect::{Kind, Traces};
 pub use promise::{Counting, Promises};
 pub use step::{Change, Step};
-pub use trial::{MAX_TRIES, Outcome, PANIC_S, Trial, TrialId, outcome, tried_args, tried_entry};
+pub use trial::{
+    MAX_TRIES, Outcome, PANIC_S, TRIAL_ARG, Trial, TrialId, outcome, rebooting_entry, tried_entry,
+};

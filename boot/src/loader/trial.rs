@@ -12,6 +12,9 @@ pub const MAX_TRIES: u32 = 9;
 /// Seconds after which the kernel of a tried entry reboots when it panics; without it a panic is no failed try.
 pub const PANIC_S: u32 = 10;
 
+/// The argument of an entry on trial that outlasts no confirm: by it a deadline knows the boot of a try.
+pub const TRIAL_ARG: &str = "rootling.trial";
+
 /// The name of what is on trial: a deployment's `CHECKSUM.SERIAL`.
 ///
 /// Only characters that mean nothing to GRUB, U-Boot or a FAT file name.
@@ -75,17 +78,20 @@ pub fn outcome(booted: &str, armed: Option<&TrialId>, asked: u32, trial: Trial) 
     }
 }
 
-/// The arguments of an entry on trial: a panic has to end in a reboot.
-pub fn tried_args(args: &KernelArgs) -> KernelArgs {
-    let mut args = args.clone();
-    args.append_if_missing(&format!("panic={PANIC_S}"));
-    args
+/// The entry of what is on trial, in a list that a confirm writes anew without it.
+pub fn tried_entry(entry: &Entry) -> Entry {
+    with_args(entry, &format!("{TRIAL_ARG} panic={PANIC_S}"))
 }
 
-/// The entry of what is on trial.
-pub fn tried_entry(entry: &Entry) -> Entry {
+/// An entry whose panic ends in a reboot, whether or not it is on trial.
+pub fn rebooting_entry(entry: &Entry) -> Entry {
+    with_args(entry, &format!("panic={PANIC_S}"))
+}
+
+fn with_args(entry: &Entry, more: &str) -> Entry {
     let mut entry = entry.clone();
-    let args = tried_args(&KernelArgs::parse(entry.get("options").unwrap_or_default()));
+    let mut args = KernelArgs::parse(entry.get("options").unwrap_or_default());
+    args.append_if_missing(more);
     entry.set("options", &args.to_string());
     entry
 }
@@ -121,9 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_ends_in_a_reboot() {
-        for (args, want) in [("quiet", "quiet panic=10"), ("panic=1 rw", "panic=1 rw")] {
-            assert_eq!(tried_args(&KernelArgs::parse(args)).to_string(), want);
+    fn a_panic_ends_in_a_reboot_and_a_try_is_marked() {
+        for (args, tried, rebooting) in [
+            ("quiet", "quiet rootling.trial panic=10", "quiet panic=10"),
+            ("panic=1 rw", "panic=1 rw rootling.trial", "panic=1 rw"),
+        ] {
+            let entry = Entry::parse(&format!("options {args}\n"));
+            assert_eq!(tried_entry(&entry).get("options"), Some(tried));
+            assert_eq!(rebooting_entry(&entry).get("options"), Some(rebooting));
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::Result;
 use crate::bootlink::BootLink;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::loader::{Change, Counting, Promises, Trial, tried_entry};
+use crate::loader::{Change, Counting, Promises, Trial, rebooting_entry};
 use crate::menu::{self, Item, Options};
 use crate::plan::{BootVersion, Step, deployment_path, other};
 
@@ -193,9 +193,10 @@ fn new_link(kept: &[Kept], new: &Item, bootversion: u8) -> Result<BootLink> {
     Ok(BootLink { bootversion, stateroot: new.stateroot.clone(), bootcsum: new.bootcsum, serial })
 }
 
+/// Confirming renames the file, so what its text says of a trial would be said for ever.
 fn entry(new: &Item, link: &BootLink, name: &CountedName) -> Entry {
     let index = name.stem.trim_start_matches("ostree-").parse().unwrap_or(1);
-    tried_entry(&menu::entry(new, 0, index, link, false, &Options::default()))
+    rebooting_entry(&menu::entry(new, 0, index, link, false, &Options::default()))
 }
 
 /// Something good has to be left to fall back to; only the first entry of a device has nothing before it.

@@ -109,7 +109,7 @@ mod tests {
         let chosen = read.chosen().unwrap();
         assert_eq!(
             (chosen.kernel.as_deref(), chosen.append.as_deref()),
-            (Some("/k"), Some("quiet ostree=/x panic=10"))
+            (Some("/k"), Some("quiet ostree=/x rootling.trial panic=10"))
         );
         assert_eq!(read.labels[1].fdtdir.as_deref(), Some("/dtb"));
     }

@@ -65,7 +65,10 @@ mod tests {
         let entries = ENTRIES.map(Entry::parse);
         assert_eq!(uenv(&entries, false, "own=1\n").unwrap(), REAL);
         let tried = uenv(&entries, true, "").unwrap();
-        assert!(tried.contains("/t/b6/0 panic=10\nkernel_image2") && tried.contains("/t/b6/1\n"), "{tried}");
+        assert!(
+            tried.contains("/t/b6/0 rootling.trial panic=10\nkernel_image2") && tried.contains("/t/b6/1\n"),
+            "{tried}"
+        );
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! |---|---|
 //! | nothing armed | nothing to do |
 //! | the armed one runs | its checks; all passed: it is the one that boots from now on |
+//! | the armed one runs, and fails where no boot is counted | the deny list, then off the menu, before any reboot |
+//! | the armed one runs, and a loader that counts knows of no try | it had passed, but a cut kept the list: confirmed |
 //! | another one runs, and the loader has tried | the failed commit goes on the deny list, then off the menu |
 //! | another one runs, and the loader lost its state | armed again |
 
-use rootling_boot::loader::{Outcome, Trial};
+use std::path::Path;
+
+use rootling_boot::loader::{Counting, Outcome, Trial};
 use rootling_store::sysroot::loader::BootState;
 
 use super::{Scene, denied};
@@ -25,11 +29,26 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     }
     let sysroot = device::look(path)?;
     let state = sysroot.boot_state()?;
-    let outcome = state.as_ref().map_or(Outcome::Nothing, |state| state.outcome);
-    if outcome == Outcome::OnTrial && !skip_check {
+    let Some(state) = state.filter(|state| state.outcome != Outcome::Nothing) else {
+        scene.screen.say("nothing is on trial");
+        mark(path)?;
+        if sysroot.loader().is_some() {
+            // what a cut left counting belongs to nothing, and is no reason to reboot what is good
+            let settled = device::lock_patiently(path).and_then(|sysroot| Ok(sysroot.settle()?));
+            settled.unwrap_or_else(|error| log::warn!("boot confirm: {error}"));
+        }
+        return Ok(Exit::Ok);
+    };
+    let counts = sysroot.promises()?.is_some_and(|promises| promises.counting != Counting::Never);
+    // the loader hears of a confirm before the list changes, and after the checks
+    let passed = skip_check || counts && state.trial == Trial::None;
+    if state.outcome == Outcome::OnTrial && !passed {
         let root = device::root(&sysroot);
         if let Err(error) = health::check(&root, &settings::read(&root)?, scene.screen) {
-            // the loader counts the try; without tries left it falls back
+            // a loader that counts counts the try; without tries left it falls back
+            if !counts {
+                conclude(scene, &state, false).inspect_err(|_| scene.screen.error(&error))?;
+            }
             if reboot {
                 scene.screen.error(&error);
                 device::reboot(path)?;
@@ -38,28 +57,30 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
         }
     }
     drop(sysroot);
-    match state {
-        Some(state) if outcome != Outcome::Nothing => conclude(scene, &state)?,
-        Some(_) => {
-            // what a cut left counting belongs to nothing
-            device::lock(path)?.settle()?;
-            scene.screen.say("nothing is on trial");
-        }
-        None => scene.screen.say("nothing is on trial"),
-    }
-    let run = path.join("run/rootling");
-    let marked = std::fs::create_dir_all(&run).and_then(|()| std::fs::write(run.join("confirmed"), ""));
-    marked.map_err(|error| Error::io(&run.display().to_string(), &error))?;
+    conclude(scene, &state, true)?;
+    mark(path)?;
     Ok(Exit::Ok)
 }
 
-fn conclude(scene: &Scene<'_>, seen: &BootState) -> Result<()> {
-    let mut sysroot = device::lock(&scene.global.sysroot)?;
+/// Tells the deadline that this boot needs no reboot.
+fn mark(path: &Path) -> Result<()> {
+    let run = path.join("run/rootling");
+    let marked = std::fs::create_dir_all(&run).and_then(|()| std::fs::write(run.join("confirmed"), ""));
+    marked.map_err(|error| Error::io(&run.display().to_string(), &error))
+}
+
+fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool) -> Result<()> {
+    let mut sysroot = device::lock_patiently(&scene.global.sysroot)?;
     let state = sysroot.boot_state()?.filter(|state| state.armed == seen.armed);
     let Some(BootState { armed: Some(armed), trial, outcome }) = state else {
         return Err(Error::Refused("another program changed what is on trial; try again".into()));
     };
     match outcome {
+        Outcome::OnTrial if !passed => {
+            denied(&sysroot, armed.id.as_str(), "failed its checks where no boot is counted")?;
+            let next = sysroot.fall_back()?;
+            scene.screen.say(&format!("{} failed its checks; {} boots next", armed.id, next.name()));
+        }
         Outcome::OnTrial => {
             sysroot.confirm()?;
             if let Some(booted) = sysroot.booted() {

@@ -1,0 +1,121 @@
+//! What `boot confirm` does where a loader counts nothing, or no longer, and beside another updater.
+
+use std::fs;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use rootling_store::lock::{FileLock, LockKind};
+
+use crate::boot_health::{on_trial, program};
+use crate::boot_trial::{grubenv, order, tool, with_grub, with_loader, write};
+use crate::fixture::{Fixture, REF, text};
+use crate::sysroot::{Device, bootable};
+
+const FAILS: &str = "#!/bin/sh\nexit 1\n";
+
+#[test]
+fn a_failed_check_where_nothing_counts_goes_back_at_once() {
+    let fixture = Fixture::unsigned();
+    let (device, first) = with_loader(&fixture, "extlinux");
+    let second = bootable(&fixture, 2, 3000);
+    device.run(&["upgrade", "--tries=0"], 0);
+    device.run(&["boot", "arm", "--anyway"], 0);
+    device.boots(&second);
+    program(&device.tree(&second).join("etc/rootling/check.d/own"), FAILS);
+    let told = device.run(&["boot", "confirm"], 1);
+    assert!(told.contains("own exited with 1") && told.contains(&format!("{first}.0 boots next")), "{told}");
+    order(&device, &[&first, &second]);
+    assert!(!device.root.join("run/rootling/confirmed").exists());
+    let menu = fs::read_to_string(device.root.join("boot/extlinux/extlinux.conf")).unwrap();
+    assert!(!menu.contains("panic="), "{menu}");
+
+    device.boots(&first);
+    assert!(device.run(&["boot", "confirm"], 0).contains("nothing is on trial"));
+    assert!(device.run(&["upgrade", "--tries=0"], 77).contains("failed on this device"));
+}
+
+#[test]
+fn a_confirm_that_was_cut_is_finished_and_not_judged_again() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    program(&device.tree(&second).join("etc/rootling/check.d/own"), FAILS);
+    device.run(&["boot", "confirm"], 1);
+    let value = format!("rootling_try={second}.0:good");
+    tool("grub-editenv", "grub-common", &[text(&grubenv(&device)), "set", &value]);
+    assert!(device.run(&["boot", "confirm"], 0).contains(&format!("confirmed {second}.0")));
+    assert!(device.root.join("run/rootling/confirmed").exists());
+    let menu = fs::read_to_string(device.root.join("boot/loader/grub.cfg")).unwrap();
+    assert!(!menu.contains("rootling_trial="), "{menu}");
+}
+
+#[test]
+fn an_entry_that_is_only_renamed_does_not_say_trial_for_ever() {
+    let fixture = Fixture::unsigned();
+    let first = bootable(&fixture, 1, 2000);
+    let device = Device::new(&fixture);
+    device.run(&["pull", "origin", REF], 0);
+    device.run(&["deploy", "origin:os/main"], 0);
+    device.boots(&first);
+    fs::create_dir_all(device.root.join("efi/loader/entries")).unwrap();
+    device.run(&["boot", "install", "systemd-boot"], 0);
+    let second = bootable(&fixture, 2, 3000);
+    device.run(&["upgrade"], 0);
+    let entries = device.root.join("efi/loader/entries");
+    fs::rename(entries.join("ostree-2+03-00.conf"), entries.join("ostree-2+02-01.conf")).unwrap();
+    device.boots(&second);
+    device.run(&["boot", "confirm"], 0);
+    let entry = fs::read_to_string(entries.join("ostree-2.conf")).unwrap();
+    assert!(entry.contains(" panic=10") && !entry.contains("rootling.trial"), "{entry}");
+}
+
+/// `boot confirm` while another updater holds the lock.
+fn confirming(device: &Device<'_>) -> (Child, FileLock) {
+    let lock = FileLock::try_acquire(&device.root.join("ostree/lock"), LockKind::Exclusive).unwrap();
+    let args = ["--sysroot", text(&device.root), "boot", "confirm"];
+    (Command::new(env!("CARGO_BIN_EXE_rootling")).args(args).spawn().unwrap(), lock)
+}
+
+/// Whether something is so before the program ends, or then.
+fn by_the_end(child: &mut Child, mut so: impl FnMut() -> bool) -> bool {
+    while child.try_wait().unwrap().is_none() {
+        if so() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    so()
+}
+
+#[test]
+fn a_confirm_waits_for_another_updater() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    assert!(device.run(&["upgrade", "--download-only"], 1).contains("on trial itself"));
+    let confirmed = device.root.join("run/rootling/confirmed");
+    let (mut child, lock) = confirming(&device);
+    let start = Instant::now();
+    assert!(by_the_end(&mut child, || start.elapsed() > Duration::from_secs(3)), "gave up");
+    assert!(!confirmed.exists());
+    drop(lock);
+    assert!(child.wait().unwrap().success());
+    assert!(confirmed.exists() && !device.run(&["boot", "status"], 0).contains(&second));
+}
+
+#[test]
+fn a_good_system_is_marked_whatever_else_is_at_work_or_broken() {
+    let fixture = Fixture::unsigned();
+    let (device, first) = with_grub(&fixture);
+    let confirmed = device.root.join("run/rootling/confirmed");
+    let (mut child, lock) = confirming(&device);
+    assert!(by_the_end(&mut child, || confirmed.exists()), "not marked");
+    assert!(child.try_wait().unwrap().is_none(), "marked only after the lock");
+    drop(lock);
+    assert!(child.wait().unwrap().success());
+
+    fs::remove_file(&confirmed).unwrap();
+    fs::write(device.root.join("boot/grubenv"), "short").unwrap();
+    let settings = device.tree(&first).join("etc/rootling/agent.conf");
+    write(&settings, "[boot]\nloader=greenboot\ngrubenv=boot/grubenv\n");
+    device.run(&["boot", "confirm"], 0);
+    assert!(confirmed.exists());
+}
