@@ -13,9 +13,13 @@ const TRIES: u32 = 3;
 
 /// Decides before anything is fetched; `tries` as the user gave them.
 pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
+    if tries == Some(0) {
+        // whatever state the loader is in
+        return Ok(Try::Keep);
+    }
     let Some(promises) = sysroot.promises()? else {
         return match tries {
-            None | Some(0) => Ok(Try::Keep),
+            None => Ok(Try::Keep),
             Some(_) => {
                 Err(Error::Refused("--tries: no boot loader is managed; see rootling boot status".into()))
             }
