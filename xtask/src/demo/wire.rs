@@ -64,6 +64,9 @@ impl Wire {
 
 fn relay(client: TcpStream, server: SocketAddr, counts: &Arc<Counts>) -> Result<()> {
     let server = TcpStream::connect(server)?;
+    // the end of an answer would wait for the receipt of its start, 40 ms each time
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
     let (client2, server2) = (client.try_clone()?, server.try_clone()?);
     let (up, down) = (Arc::clone(counts), Arc::clone(counts));
     std::thread::spawn(move || pass(client, server, &up.up));
