@@ -78,7 +78,7 @@ fn image(folder: &Path, image: &Path) {
 fn emulate(dir: &Path) -> String {
     let map = dir.join("map");
     fs::write(&map, format!("(hd0) {}\n", dir.join("disk.img").display())).unwrap();
-    let args = ["20", "grub-emu", "-m", map.to_str().unwrap(), "-r", "hd0", "-d", "/boot/grub"];
+    let args = ["120", "grub-emu", "-m", map.to_str().unwrap(), "-r", "hd0", "-d", "/boot/grub"];
     let (out, _) = try_tool("timeout", "coreutils and grub-emu", &args);
     let text = String::from_utf8_lossy(&out).replace('\r', "\n");
     assert!(text.contains('H'), "no output from grub-emu; install it with: apt-get install grub-emu");

@@ -65,7 +65,7 @@ fn misbehave(word: &str, act: &Act, wanted: &str, part: &str) {
     let error = fixture.pull().expect_err(&format!("{word} {act:?}"));
     assert_eq!(class(&error), wanted, "{word} {act:?}: {error}");
     assert!(error.to_string().contains(part), "{word} {act:?}: {error}");
-    assert!(start.elapsed() < Duration::from_secs(20), "{word} {act:?} took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(120), "{word} {act:?} took {:?}", start.elapsed());
     assert!(fixture.is_untouched(), "{word} {act:?} left something visible");
     fixture.server.behave();
     fixture.pull().unwrap_or_else(|error| panic!("good again after {word} {act:?}: {error}"));

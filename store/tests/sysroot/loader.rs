@@ -112,7 +112,7 @@ impl Disk {
     /// Which entry GRUB chooses.
     fn boot(&self) -> char {
         let map = self.dir.path().join("map");
-        let args = ["20", "grub-emu", "-m", map.to_str().unwrap(), "-r", "hd0", "-d", "/boot/grub"];
+        let args = ["120", "grub-emu", "-m", map.to_str().unwrap(), "-r", "hd0", "-d", "/boot/grub"];
         let output = Command::new("timeout").args(args).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let chose = text.split("CHOSE ").nth(1).and_then(|rest| rest.chars().next());

@@ -303,7 +303,7 @@ fn our_lock_keeps_ostree_out() {
     };
     assert_eq!(run("1"), Some(124), "waits for the lock");
     drop(locked);
-    assert_eq!(run("20"), Some(0));
+    assert_eq!(run("120"), Some(0));
     assert!(!pair.ours.path().join("ostree/lock").exists(), "ostree removes the lock's file");
     pair.lock();
 }
