@@ -19,21 +19,15 @@ pub fn fuzz(target: Option<&str>, seconds: u32) -> Result<()> {
         names.iter().filter(|name| target.is_none_or(|wanted| *name == wanted)).collect();
     ensure!(!chosen.is_empty(), "no fuzz target {target:?}, expected one of: {}", names.join(" "));
     // --target keeps the flags from build scripts
-    let args = format!(
-        "build --release --manifest-path fuzz/Cargo.toml --features libfuzzer --target {}",
-        place::host()
-    );
+    let args =
+        format!("build --profile fuzz -p rootling-fuzz --features libfuzzer --target {}", place::host());
     let folder = place::target().join("fuzz");
     step("fuzz targets", || {
         let mut command = cargo(&args);
         for name in &chosen {
             command.args(["--bin", name]);
         }
-        run(command
-            .env("RUSTFLAGS", FLAGS)
-            .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
-            .arg("--target-dir")
-            .arg(&folder))
+        run(command.env("RUSTFLAGS", FLAGS).arg("--target-dir").arg(&folder))
     })?;
     let mut broken = Vec::new();
     for name in chosen {
@@ -41,7 +35,7 @@ pub fn fuzz(target: Option<&str>, seconds: u32) -> Result<()> {
         let artifacts = place::root().join("fuzz/artifacts").join(name);
         fs::create_dir_all(&corpus)?;
         fs::create_dir_all(&artifacts)?;
-        let mut command = std::process::Command::new(folder.join(place::host()).join("release").join(name));
+        let mut command = std::process::Command::new(folder.join(place::host()).join("fuzz").join(name));
         command.arg(&corpus).arg(format!("-artifact_prefix={}/", artifacts.display()));
         command.args([
             &format!("-max_total_time={seconds}"),

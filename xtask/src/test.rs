@@ -19,14 +19,11 @@ pub fn test() -> Result<()> {
         command.env("ROOTLING_TEST_BED", place::testbed());
         watched(&mut command, closing)
     })?;
-    let (fuzzed, more) = step("fuzz targets over their seeds", || {
-        watched(&mut cargo("test --manifest-path fuzz/Cargo.toml"), closing)
-    })?;
     step("size of the device program", size::shipping)?;
     step("the main job, with the memory of the device program", || demo::memory_gate(ship::build(true)?))?;
     eprintln!("\n== what the test runners said");
-    lines.iter().chain(&more).for_each(|line| eprintln!("{line}"));
-    if !(passed && fuzzed) {
+    lines.iter().for_each(|line| eprintln!("{line}"));
+    if !passed {
         bail!("some tests failed; see above");
     }
     eprintln!("\nall checks passed");

@@ -32,6 +32,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "rootling-store",
         ],
     ),
+    (
+        "rootling-fuzz",
+        &[
+            "rootling",
+            "rootling-compose",
+            "rootling-object",
+            "rootling-trust",
+            "rootling-boot",
+            "rootling-delta",
+            "rootling-store",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Folders of packages, `fuzz` included.
+/// Folders of packages, and `cross`.
 pub const FOLDERS: &[&str] = &[
     "agent",
     "boot",
