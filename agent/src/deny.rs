@@ -34,7 +34,7 @@ impl DenyList {
             Err(error) if error.kind() == ErrorKind::NotFound => format!("{FIRST}\n"),
             text => text.map_err(|error| Error::io(&place, &error))?,
         };
-        let lines = parse(&text).map_err(|wrong| Error::Corrupt(format!("{place}: {wrong}")))?;
+        let lines = parse(&text).map_err(|wrong| Error::corrupt(format_args!("{place}: {wrong}")))?;
         Ok(DenyList { path, lines })
     }
 

@@ -75,9 +75,9 @@ pub fn stateroot(sysroot: &Sysroot, named: Option<&str>) -> Result<String> {
         let known = sysroot.path().join("ostree/deploy").join(named).is_dir() && !named.contains('/');
         return match known {
             true => Ok(named.to_owned()),
-            false => {
-                Err(Error::Refused(format!("expected a stateroot, got {named:?}; rootling init makes one")))
-            }
+            false => Err(Error::refused(format_args!(
+                "expected a stateroot, got {named:?}; rootling init makes one"
+            ))),
         };
     }
     let default = sysroot.booted().or_else(|| sysroot.deployments().first());
@@ -88,8 +88,10 @@ pub fn stateroot(sysroot: &Sysroot, named: Option<&str>) -> Result<String> {
     let mut names = names(&folder).map_err(|error| Error::io(&folder.display().to_string(), &error))?;
     match (names.pop(), names.is_empty()) {
         (Some(only), true) => Ok(only),
-        (None, _) => Err(Error::Refused(format!("{}: expected a stateroot, got none", folder.display()))),
-        _ => Err(Error::Usage(format!("{}: several stateroots; name one with --os", folder.display()))),
+        (None, _) => {
+            Err(Error::refused(format_args!("{}: expected a stateroot, got none", folder.display())))
+        }
+        _ => Err(Error::usage(format_args!("{}: several stateroots; name one with --os", folder.display()))),
     }
 }
 
@@ -107,14 +109,16 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
 /// The deployment that the next one of this stateroot follows on.
 pub fn present<'a>(sysroot: &'a Sysroot, stateroot: &str) -> Result<&'a Deployment> {
     let found = sysroot.merge_source(stateroot);
-    found.ok_or_else(|| Error::Refused(format!("stateroot {stateroot:?}: expected a deployment, got none")))
+    found.ok_or_else(|| {
+        Error::refused(format_args!("stateroot {stateroot:?}: expected a deployment, got none"))
+    })
 }
 
 /// What a deployment follows.
 pub fn origin(deployment: &Deployment) -> Result<Refspec> {
     let refspec = deployment.origin.refspec()?;
     refspec.ok_or_else(|| {
-        Error::Refused(format!(
+        Error::refused(format_args!(
             "{}: expected a refspec, got none; use rootling switch",
             deployment.origin_path()
         ))
@@ -151,13 +155,13 @@ pub fn reboot(sysroot: &Path) -> Result<()> {
             return Ok(());
         }
     }
-    Err(Error::Refused("the new deployment is ready, but neither systemctl nor reboot worked".into()))
+    Err(Error::refused(format_args!("the new deployment is ready, but neither systemctl nor reboot worked")))
 }
 
 /// Refuses to restart a machine for a sysroot that it does not run.
 pub fn check_reboot(sysroot: &Path) -> Result<()> {
     match sysroot == Path::new("/") {
         true => Ok(()),
-        false => Err(Error::Usage("--reboot is for the running system, not for a --sysroot".into())),
+        false => Err(Error::usage(format_args!("--reboot is for the running system, not for a --sysroot"))),
     }
 }

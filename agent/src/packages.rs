@@ -13,7 +13,9 @@ use crate::text::printable;
 pub fn of(commit: &Commit) -> Result<Option<Vec<Package>>> {
     match commit.metadata.get(key::PKGLIST) {
         None => Ok(None),
-        Some(value) => pkglist::decode(value).map(Some).map_err(|error| Error::Corrupt(error.to_string())),
+        Some(value) => {
+            pkglist::decode(value).map(Some).map_err(|error| Error::corrupt(format_args!("{error}")))
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub fn read(root: &Path) -> Result<Settings> {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         text => text.map_err(|error| Error::io(&place, &error))?,
     };
-    parse(&text).map_err(|text| Error::Refused(format!("{place}: {text}")))
+    parse(&text).map_err(|text| Error::refused(format_args!("{place}: {text}")))
 }
 
 fn parse(text: &str) -> Result<Settings, String> {

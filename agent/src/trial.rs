@@ -20,9 +20,9 @@ pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
     let Some(promises) = sysroot.promises()? else {
         return match tries {
             None => Ok(Try::Keep),
-            Some(_) => {
-                Err(Error::Refused("--tries: no boot loader is managed; see rootling boot status".into()))
-            }
+            Some(_) => Err(Error::refused(format_args!(
+                "--tries: no boot loader is managed; see rootling boot status"
+            ))),
         };
     };
     let tries = match tries {
@@ -32,7 +32,7 @@ pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
     if tries == 0 || sysroot.deployments().is_empty() {
         return Ok(Try::Keep);
     }
-    let without = |error| Error::Refused(format!("{error}; --tries=0 deploys without a trial"));
+    let without = |error| Error::refused(format_args!("{error}; --tries=0 deploys without a trial"));
     promises.allow(tries, false).map_err(without)?;
     refuse_on_trial(sysroot)?;
     Ok(Try::Arm { tries, anyway: false })
@@ -41,9 +41,9 @@ pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
 /// What runs has to prove itself before anything follows it, and needs the lock for that.
 pub fn refuse_on_trial(sysroot: &Sysroot) -> Result<()> {
     match sysroot.boot_state()?.is_some_and(|state| state.outcome == Outcome::OnTrial) {
-        true => Err(Error::Refused(
-            "the running system is on trial itself; rootling boot confirm, or fall-back, comes first".into(),
-        )),
+        true => Err(Error::refused(format_args!(
+            "the running system is on trial itself; rootling boot confirm, or fall-back, comes first"
+        ))),
         false => Ok(()),
     }
 }

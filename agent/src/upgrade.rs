@@ -157,7 +157,7 @@ fn look(sysroot: &Sysroot, wanted: &Wanted<'_>) -> Result<Here> {
             (refspec.clone(), Origin::new(refspec), default.filter(|_| same))
         }
         (None, Some(present)) => (device::origin(present)?, present.origin.for_next(), default),
-        (None, None) => return Err(Error::Bug("an upgrade without a deployment".into())),
+        (None, None) => return Err(Error::bug(format_args!("an upgrade without a deployment"))),
     };
     let denied = DenyList::open(sysroot, &stateroot)?;
     Ok(Here { stateroot, follows, origin, default, deployed, denied })
@@ -165,7 +165,7 @@ fn look(sysroot: &Sysroot, wanted: &Wanted<'_>) -> Result<Here> {
 
 fn connect<'a>(scene: &'a Scene<'_>, repo: &'a Repo, here: &Here, wanted: &Wanted<'_>) -> Result<Pull<'a>> {
     let remote = here.follows.remote.as_deref().ok_or_else(|| {
-        Error::Refused(format!(
+        Error::refused(format_args!(
             "origin {}: expected REMOTE:REF, got a ref of this repo; use rootling deploy",
             here.follows
         ))

@@ -197,15 +197,18 @@ fn style(typed: &Typed) -> Result<Option<Style>> {
         Some("bar") => Ok(Some(Style::Bar)),
         Some("json") => Ok(Some(Style::Json)),
         Some("none") => Ok(Some(Style::Quiet)),
-        Some(other) => Err(Error::Usage(format!("--progress: expected bar, json or none, got {other:?}"))),
+        Some(other) => {
+            Err(Error::usage(format_args!("--progress: expected bar, json or none, got {other:?}")))
+        }
     }
 }
 
 fn command(spec: &Spec, typed: &Typed) -> Result<Command> {
     let os = typed.value("os").map(str::to_owned);
     let word = |index: usize| typed.words.get(index).cloned();
-    let need =
-        |index: usize| word(index).ok_or_else(|| Error::Usage(format!("{} needs {}", spec.name, spec.args)));
+    let need = |index: usize| {
+        word(index).ok_or_else(|| Error::usage(format_args!("{} needs {}", spec.name, spec.args)))
+    };
     let (reboot, json) = (typed.has("reboot"), typed.has("json"));
     let (tries, retry_failed) = (tries(typed)?, typed.has("retry-failed"));
     Ok(match spec.name {
@@ -241,13 +244,15 @@ fn command(spec: &Spec, typed: &Typed) -> Result<Command> {
         "fsck" => Command::Fsck { repair: typed.has("repair") },
         "config-diff" => Command::ConfigDiff { os },
         "version" => Command::Version,
-        other => return Err(Error::Bug(format!("command {other:?} is in the table but not understood"))),
+        other => {
+            return Err(Error::bug(format_args!("command {other:?} is in the table but not understood")));
+        }
     })
 }
 
 fn tries(typed: &Typed) -> Result<Option<u32>> {
     let number = |text: &str| {
-        text.parse().map_err(|_| Error::Usage(format!("--tries: expected a whole number, got {text:?}")))
+        text.parse().map_err(|_| Error::usage(format_args!("--tries: expected a whole number, got {text:?}")))
     };
     typed.value("tries").map(number).transpose()
 }
@@ -258,7 +263,7 @@ fn pull(typed: &Typed, source: String) -> Result<Command> {
     // ostree also takes REMOTE:REF as one word
     if let Some((remote, name)) = source.clone().split_once(':').filter(|(remote, _)| !remote.contains('/')) {
         if name.starts_with("//") {
-            return Err(Error::Usage(format!("pull: expected a remote or a path, got {source:?}")));
+            return Err(Error::usage(format_args!("pull: expected a remote or a path, got {source:?}")));
         }
         refs.insert(0, name.to_owned());
         source = remote.to_owned();
@@ -277,7 +282,7 @@ fn deltas(typed: &Typed) -> Result<Mode> {
         (false, false) => Ok(Mode::Auto),
         (true, false) => Ok(Mode::Never),
         (false, true) => Ok(Mode::Require),
-        (true, true) => Err(Error::Usage("only one of --no-delta, --require-delta".into())),
+        (true, true) => Err(Error::usage(format_args!("only one of --no-delta, --require-delta"))),
     }
 }
 
@@ -287,7 +292,7 @@ fn until(typed: &Typed) -> Result<Until> {
         (true, false, false) => Ok(Until::Check),
         (false, true, false) => Ok(Until::Download),
         (false, false, true) => Ok(Until::Reboot),
-        _ => Err(Error::Usage("upgrade takes only one of --check, --download-only, --reboot".into())),
+        _ => Err(Error::usage(format_args!("upgrade takes only one of --check, --download-only, --reboot"))),
     }
 }
 
@@ -313,7 +318,7 @@ fn remote_add(typed: &Typed, name: String, url: String) -> Result<RemoteAdd> {
     for pair in typed.values("set") {
         let (key, value) = pair
             .split_once('=')
-            .ok_or_else(|| Error::Usage(format!("--set: expected KEY=VALUE, got {pair:?}")))?;
+            .ok_or_else(|| Error::usage(format_args!("--set: expected KEY=VALUE, got {pair:?}")))?;
         keys.retain(|(known, _)| known != key);
         keys.push((key.to_owned(), value.to_owned()));
     }
@@ -322,7 +327,7 @@ fn remote_add(typed: &Typed, name: String, url: String) -> Result<RemoteAdd> {
         (true, false) => Exists::Keep,
         (false, true) => Exists::Replace,
         (true, true) => {
-            return Err(Error::Usage("remote add takes only one of --if-not-exists, --force".into()));
+            return Err(Error::usage(format_args!("remote add takes only one of --if-not-exists, --force")));
         }
     };
     Ok(RemoteAdd { name, keys, exists })
@@ -330,7 +335,7 @@ fn remote_add(typed: &Typed, name: String, url: String) -> Result<RemoteAdd> {
 
 fn sign_verify(method: &str) -> Result<(String, String)> {
     let wrong = || {
-        Error::Usage(format!(
+        Error::usage(format_args!(
             "--sign-verify: expected ed25519=inline:KEY or ed25519=file:FILE, got {method:?}"
         ))
     };
@@ -360,12 +365,13 @@ fn edits(typed: &Typed) -> Vec<KargEdit> {
 }
 
 fn index(word: &str) -> Result<usize> {
-    word.parse().map_err(|_| Error::Usage(format!("expected the index of a deployment, got {word:?}")))
+    word.parse().map_err(|_| Error::usage(format_args!("expected the index of a deployment, got {word:?}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     fn parse(line: &str) -> Result<Command> {
         crate::cli::parse(line.split_whitespace().map(Into::into)).map(|meant| meant.command)
@@ -402,7 +408,7 @@ mod tests {
             ("status --json=1", "unexpected argument"),
         ] {
             let error = parse(line).expect_err(line);
-            assert!(matches!(error, Error::Usage(_)), "{line}: {error:?}");
+            assert!(error.exit() == Exit::Usage, "{line}: {error:?}");
             assert!(error.to_string().contains(part), "{line}: {error}");
         }
     }

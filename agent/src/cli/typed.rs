@@ -43,7 +43,8 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Typed> {
     while let Some(arg) = parser.next().map_err(usage)? {
         match arg {
             Arg::Value(word) => {
-                let word = word.into_string().map_err(|_| Error::Usage("an argument is not UTF-8".into()))?;
+                let word =
+                    word.into_string().map_err(|_| Error::usage(format_args!("an argument is not UTF-8")))?;
                 if typed.spec.is_some() {
                     typed.words.push(word);
                 } else {
@@ -66,7 +67,7 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Typed> {
         }
     }
     if let (None, Some(group), false) = (typed.spec, first, typed.has("help")) {
-        return Err(Error::Usage(format!("{group} needs one of: {}", members(&group).join(", "))));
+        return Err(Error::usage(format_args!("{group} needs one of: {}", members(&group).join(", "))));
     }
     check_count(&typed)?;
     Ok(typed)
@@ -84,7 +85,7 @@ fn name(first: &mut Option<String>, word: String) -> Result<Option<&'static Spec
         *first = Some(whole);
         return Ok(None);
     }
-    Err(Error::Usage(format!("there is no command {whole:?}; see rootling --help")))
+    Err(Error::usage(format_args!("there is no command {whole:?}; see rootling --help")))
 }
 
 fn find(name: &str) -> Option<&'static Spec> {
@@ -109,7 +110,7 @@ fn take(parser: &mut Parser, flag: &Flag) -> Result<String> {
         return Ok(String::new());
     }
     let value = parser.value().map_err(usage)?;
-    value.into_string().map_err(|_| Error::Usage(format!("the value of --{} is not UTF-8", flag.long)))
+    value.into_string().map_err(|_| Error::usage(format_args!("the value of --{} is not UTF-8", flag.long)))
 }
 
 fn check_count(typed: &Typed) -> Result<()> {
@@ -119,14 +120,14 @@ fn check_count(typed: &Typed) -> Result<()> {
         return Ok(());
     }
     let wants = if spec.args.is_empty() { "no arguments" } else { spec.args };
-    Err(Error::Usage(format!("{} takes {wants}, got {} arguments", spec.name, typed.words.len())))
+    Err(Error::usage(format_args!("{} takes {wants}, got {} arguments", spec.name, typed.words.len())))
 }
 
 fn unknown(spec: Option<&'static Spec>, flag: &str) -> Error {
     let command = spec.map_or("rootling", |spec| spec.name);
-    Error::Usage(format!("{command} has no flag {flag}; see --help"))
+    Error::usage(format_args!("{command} has no flag {flag}; see --help"))
 }
 
 fn usage(error: lexopt::Error) -> Error {
-    Error::Usage(error.to_string())
+    Error::usage(format_args!("{error}"))
 }

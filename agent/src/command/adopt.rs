@@ -30,7 +30,7 @@ pub fn run(scene: &Scene<'_>) -> Result<()> {
         return Ok(());
     }
     obstacles.iter().for_each(|obstacle| scene.screen.say(&format!("obstacle: {obstacle}")));
-    Err(Error::Refused(format!("{}: expected no obstacles, got {}", path.display(), obstacles.len())))
+    Err(Error::refused(format_args!("{}: expected no obstacles, got {}", path.display(), obstacles.len())))
 }
 
 fn look(sysroot: &Sysroot, obstacles: &mut Vec<String>) {

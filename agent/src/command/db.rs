@@ -24,7 +24,7 @@ pub fn diff(
         (None, _) => ends(&sysroot, os)?,
     };
     let missing =
-        || Error::Refused("expected a package list in both commits, got none in one of them".into());
+        || Error::refused(format_args!("expected a package list in both commits, got none in one of them"));
     let diff = packages::between(&from.1, &to.1)?.ok_or_else(missing)?;
     if json {
         println!("{}", packages::json("packages", &diff));
@@ -41,7 +41,7 @@ pub fn list(scene: &Scene<'_>, os: Option<&str>, rev: Option<&str>) -> Result<()
         Some(rev) => load(&sysroot, rev)?,
         None => present(&sysroot, os)?,
     };
-    let missing = || Error::Refused(format!("commit {checksum}: expected a package list, got none"));
+    let missing = || Error::refused(format_args!("commit {checksum}: expected a package list, got none"));
     for package in packages::of(&commit)?.ok_or_else(missing)? {
         scene.screen.say(&printable(&package.to_string()));
     }
@@ -75,7 +75,7 @@ fn ends(sysroot: &Sysroot, os: Option<&str>) -> Result<(Found, Found)> {
                 |checksum: Checksum| Ok::<_, Error>((checksum, sysroot.repo().load_commit(&checksum)?));
             Ok((load(from.checksum)?, load(to.checksum)?))
         }
-        _ => Err(Error::Refused(format!(
+        _ => Err(Error::refused(format_args!(
             "stateroot {stateroot:?}: expected two deployments to compare, got fewer"
         ))),
     }

@@ -69,9 +69,9 @@ fn find(sysroot: &Sysroot, stateroot: &str, rev: &str) -> Result<Option<(Checksu
     let (commit, present) = (repo.resolve(rev), sysroot.merge_source(stateroot));
     match (commit, present) {
         (Ok(commit), Some(present)) => Ok(Some((commit, device::origin(present)?))),
-        (Ok(_), None) => {
-            Err(Error::Refused(format!("{rev}: expected a refspec for the first deployment, got a commit")))
-        }
+        (Ok(_), None) => Err(Error::refused(format_args!(
+            "{rev}: expected a refspec for the first deployment, got a commit"
+        ))),
         (Err(error), Some(_)) if error.is_not_found() && !is_name(rev) => Ok(None),
         (Err(error), _) => Err(error.into()),
     }
@@ -91,7 +91,7 @@ fn by_version(
 ) -> Result<(Checksum, Refspec)> {
     let follows = device::origin(device::present(sysroot, stateroot)?)?;
     let Some(remote) = &follows.remote else {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(format_args!(
             "{version}: expected a commit of this repo, got neither ref nor checksum; {follows} has no remote"
         )));
     };

@@ -25,7 +25,7 @@ pub fn run(scene: &Scene<'_>, repair: bool) -> Result<Exit> {
         return Ok(Exit::Ok);
     }
     if !repair {
-        return Err(Error::Corrupt(format!(
+        return Err(Error::corrupt(format_args!(
             "{}: {} broken or missing objects; rootling fsck --repair fetches them again",
             repo.path().display(),
             report.problems.len()
@@ -115,9 +115,9 @@ impl Sources<'_> {
         let any = || refs.iter().find(|(refspec, _)| refspec.remote.is_some());
         match named.or_else(any).and_then(|(refspec, _)| refspec.remote.clone()) {
             Some(remote) => Ok(remote),
-            None => {
-                Err(Error::Corrupt(format!("commit {commit}: expected a remote to repair it from, got none")))
-            }
+            None => Err(Error::corrupt(format_args!(
+                "commit {commit}: expected a remote to repair it from, got none"
+            ))),
         }
     }
 
@@ -128,6 +128,6 @@ impl Sources<'_> {
                 open::remote(self.repo, sysroot, remote, Rules::default(), patience, self.scene.screen)?;
             self.open.insert(remote.to_owned(), pull);
         }
-        self.open.get(remote).ok_or_else(|| Error::Bug("a pull that was just opened is gone".into()))
+        self.open.get(remote).ok_or_else(|| Error::bug(format_args!("a pull that was just opened is gone")))
     }
 }

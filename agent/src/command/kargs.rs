@@ -49,7 +49,9 @@ fn default<'a>(
 ) -> Result<(usize, &'a rootling_store::sysroot::Deployment)> {
     let mut all = sysroot.deployments().iter().enumerate();
     let found = all.find(|(_, deployment)| deployment.stateroot == stateroot);
-    found.ok_or_else(|| Error::Refused(format!("stateroot {stateroot:?}: expected a deployment, got none")))
+    found.ok_or_else(|| {
+        Error::refused(format_args!("stateroot {stateroot:?}: expected a deployment, got none"))
+    })
 }
 
 fn edit(mut args: KernelArgs, edits: &[KargEdit]) -> Result<KernelArgs> {
@@ -67,7 +69,7 @@ fn edit(mut args: KernelArgs, edits: &[KargEdit]) -> Result<KernelArgs> {
             KargEdit::DeleteIfPresent(arg) => args.delete_if_present(arg).map(|_| ()),
             KargEdit::Replace(arg) => args.replace(arg),
         };
-        done.map_err(|error| Error::Refused(error.to_string()))?;
+        done.map_err(|error| Error::refused(format_args!("{error}")))?;
     }
     Ok(args)
 }

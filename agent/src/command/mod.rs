@@ -69,7 +69,7 @@ pub fn run(meant: &Meant, screen: &Screen) -> Result<Exit> {
             return upgrade::upgrade(&scene, &wanted);
         }
         Command::Switch { os, refspec, tries, retry_failed, reboot, deltas } => {
-            let switch_to = Refspec::parse(refspec).map_err(|error| Error::Usage(error.to_string()))?;
+            let switch_to = Refspec::parse(refspec).map_err(|error| Error::usage(format_args!("{error}")))?;
             let until = if *reboot { Until::Reboot } else { Until::Deploy };
             let (os, switch_to) = (os.as_deref(), Some(switch_to));
             let (tries, retry_failed, deltas) = (*tries, *retry_failed, *deltas);

@@ -48,7 +48,7 @@ pub fn check(root: &Path, settings: &Settings, screen: &Screen) -> Result<()> {
             watchdog.let_go();
             Ok(())
         }
-        false => Err(Error::Refused(format!("health: {}", failed.join("; ")))),
+        false => Err(Error::refused(format_args!("health: {}", failed.join("; ")))),
     }
 }
 

@@ -104,11 +104,11 @@ fn check_binding(commit: &Commit, name: &RefName, collection: Option<&str>) -> R
     if !listed && (bound.is_some() || collection.is_some() || commit.metadata.get(key::REF_BINDING).is_some())
     {
         let bound = bound.unwrap_or_default().join(", ");
-        return Err(Error::Untrusted(format!("ref binding: expected {name}, got [{bound}]")));
+        return Err(Error::untrusted(format_args!("ref binding: expected {name}, got [{bound}]")));
     }
     match (collection, commit.metadata.str(key::COLLECTION_BINDING)) {
         (Some(wanted), got) if got != Some(wanted) => {
-            Err(Error::Untrusted(format!("collection binding: expected {wanted:?}, got {got:?}")))
+            Err(Error::untrusted(format_args!("collection binding: expected {wanted:?}, got {got:?}")))
         }
         _ => Ok(()),
     }
@@ -124,7 +124,7 @@ fn check_age(pull: &Pull<'_>, name: &RefName, commit: &Commit) -> Result<()> {
     };
     let least = present.max(pull.rules.not_before);
     if commit.timestamp < least {
-        return Err(Error::Untrusted(format!(
+        return Err(Error::untrusted(format_args!(
             "time-stamp: expected {} or later, got {}; --allow-downgrade accepts it",
             moment(least),
             moment(commit.timestamp)

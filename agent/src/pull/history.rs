@@ -39,5 +39,7 @@ fn commit(pull: &Pull<'_>, name: &RefName, checksum: Checksum, passed: usize) ->
 
 fn not_there(name: &RefName, version: &str, passed: usize, oldest: Option<String>) -> Error {
     let oldest = oldest.map(|oldest| format!(", the oldest {}", printable(&oldest))).unwrap_or_default();
-    Error::Refused(format!("history of {name}: expected version {version:?}, got {passed} others{oldest}"))
+    Error::refused(format_args!(
+        "history of {name}: expected version {version:?}, got {passed} others{oldest}"
+    ))
 }

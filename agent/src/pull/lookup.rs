@@ -9,6 +9,7 @@ use rootling_trust::{Policy, verify_summary};
 use super::cache::Kept;
 use super::source::Server;
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::transport::{Answer, Body, Request};
 
 /// The longest file of a ref: 64 digits and a newline, with room for `\r`.
@@ -21,14 +22,14 @@ const SUMMARY_LIMIT: u64 = 10 << 20;
 pub fn commit(server: &Server, name: &RefName) -> Result<Checksum> {
     if let Policy::Keys(_) = server.summary_policy {
         return in_summary(server, name)?.ok_or_else(|| {
-            Error::Untrusted(format!("{}: expected a signed summary, got none", server.place("summary")))
+            Error::untrusted(format_args!("{}: expected a signed summary, got none", server.place("summary")))
         });
     }
     if let Some(commit) = in_file(server, name)? {
         return Ok(commit);
     }
     in_summary(server, name)?
-        .ok_or_else(|| Error::Refused(format!("{}: expected ref {name}, got none", server.place(""))))
+        .ok_or_else(|| Error::refused(format_args!("{}: expected ref {name}, got none", server.place(""))))
 }
 
 fn in_file(server: &Server, name: &RefName) -> Result<Option<Checksum>> {
@@ -38,7 +39,7 @@ fn in_file(server: &Server, name: &RefName) -> Result<Option<Checksum>> {
         let text = String::from_utf8_lossy(&bytes);
         Checksum::parse_hex(text.trim_end())
             .map(Some)
-            .map_err(|error| Error::Corrupt(format!("{}: {error}", server.place(&path))))
+            .map_err(|error| Error::corrupt(format_args!("{}: {error}", server.place(&path))))
     })
 }
 
@@ -47,7 +48,9 @@ fn in_summary(server: &Server, name: &RefName) -> Result<Option<Checksum>> {
     let Some(summary) = summary(server)? else { return Ok(None) };
     match summary.commit(name) {
         Some(entry) => Ok(Some(entry.commit)),
-        None => Err(Error::Refused(format!("{}: expected ref {name}, got none", server.place("summary")))),
+        None => {
+            Err(Error::refused(format_args!("{}: expected ref {name}, got none", server.place("summary"))))
+        }
     }
 }
 
@@ -57,7 +60,7 @@ fn in_summary(server: &Server, name: &RefName) -> Result<Option<Checksum>> {
 /// is asked for once more, past caches.
 pub fn summary(server: &Server) -> Result<Option<Summary>> {
     match try_summary(server, false) {
-        Err(Error::Untrusted(_) | Error::Corrupt(_)) => try_summary(server, true),
+        Err(error) if matches!(error.exit(), Exit::Untrusted | Exit::Corrupt) => try_summary(server, true),
         other => other,
     }
 }
@@ -88,7 +91,7 @@ fn signed(server: &Server, fresh: bool) -> Result<Option<Summary>> {
             return verify(server, &kept.summary, Some(&kept.signatures)).map(Some);
         }
         (Signatures::Unchanged, None) => {
-            return Err(Error::Retry(format!("{}: unchanged since never", server.place("summary.sig"))));
+            return Err(Error::retry(format_args!("{}: unchanged since never", server.place("summary.sig"))));
         }
         (Signatures::Found(bytes, _), Some(kept)) if bytes == kept.signatures => {
             return verify(server, &kept.summary, Some(&kept.signatures)).map(Some);
@@ -125,14 +128,15 @@ fn signatures(server: &Server, etag: Option<&str>, fresh: bool) -> Result<Signat
 
 fn verify(server: &Server, summary: &[u8], signatures: Option<&[u8]>) -> Result<Summary> {
     let dict = signatures.map(|bytes| Dict::decode("summary.sig", bytes)).transpose();
-    let dict = dict.map_err(|error| Error::Corrupt(format!("{}: {error}", server.place("summary.sig"))))?;
+    let dict =
+        dict.map_err(|error| Error::corrupt(format_args!("{}: {error}", server.place("summary.sig"))))?;
     let verified = verify_summary(summary, dict.as_ref(), &server.summary_policy);
     let verified = verified.map_err(|error| Error::from(error).at(&server.place("summary")))?;
     Ok(verified.get().clone())
 }
 
 fn page(body: &Body) -> Error {
-    Error::Corrupt(format!("{}: expected a file of a repo, got a page of HTML", body.place()))
+    Error::corrupt(format_args!("{}: expected a file of a repo, got a page of HTML", body.place()))
 }
 
 fn read(server: &Server, path: &str, limit: u64, fresh: bool) -> Result<Option<Vec<u8>>> {

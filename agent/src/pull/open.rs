@@ -120,9 +120,12 @@ pub fn wanted(remote: Option<&Remote>, typed: &[String]) -> Result<Vec<RefName>>
     let branches = remote.map(|remote| remote.branches.as_slice()).unwrap_or_default();
     let names = if typed.is_empty() { branches } else { typed };
     if names.is_empty() {
-        return Err(Error::Usage(
-            "expected a ref to pull, got none, and the remote lists no branches".into(),
-        ));
+        return Err(Error::usage(format_args!(
+            "expected a ref to pull, got none, and the remote lists no branches"
+        )));
     }
-    names.iter().map(|name| RefName::parse(name).map_err(|error| Error::Usage(error.to_string()))).collect()
+    names
+        .iter()
+        .map(|name| RefName::parse(name).map_err(|error| Error::usage(format_args!("{error}"))))
+        .collect()
 }

@@ -170,10 +170,10 @@ mod tests {
     fn the_first_error_ends_it() {
         let queue = Queue::default();
         queue.add([tree(1), tree(2)], []);
-        queue.fail(Error::Retry("first".into()));
-        queue.fail(Error::Retry("second".into()));
+        queue.fail(Error::retry(format_args!("first")));
+        queue.fail(Error::retry(format_args!("second")));
         assert_eq!(queue.next(), None);
-        assert_eq!(queue.failed(), Some(Error::Retry("first".into())));
+        assert_eq!(queue.failed(), Some(Error::retry(format_args!("first"))));
     }
 
     #[test]

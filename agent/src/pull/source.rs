@@ -12,6 +12,7 @@ use rootling_trust::Policy;
 use super::cache::Cache;
 use super::lookup;
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::transport::retry::Retry;
 use crate::transport::{Answer, Body, Request, Transport};
 
@@ -57,7 +58,7 @@ impl Source {
                 let refspec = Refspec { remote: None, name: name.clone() };
                 let found = repo.read_ref(&refspec)?;
                 found.ok_or_else(|| {
-                    Error::Refused(format!("{}: expected ref {name}, got none", repo.path().display()))
+                    Error::refused(format_args!("{}: expected ref {name}, got none", repo.path().display()))
                 })
             }
         }
@@ -107,11 +108,10 @@ impl Server {
     /// Turns a failure that waiting may mend into one that it does not: the server fails for this file, and answers for
     /// others. Every archive repo has a `config`.
     pub fn only_here(&self, error: Error) -> Error {
-        match error {
-            Error::Retry(text) if self.transport.get(&Request::new("config", CONFIG_LIMIT)).is_ok() => {
-                Error::Refused(text)
-            }
-            other => other,
+        let answers = || self.transport.get(&Request::new("config", CONFIG_LIMIT)).is_ok();
+        match error.exit() {
+            Exit::Network if answers() => error.class_is(Exit::Failed),
+            _ => error,
         }
     }
 
@@ -171,14 +171,15 @@ impl Server {
     fn object(&self, request: &Request<'_>) -> Result<Body> {
         match self.transport.get(request)? {
             Answer::Found(body) => Ok(body.metered(self.meter.clone())),
-            Answer::Absent | Answer::Unchanged => {
-                Err(Error::Corrupt(format!("{}: expected an object, got none", self.place(request.path))))
-            }
+            Answer::Absent | Answer::Unchanged => Err(Error::corrupt(format_args!(
+                "{}: expected an object, got none",
+                self.place(request.path)
+            ))),
         }
     }
 }
 
 fn corrupt(html: bool, error: &str) -> Error {
     let page = if html { "; the server sent a page of HTML" } else { "" };
-    Error::Corrupt(format!("{error}{page}"))
+    Error::corrupt(format_args!("{error}{page}"))
 }

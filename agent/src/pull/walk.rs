@@ -183,5 +183,5 @@ impl Source {
 }
 
 fn malformed(job: Job, error: &rootling_object::Error) -> Error {
-    Error::Corrupt(format!("{}: {error}", ObjectName::new(job.kind, job.checksum)))
+    Error::corrupt(format_args!("{}: {error}", ObjectName::new(job.kind, job.checksum)))
 }

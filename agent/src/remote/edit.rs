@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 
 /// Adds a remote; what it says is checked before anything is written.
 pub fn add(repo: &Path, sysroot: &Path, wanted: &RemoteAdd) -> Result<()> {
-    rootling_object::refs::parse_remote(&wanted.name).map_err(|error| Error::Usage(error.to_string()))?;
+    rootling_object::refs::parse_remote(&wanted.name)
+        .map_err(|error| Error::usage(format_args!("{error}")))?;
     let group = group(&wanted.name);
     let holder = read::sources(repo, sysroot)?.into_iter().find(|source| source.keyfile.has_group(&group));
     match (holder, wanted.exists) {
@@ -19,7 +20,7 @@ pub fn add(repo: &Path, sysroot: &Path, wanted: &RemoteAdd) -> Result<()> {
         (Some(_), Exists::Keep) => return Ok(()),
         (Some(holder), Exists::Replace) if holder.path == repo.join("config") => {}
         (Some(holder), _) => {
-            return Err(Error::Refused(format!(
+            return Err(Error::refused(format_args!(
                 "{}: remote {:?} exists already",
                 holder.path.display(),
                 wanted.name
@@ -41,9 +42,10 @@ pub fn delete(repo: &Path, sysroot: &Path, name: &str, if_exists: bool) -> Resul
     match source.keyfile.remove_group(&group(name)) {
         true => write(&source.path, &source.keyfile.to_string()),
         false if if_exists => Ok(()),
-        false => {
-            Err(Error::Refused(format!("{}: expected a remote {name:?}, got none", source.path.display())))
-        }
+        false => Err(Error::refused(format_args!(
+            "{}: expected a remote {name:?}, got none",
+            source.path.display()
+        ))),
     }
 }
 
@@ -51,7 +53,7 @@ fn own(repo: &Path, sysroot: &Path) -> Result<read::Source> {
     read::sources(repo, sysroot)?
         .into_iter()
         .next()
-        .ok_or_else(|| Error::Bug("the repo's config is not among the sources".into()))
+        .ok_or_else(|| Error::bug(format_args!("the repo's config is not among the sources")))
 }
 
 /// After it the old or the new file is there, whole.

@@ -42,7 +42,7 @@ fn policy(remote: &Remote, sysroot: &Path, signed: bool) -> Result<Policy> {
         keyring.revoke_lines(&read(&path)?).map_err(|error| bad(&path, &error))?;
     }
     if keyring.usable().next().is_none() {
-        return Err(Error::Untrusted(format!(
+        return Err(Error::untrusted(format_args!(
             "remote {:?}: expected a key to verify commits with, got none: set verification-ed25519-key, \
              or put one into {}/trusted.ed25519, or set sign-verify=false to accept unsigned commits",
             remote.name,
@@ -56,7 +56,7 @@ fn own(keyring: &mut Keyring, source: &KeySource) -> Result<()> {
     match source {
         KeySource::Inline(text) => {
             let key = PublicKey::parse_base64(text)
-                .map_err(|error| Error::Refused(format!("verification-ed25519-key: {error}")))?;
+                .map_err(|error| Error::refused(format_args!("verification-ed25519-key: {error}")))?;
             keyring.trust(key);
         }
         KeySource::File(path) => {
@@ -97,5 +97,5 @@ fn read(path: &Path) -> Result<String> {
 }
 
 fn bad(path: &Path, error: &rootling_trust::Error) -> Error {
-    Error::Refused(format!("{}: {error}", path.display()))
+    Error::refused(format_args!("{}: {error}", path.display()))
 }

@@ -13,7 +13,7 @@ pub fn group(name: &str) -> String {
 /// Reads the remote `name` from `keyfile`; `place` names the file in errors.
 pub fn parse(keyfile: &Keyfile, name: &str, place: &str) -> Result<Remote> {
     let group = group(name);
-    let refuse = |text: String| Error::Refused(format!("{place}: remote {name:?}: {text}"));
+    let refuse = |text: String| Error::refused(format_args!("{place}: remote {name:?}: {text}"));
     let mut remote = empty(name);
     let mut gpg = None;
     for key in keyfile.keys(&group) {

@@ -39,13 +39,13 @@ pub fn find(repo: &Path, sysroot: &Path, name: &str) -> Result<Remote> {
     let all = sources(repo, sysroot)?;
     let mut holders = all.iter().filter(|source| source.keyfile.has_group(&group(name)));
     let Some(holder) = holders.next() else {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(format_args!(
             "{}: expected a remote {name:?}, got none",
             repo.join("config").display()
         )));
     };
     if let Some(second) = holders.next() {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(format_args!(
             "remote {name:?}: expected in one file, got {} and {}",
             holder.path.display(),
             second.path.display()
@@ -59,7 +59,7 @@ pub fn find(repo: &Path, sysroot: &Path, name: &str) -> Result<Remote> {
 fn open(path: PathBuf) -> Result<Source> {
     let place = path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|error| Error::io(&place, &error))?;
-    let keyfile = Keyfile::parse(&text).map_err(|error| Error::Refused(format!("{place}: {error}")))?;
+    let keyfile = Keyfile::parse(&text).map_err(|error| Error::refused(format_args!("{place}: {error}")))?;
     Ok(Source { path, keyfile })
 }
 

@@ -75,7 +75,7 @@ impl Body {
         match self.read_to_end(&mut bytes) {
             Ok(_) => Ok(bytes),
             Err(error) => {
-                Err(self.fault().unwrap_or_else(|| Error::Retry(format!("{}: {error}", self.place))))
+                Err(self.fault().unwrap_or_else(|| Error::retry(format_args!("{}: {error}", self.place))))
             }
         }
     }
@@ -85,12 +85,12 @@ impl Body {
         let mut more = [0; 1];
         match self.read(&mut more) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(Error::Corrupt(format!(
+            Ok(_) => Err(Error::corrupt(format_args!(
                 "{}: expected the end, got more bytes after {}",
                 self.place, self.received
             ))),
             Err(error) => {
-                Err(self.fault().unwrap_or_else(|| Error::Retry(format!("{}: {error}", self.place))))
+                Err(self.fault().unwrap_or_else(|| Error::retry(format_args!("{}: {error}", self.place))))
             }
         }
     }
@@ -109,7 +109,7 @@ impl Read for Body {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
             Err(error) => {
                 let fault = transport_fault(&error)
-                    .unwrap_or_else(|| Error::Retry(error.to_string()))
+                    .unwrap_or_else(|| Error::retry(format_args!("{error}")))
                     .at(&self.place);
                 return Err(self.fail(fault));
             }
@@ -119,8 +119,9 @@ impl Read for Body {
             meter.fetch_add(got as u64, Ordering::Relaxed);
         }
         if self.received > self.limit {
-            let text = format!("{}: expected at most {} bytes, got more", self.place, self.limit);
-            return Err(self.fail(Error::Corrupt(text)));
+            let (place, limit) = (&self.place, self.limit);
+            let fault = Error::corrupt(format_args!("{place}: expected at most {limit} bytes, got more"));
+            return Err(self.fail(fault));
         }
         Ok(got)
     }
@@ -143,6 +144,7 @@ pub fn transport_fault(error: &io::Error) -> Option<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     fn body(bytes: &'static [u8], limit: u64) -> Body {
         Body::new("here".into(), Box::new(bytes), limit)
@@ -152,7 +154,7 @@ mod tests {
     fn never_reads_more_than_allowed() {
         assert_eq!(body(b"1234", 4).bytes(), Ok(b"1234".to_vec()));
         let error = body(b"12345", 4).bytes().expect_err("one byte too many");
-        assert_eq!(error, Error::Corrupt("here: expected at most 4 bytes, got more".into()));
+        assert_eq!(error, Error::corrupt(format_args!("here: expected at most 4 bytes, got more")));
     }
 
     #[test]
@@ -160,17 +162,17 @@ mod tests {
         struct Broken;
         impl Read for Broken {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(io::Error::other(Error::Untrusted("bad certificate".into())))
+                Err(io::Error::other(Error::untrusted(format_args!("bad certificate"))))
             }
         }
         let error = Body::new("there".into(), Box::new(Broken), 9).bytes().expect_err("broken");
-        assert_eq!(error, Error::Untrusted("there: bad certificate".into()));
+        assert_eq!(error, Error::untrusted(format_args!("there: bad certificate")));
     }
 
     #[test]
     fn bytes_after_the_end_are_corrupt() {
         let mut body = body(b"12", 9);
         assert!(body.read_exact(&mut [0; 1]).is_ok());
-        assert!(matches!(body.finish(), Err(Error::Corrupt(_))));
+        assert!(body.finish().is_err_and(|error| error.exit() == Exit::Corrupt));
     }
 }

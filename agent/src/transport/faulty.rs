@@ -56,7 +56,7 @@ impl<T: Transport> Transport for Faulty<T> {
         let Some(fault) = self.next(request.path) else { return self.inner.get(request) };
         let place = self.name(request.path);
         match fault {
-            Fault::Refuse => return Err(Error::Retry(format!("{place}: connection refused"))),
+            Fault::Refuse => return Err(Error::retry(format_args!("{place}: connection refused"))),
             Fault::Absent => return Ok(Answer::Absent),
             _ => {}
         }

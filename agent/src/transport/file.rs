@@ -33,11 +33,14 @@ impl Transport for Files {
         };
         let meta = file.metadata().map_err(|error| Error::io(&place, &error))?;
         if !meta.is_file() {
-            return Err(Error::Corrupt(format!("{place}: expected a file, got something else")));
+            return Err(Error::corrupt(format_args!("{place}: expected a file, got something else")));
         }
         let range = request.range.clone().unwrap_or(0..meta.len());
         if range.start > meta.len() {
-            return Err(Error::Corrupt(format!("{place}: expected a longer file, got {} bytes", meta.len())));
+            return Err(Error::corrupt(format_args!(
+                "{place}: expected a longer file, got {} bytes",
+                meta.len()
+            )));
         }
         let length = range.end.min(meta.len()).saturating_sub(range.start);
         file.seek(SeekFrom::Start(range.start)).map_err(|error| Error::io(&place, &error))?;

@@ -115,7 +115,7 @@ pub fn open(remote: &Remote, limits: &Limits, clock: &Clock) -> Result<Arc<dyn T
     match (remote.url.strip_prefix("file://"), content.strip_prefix("file://")) {
         (Some(base), Some(content)) => Ok(Arc::new(file::Files::new(base, content))),
         (None, None) => Ok(Arc::new(http::Http::new(remote, limits, clock)?)),
-        _ => Err(Error::Refused(format!(
+        _ => Err(Error::refused(format_args!(
             "remote {:?}: expected url and contenturl both as file: or both over HTTP, got {} and {content}",
             remote.name, remote.url
         ))),

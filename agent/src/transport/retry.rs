@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 
 /// How often and how patiently something is tried.
 #[derive(Debug, Clone)]
@@ -40,17 +41,17 @@ impl Retry {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            match &error {
-                Error::Retry(text) if tried < self.attempts => {
-                    log::info!("{text}; trying again");
+            match error.exit() {
+                Exit::Network if tried < self.attempts => {
+                    log::info!("{error}; trying again");
                     (self.pause)(self.wait(tried));
                 }
-                Error::Corrupt(text) if !fresh => {
-                    log::info!("{text}; trying once more");
+                Exit::Corrupt if !fresh => {
+                    log::info!("{error}; trying once more");
                     fresh = true;
                 }
-                Error::Retry(text) if tried > 1 => {
-                    return Err(Error::Retry(format!("{text} ({tried} attempts)")));
+                Exit::Network if tried > 1 => {
+                    return Err(Error::retry(format_args!("{error} ({tried} attempts)")));
                 }
                 _ => return Err(error),
             }
@@ -87,10 +88,10 @@ mod tests {
             });
             (tried, result.expect_err("always fails").to_string())
         };
-        assert_eq!(count(Error::Retry("x".into())), (3, "x (3 attempts)".into()));
-        assert_eq!(count(Error::Corrupt("x".into())), (2, "x".into()));
-        assert_eq!(count(Error::Refused("x".into())), (1, "x".into()));
-        assert_eq!(count(Error::Untrusted("x".into())), (1, "x".into()));
+        assert_eq!(count(Error::retry(format_args!("x"))), (3, "x (3 attempts)".into()));
+        assert_eq!(count(Error::corrupt(format_args!("x"))), (2, "x".into()));
+        assert_eq!(count(Error::refused(format_args!("x"))), (1, "x".into()));
+        assert_eq!(count(Error::untrusted(format_args!("x"))), (1, "x".into()));
     }
 
     #[test]
@@ -98,7 +99,7 @@ mod tests {
         let mut seen = Vec::new();
         let result = hasty(5).run(|fresh| {
             seen.push(fresh);
-            if fresh { Ok(7) } else { Err(Error::Corrupt("x".into())) }
+            if fresh { Ok(7) } else { Err(Error::corrupt(format_args!("x"))) }
         });
         assert_eq!((result, seen), (Ok(7), vec![false, true]));
     }

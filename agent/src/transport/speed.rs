@@ -32,7 +32,7 @@ impl Speed {
         let waited = u64::try_from(self.waited.as_millis()).unwrap_or(u64::MAX).max(1);
         let speed = self.bytes.saturating_mul(1000) / waited;
         if speed < self.least {
-            return Err(Error::Retry(format!(
+            return Err(Error::retry(format_args!(
                 "expected at least {} bytes a second over {} s, got {speed}",
                 self.least,
                 self.window.as_secs()

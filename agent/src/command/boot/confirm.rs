@@ -73,7 +73,7 @@ fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool) -> Result<()> {
     let mut sysroot = device::lock_patiently(&scene.global.sysroot)?;
     let state = sysroot.boot_state()?.filter(|state| state.armed == seen.armed);
     let Some(BootState { armed: Some(armed), trial, outcome }) = state else {
-        return Err(Error::Refused("another program changed what is on trial; try again".into()));
+        return Err(Error::refused(format_args!("another program changed what is on trial; try again")));
     };
     match outcome {
         Outcome::OnTrial if !passed => {

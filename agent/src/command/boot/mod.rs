@@ -51,11 +51,14 @@ fn install(scene: &Scene<'_>, path: &Path, name: Option<&str>, force: bool) -> R
             Loader::detect(path, &root, &boot)?
         }
     };
-    let loader =
-        loader.ok_or_else(|| Error::Refused("expected the name of a boot loader, found none".into()))?;
+    let loader = loader
+        .ok_or_else(|| Error::refused(format_args!("expected the name of a boot loader, found none")))?;
     let config = path.join(rootling_boot::grub::CONFIG);
     if loader.kind() == Kind::Grub && sysroot.loader() != Some(&loader) && config.exists() && !force {
-        return Err(Error::Refused(format!("{}: made by others; --force replaces it", config.display())));
+        return Err(Error::refused(format_args!(
+            "{}: made by others; --force replaces it",
+            config.display()
+        )));
     }
     let kind = loader.kind();
     sysroot.install(loader, settings.menu_s)?;
@@ -69,14 +72,14 @@ fn arm(scene: &Scene<'_>, path: &Path, tries: Option<u32>, anyway: bool) -> Resu
     let tries = tries.or(settings::read(&device::root(&sysroot))?.tries).unwrap_or(3);
     let promises = sysroot.promises()?;
     let promises = promises
-        .ok_or_else(|| Error::Refused("no boot loader is managed; see rootling boot status".into()))?;
-    let explicit = |error| Error::Refused(format!("{error}; --anyway arms it all the same"));
+        .ok_or_else(|| Error::refused(format_args!("no boot loader is managed; see rootling boot status")))?;
+    let explicit = |error| Error::refused(format_args!("{error}; --anyway arms it all the same"));
     promises.allow(tries, anyway).map_err(explicit)?;
     let first = sysroot.at(0)?.clone();
     if sysroot.booted().is_some_and(|booted| booted.is(&first)) {
-        return Err(Error::Refused(
-            "the first deployment is the running one, which has proved itself".into(),
-        ));
+        return Err(Error::refused(format_args!(
+            "the first deployment is the running one, which has proved itself"
+        )));
     }
     sysroot.arm(tries, anyway)?;
     scene.screen.say(&format!("{} boots next, {tries} tries", first.name()));
@@ -87,8 +90,9 @@ fn arm(scene: &Scene<'_>, path: &Path, tries: Option<u32>, anyway: bool) -> Resu
 fn fall_back(scene: &Scene<'_>, path: &Path) -> Result<()> {
     let mut sysroot = device::lock(path)?;
     let state = sysroot.boot_state()?;
-    let armed =
-        state.and_then(|state| state.armed).ok_or_else(|| Error::Refused("nothing is on trial".into()))?;
+    let armed = state
+        .and_then(|state| state.armed)
+        .ok_or_else(|| Error::refused(format_args!("nothing is on trial")))?;
     denied(&sysroot, armed.id.as_str(), "taken back by hand")?;
     let next = sysroot.fall_back()?;
     scene.screen.say(&format!("{} boots next", next.name()));

@@ -8,6 +8,7 @@ use super::objects::{New, Old};
 use super::parts::{Group, Piece};
 use super::{BUDGET, Brought, Opened};
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::progress::Count;
 use crate::pull::Pull;
 use crate::pull::source::Server;
@@ -46,13 +47,11 @@ pub(super) fn apply(
 
 /// Loose objects need less: what was downloaded of the delta goes, and they say themselves if that is still too little.
 fn without_space(opened: &Opened, error: Error) -> Result<(Brought, Vec<String>)> {
-    match error {
-        Error::Space(why) => {
-            opened.parts.clear();
-            Ok((Brought::default(), vec![format!("the delta: {why}")]))
-        }
-        other => Err(other),
+    if error.exit() != Exit::Space {
+        return Err(error);
     }
+    opened.parts.clear();
+    Ok((Brought::default(), vec![format!("the delta: {error}")]))
 }
 
 fn check_space(pull: &Pull<'_>, transaction: &Transaction<'_>, plan: &Plan) -> Result<()> {
@@ -61,7 +60,9 @@ fn check_space(pull: &Pull<'_>, transaction: &Transaction<'_>, plan: &Plan) -> R
     let usable = pull.repo.usable_space()?;
     if needed > usable {
         let place = pull.repo.path().display();
-        return Err(Error::Space(format!("{place}: expected {needed} bytes of free space, got {usable}")));
+        return Err(Error::space(format_args!(
+            "{place}: expected {needed} bytes of free space, got {usable}"
+        )));
     }
     Ok(())
 }
@@ -122,19 +123,19 @@ impl<'a> Work<'a> {
             }
             match self.group(number, objects) {
                 Ok(bytes) => since += bytes,
-                Err(Error::Corrupt(why)) => broken.push(format!("group {number} of the delta: {why}")),
-                Err(Error::Refused(why)) => {
-                    // the server has no such file or no Range: it will not have them for the other groups
-                    broken.push(format!("the delta from group {number} on: {why}"));
-                    break;
-                }
-                Err(Error::Space(why)) => {
-                    broken.push(format!("the delta from group {number} on: {why}"));
-                    self.transaction.checkpoint()?;
-                    self.opened.parts.clear();
-                    break;
-                }
-                Err(error) => return Err(error),
+                Err(error) => match error.exit() {
+                    Exit::Corrupt => broken.push(format!("group {number} of the delta: {error}")),
+                    // refused: the server has no such file or no Range, and will not have them for the other groups
+                    exit @ (Exit::Failed | Exit::Space) => {
+                        broken.push(format!("the delta from group {number} on: {error}"));
+                        if exit == Exit::Space {
+                            self.transaction.checkpoint()?;
+                            self.opened.parts.clear();
+                        }
+                        break;
+                    }
+                    _ => return Err(error),
+                },
             }
             kept.push(number);
             if since >= CHECKPOINT {
@@ -151,7 +152,7 @@ impl<'a> Work<'a> {
         let opened = self.opened;
         for source in objects.iter().filter_map(|object| object.source) {
             if !self.pull.repo.has(&ObjectName::new(ObjectKind::File, source)) {
-                return Err(Error::Corrupt(format!("expected old object {source}, got none")));
+                return Err(Error::corrupt(format_args!("expected old object {source}, got none")));
             }
         }
         let (start, size) = opened.header.range_of(&opened.prelude, number);
@@ -165,7 +166,7 @@ impl<'a> Work<'a> {
         let made =
             apply_group(&opened.header, backend, self.plan, number, &bytes, BUDGET, &self.old, &mut new);
         let bytes = self.take(new)?;
-        made.map_err(|error| Error::Corrupt(error.to_string()))?;
+        made.map_err(|error| Error::corrupt(format_args!("{error}")))?;
         Ok(bytes)
     }
 

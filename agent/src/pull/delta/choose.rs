@@ -22,14 +22,16 @@ pub(super) fn entries(pull: &Pull<'_>, server: &Server, to: &Checksum) -> Result
     });
     let offered = offered.map_err(|error| server.only_here(error))?;
     let Some(offered) = offered else {
-        return Err(Error::Refused("the server offers no deltas to this commit".into()));
+        return Err(Error::refused(format_args!("the server offers no deltas to this commit")));
     };
     let refs = pull.repo.list_refs()?;
     let something = refs.iter().any(|(_, commit)| is_whole(pull, commit));
     let from_nothing = !something || pull.deltas == Mode::Require;
     let found = usable(offered, &|commit| is_whole(pull, commit), from_nothing);
     if found.is_empty() {
-        return Err(Error::Refused("none of the server's deltas starts from a commit that is here".into()));
+        return Err(Error::refused(format_args!(
+            "none of the server's deltas starts from a commit that is here"
+        )));
     }
     Ok(found)
 }

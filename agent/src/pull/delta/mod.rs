@@ -25,6 +25,7 @@ use rootling_store::{RepoMode, Transaction};
 use super::Pull;
 use super::source::{Server, Source};
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::text::size;
 use parts::Parts;
 
@@ -93,24 +94,24 @@ pub fn offer(pull: &Pull<'_>, to: &Checksum) -> Result<Offer> {
     }
     match open(pull, server, to) {
         Ok(opened) => Ok(Offer::Delta(Box::new(opened))),
-        Err(Error::Retry(text)) => Err(Error::Retry(text)),
+        Err(error) if error.exit() == Exit::Network => Err(error),
         Err(error) => refuse(pull, error.to_string()),
     }
 }
 
 fn refuse(pull: &Pull<'_>, why: String) -> Result<Offer> {
     match pull.deltas {
-        Mode::Require => Err(Error::Refused(format!("--require-delta: {why}"))),
+        Mode::Require => Err(Error::refused(format_args!("--require-delta: {why}"))),
         _ => Ok(Offer::Loose(why)),
     }
 }
 
 fn open(pull: &Pull<'_>, server: &Server, to: &Checksum) -> Result<Opened> {
-    let mut last = Error::Refused("the server has no delta that starts here".into());
+    let mut last = Error::refused(format_args!("the server has no delta that starts here"));
     for entry in choose::entries(pull, server, to)? {
         match parts::head(pull, server, to, &entry) {
             Ok(opened) => return Ok(opened),
-            Err(Error::Retry(text)) => return Err(Error::Retry(text)),
+            Err(error) if error.exit() == Exit::Network => return Err(error),
             Err(error) => {
                 log::warn!("{error}; trying another way");
                 last = error;
@@ -140,7 +141,7 @@ pub fn bring(pull: &Pull<'_>, transaction: &Transaction<'_>, offer: Offer) -> Re
     match (broken.is_empty(), pull.deltas) {
         (true, _) => {}
         (false, Mode::Require) => {
-            return Err(Error::Corrupt(format!("--require-delta: {}", broken.join("; "))));
+            return Err(Error::corrupt(format_args!("--require-delta: {}", broken.join("; "))));
         }
         (false, _) => {
             broken.iter().for_each(|why| pull.screen.say(&format!("{why}; its objects come loose")));
@@ -162,10 +163,9 @@ fn is_whole(pull: &Pull<'_>, commit: &Checksum) -> bool {
 
 impl From<rootling_delta::Error> for Error {
     fn from(error: rootling_delta::Error) -> Error {
-        let text = error.to_string();
         match error.kind() {
-            ErrorKind::Malformed { .. } | ErrorKind::Object { .. } => Error::Corrupt(text),
-            _ => Error::Refused(text),
+            ErrorKind::Malformed { .. } | ErrorKind::Object { .. } => Error::corrupt(format_args!("{error}")),
+            _ => Error::refused(format_args!("{error}")),
         }
     }
 }

@@ -22,6 +22,7 @@ use rootling_store::lock::{FileLock, LockKind};
 
 use super::{BUDGET, Opened};
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::pull::Pull;
 use crate::pull::source::Server;
 use crate::transport::{Answer, Request};
@@ -66,7 +67,7 @@ pub(super) fn head(pull: &Pull<'_>, server: &Server, to: &Checksum, entry: &Entr
     let total = header.groups.iter().fold(prelude.groups_at(), |sum, group| sum.saturating_add(group.size()));
     let from = header.from.map(Checksum);
     if (Checksum(header.to), from, total) != (*to, entry.from, entry.total) {
-        return Err(Error::Corrupt(format!(
+        return Err(Error::corrupt(format_args!(
             "{}: expected what its list says, got another delta",
             server.place(&path)
         )));
@@ -121,7 +122,7 @@ impl Parts {
         let missing = piece.size.saturating_sub(file.metadata().map_err(io(&path))?.len());
         if missing > usable {
             let place = path.display();
-            return Err(Error::Space(format!(
+            return Err(Error::space(format_args!(
                 "{place}: expected {missing} bytes of free space, got {usable}"
             )));
         }
@@ -130,7 +131,9 @@ impl Parts {
             let tried = server.retry.run(|fresh| attempt(server, piece, &path, &mut file, fresh));
             match tried {
                 Ok(()) => return Ok(file),
-                Err(Error::Retry(_)) if file.metadata().map_err(io(&path))?.len() > before => {}
+                Err(error)
+                    if error.exit() == Exit::Network
+                        && file.metadata().map_err(io(&path))?.len() > before => {}
                 Err(error) => return Err(server.only_here(error)),
             }
         }
@@ -144,8 +147,8 @@ fn attempt(server: &Server, piece: &Piece<'_>, path: &Path, file: &mut File, fre
         have = 0;
     }
     if have < piece.size {
-        receive(server, piece, have, fresh, file).map_err(|error| match error {
-            Error::Space(_) | Error::Locked(_) => error.at(&path.display().to_string()),
+        receive(server, piece, have, fresh, file).map_err(|error| match error.exit() {
+            Exit::Space | Exit::Locked => error.at(&path.display().to_string()),
             _ => error,
         })?;
     }
@@ -159,17 +162,17 @@ fn receive(server: &Server, piece: &Piece<'_>, have: u64, fresh: bool, file: &mu
     let request = Request { range, fresh, ..Request::new(piece.path, u64::MAX) };
     let place = server.place(piece.path);
     let Answer::Found(body) = server.transport.get(&request)? else {
-        return Err(Error::Refused(format!("{place}: expected a delta, got none")));
+        return Err(Error::refused(format_args!("{place}: expected a delta, got none")));
     };
     let mut body = body.metered(server.meter.clone());
     if body.offset != start {
-        return Err(Error::Refused(format!(
+        return Err(Error::refused(format_args!(
             "{place}: expected bytes from {start}, got {}: no Range",
             body.offset
         )));
     }
     if let Some(total) = body.total.filter(|total| *total < start.saturating_add(left)) {
-        return Err(Error::Corrupt(format!("{place}: expected a longer file, got {total} bytes")));
+        return Err(Error::corrupt(format_args!("{place}: expected a longer file, got {total} bytes")));
     }
     let mut buffer = [0; CHUNK];
     let mut left = left;
@@ -178,11 +181,11 @@ fn receive(server: &Server, piece: &Piece<'_>, have: u64, fresh: bool, file: &mu
         let count = body.read(buffer.get_mut(..most).unwrap_or_default());
         let count = match (count, body.fault()) {
             (Ok(0), _) => {
-                return Err(Error::Retry(format!("{place}: expected {left} more bytes, got the end")));
+                return Err(Error::retry(format_args!("{place}: expected {left} more bytes, got the end")));
             }
             (Ok(count), _) => count,
             (Err(_), Some(fault)) => return Err(fault),
-            (Err(error), None) => return Err(Error::Retry(format!("{place}: {error}"))),
+            (Err(error), None) => return Err(Error::retry(format_args!("{place}: {error}"))),
         };
         file.write_all(buffer.get(..count).unwrap_or_default())
             .map_err(|error| Error::io("write", &error))?;
@@ -205,7 +208,7 @@ fn check(server: &Server, piece: &Piece<'_>, file: &File) -> Result<()> {
         let end = piece.start.saturating_add(piece.size);
         let place = server.place(piece.path);
         let (start, expected) = (piece.start, piece.checksum);
-        return Err(Error::Corrupt(format!(
+        return Err(Error::corrupt(format_args!(
             "{place}: bytes {start} to {end}: expected {expected}, got {got}"
         )));
     }

@@ -85,7 +85,7 @@ impl Chunks {
             (State::TrailerEnd, b'\n') => State::Trailer,
             (State::LastEnd, b'\n') => State::Done,
             _ => {
-                return Err(Error::Retry(format!(
+                return Err(Error::retry(format_args!(
                     "expected chunks, got \"{}\" in them",
                     byte.escape_ascii()
                 )));
@@ -93,7 +93,7 @@ impl Chunks {
         };
         self.state = next;
         if self.between > MAX_BETWEEN {
-            return Err(Error::Retry(format!(
+            return Err(Error::retry(format_args!(
                 "expected the next chunk, got {MAX_BETWEEN} bytes without one"
             )));
         }
@@ -110,6 +110,7 @@ impl Default for Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     /// The data, whether the end was seen, and what is left over.
     fn decode(mut bytes: &[u8]) -> Result<(Vec<u8>, bool, &[u8])> {
@@ -161,7 +162,11 @@ mod tests {
             b"0\r\n\n",
             b"11111111111111111\r\n",
         ] {
-            assert!(matches!(decode(bytes), Err(Error::Retry(_))), "{}", bytes.escape_ascii());
+            assert!(
+                decode(bytes).is_err_and(|error| error.exit() == Exit::Network),
+                "{}",
+                bytes.escape_ascii()
+            );
         }
     }
 

@@ -46,12 +46,12 @@ impl Client {
             let Some(location) = redirect(&received.head) else { return Ok(received) };
             let next = url.join(location)?;
             if url.secure && !next.secure {
-                return Err(Error::Refused("expected https, got a redirect to plain http".into()));
+                return Err(Error::refused(format_args!("expected https, got a redirect to plain http")));
             }
             self.drain(received.body);
             url = next;
         }
-        Err(Error::Refused("expected a file, got redirects without end".into()))
+        Err(Error::refused(format_args!("expected a file, got redirects without end")))
     }
 
     /// Reads a body that nobody wants.

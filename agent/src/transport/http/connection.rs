@@ -68,7 +68,7 @@ impl Connection {
                 return Ok(head);
             }
         }
-        Err(io::Error::other(Error::Retry("expected an answer, got interim ones without end".into())))
+        Err(io::Error::other(Error::retry(format_args!("expected an answer, got interim ones without end"))))
     }
 
     fn one_head(&mut self) -> io::Result<Head> {
@@ -83,18 +83,20 @@ impl Connection {
                 (self.start, self.end) = (0, self.end - self.start);
             }
             if self.end == self.buffer.len() {
-                let text = format!("expected the end of a head, got {MAX_HEAD} bytes without it");
-                return Err(io::Error::other(Error::Retry(text)));
+                let fault =
+                    Error::retry(format_args!("expected the end of a head, got {MAX_HEAD} bytes without it"));
+                return Err(io::Error::other(fault));
             }
             match (self.more(), self.is_empty()) {
                 (Ok(0), true) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 (Ok(0), false) => {
-                    let text = "expected the head of an answer, got the end of the connection in it";
-                    return Err(io::Error::other(Error::Retry(text.into())));
+                    return Err(io::Error::other(Error::retry(format_args!(
+                        "expected the head of an answer, got the end of the connection in it"
+                    ))));
                 }
                 (Err(error), true) => return Err(error),
                 (Err(error), false) if error.get_ref().is_none() => {
-                    return Err(io::Error::other(Error::Retry(error.to_string())));
+                    return Err(io::Error::other(Error::retry(format_args!("{error}"))));
                 }
                 (Err(error), false) => return Err(error),
                 (Ok(_), _) => {}

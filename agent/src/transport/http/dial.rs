@@ -85,12 +85,14 @@ fn tunnel(wire: Box<dyn Wire>, proxy: &Proxy, url: &Url) -> Result<Box<dyn Wire>
     let head = connection.send(request.as_bytes()).and_then(|()| connection.head());
     match unwrapped(head).map_err(|error| error.at(&place))?.status {
         200..=299 => connection.into_wire().ok_or_else(|| {
-            Error::Retry(format!("{place}: expected a tunnel, got bytes before the first request"))
+            Error::retry(format_args!("{place}: expected a tunnel, got bytes before the first request"))
         }),
         status @ (403 | 405 | 407) => {
-            Err(Error::Refused(format!("{place}: expected a tunnel to {target}, got HTTP {status}")))
+            Err(Error::refused(format_args!("{place}: expected a tunnel to {target}, got HTTP {status}")))
         }
-        status => Err(Error::Retry(format!("{place}: expected a tunnel to {target}, got HTTP {status}"))),
+        status => {
+            Err(Error::retry(format_args!("{place}: expected a tunnel to {target}, got HTTP {status}")))
+        }
     }
 }
 

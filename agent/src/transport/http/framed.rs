@@ -119,7 +119,7 @@ fn step(connection: &mut Connection, chunks: &mut Chunks) -> io::Result<bool> {
 }
 
 fn ended(expected: &str) -> io::Error {
-    io::Error::other(Error::Retry(format!("expected {expected}, got the end of the connection")))
+    io::Error::other(Error::retry(format_args!("expected {expected}, got the end of the connection")))
 }
 
 #[cfg(test)]

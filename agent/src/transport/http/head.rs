@@ -193,12 +193,13 @@ fn is_token(byte: u8) -> bool {
 /// The network's fault, not the repository's: another try may meet another server.
 fn wrong(expected: &str, got: &[u8]) -> Error {
     let got = got.get(..got.len().min(60)).unwrap_or_default();
-    Error::Retry(format!("expected {expected}, got \"{}\"", got.escape_ascii()))
+    Error::retry(format_args!("expected {expected}, got \"{}\"", got.escape_ascii()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     fn parse(text: &str) -> Result<Head> {
         Head::parse(text.as_bytes())
@@ -289,7 +290,7 @@ mod tests {
             ("", "head that ends"),
         ] {
             let error = parse(text).expect_err(text);
-            assert!(matches!(&error, Error::Retry(found) if found.contains(part)), "{text:?}: {error}");
+            assert!(error.exit() == Exit::Network && error.text().contains(part), "{text:?}: {error}");
         }
     }
 

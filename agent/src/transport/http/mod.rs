@@ -80,7 +80,7 @@ impl Http {
             _ => None,
         };
         if let Some(length) = length.filter(|length| *length > request.limit) {
-            return Err(Error::Corrupt(format!(
+            return Err(Error::corrupt(format_args!(
                 "{place}: expected at most {} bytes, got an answer of {length}",
                 request.limit
             )));
@@ -101,10 +101,10 @@ impl Http {
         request: &Request<'_>,
     ) -> Result<Body> {
         let Some(range) = received.head.range else {
-            return Err(Error::Retry(format!("{place}: expected Content-Range in HTTP 206, got none")));
+            return Err(Error::retry(format_args!("{place}: expected Content-Range in HTTP 206, got none")));
         };
         if range.first != wanted.start || range.last >= wanted.end {
-            return Err(Error::Retry(format!(
+            return Err(Error::retry(format_args!(
                 "{place}: expected bytes {} to {}, got {} to {}",
                 wanted.start, wanted.end, range.first, range.last
             )));
@@ -112,7 +112,7 @@ impl Http {
         let length = range.last - range.first + 1;
         let mut body = self.body(place, received, request)?;
         if body.length.is_some_and(|told| told != length) {
-            return Err(Error::Retry(format!(
+            return Err(Error::retry(format_args!(
                 "{}: expected {length} bytes, got another length",
                 body.place()
             )));
@@ -158,9 +158,11 @@ fn refusal(status: u16, request: &Request<'_>, place: &str) -> Result<Answer> {
             log::warn!("{place}: HTTP 403, taken for a file that is not there");
             Ok(Answer::Absent)
         }
-        408 | 425 | 429 | 500..=599 => Err(Error::Retry(format!("{place}: expected HTTP 200, got {status}"))),
-        416 => Err(Error::Corrupt(format!("{place}: expected a longer file, got HTTP 416"))),
-        _ => Err(Error::Refused(format!("{place}: expected HTTP 200, got {status}"))),
+        408 | 425 | 429 | 500..=599 => {
+            Err(Error::retry(format_args!("{place}: expected HTTP 200, got {status}")))
+        }
+        416 => Err(Error::corrupt(format_args!("{place}: expected a longer file, got HTTP 416"))),
+        _ => Err(Error::refused(format_args!("{place}: expected HTTP 200, got {status}"))),
     }
 }
 

@@ -76,7 +76,7 @@ fn parse(name: &str, text: &str) -> Result<Proxy> {
     let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
     match url {
         Ok(Url { secure: false, host, port, login, .. }) => Ok(Proxy { host, port, login }),
-        _ => Err(Error::Refused(format!("{name} {text:?}: expected an http:// URL"))),
+        _ => Err(Error::refused(format_args!("{name} {text:?}: expected an http:// URL"))),
     }
 }
 

@@ -46,14 +46,18 @@ impl Addresses {
         let started = thread::Builder::new().name("look-up".into()).spawn(move || {
             filled.fill(look_up(&name, port));
         });
-        started
-            .map_err(|error| Error::Retry(format!("start a thread for the look-up of {host}: {error}")))?;
-        let found = slot.wait(wait).ok_or_else(|| {
-            Error::Retry(format!("expected the address of {host} in time, got none in {} s", wait.as_secs()))
+        started.map_err(|error| {
+            Error::retry(format_args!("start a thread for the look-up of {host}: {error}"))
         })?;
-        let addresses = found.map_err(|error| Error::Retry(format!("look up {host}: {error}")))?;
+        let found = slot.wait(wait).ok_or_else(|| {
+            Error::retry(format_args!(
+                "expected the address of {host} in time, got none in {} s",
+                wait.as_secs()
+            ))
+        })?;
+        let addresses = found.map_err(|error| Error::retry(format_args!("look up {host}: {error}")))?;
         if addresses.is_empty() {
-            return Err(Error::Retry(format!("expected the address of {host}, got none")));
+            return Err(Error::retry(format_args!("expected the address of {host}, got none")));
         }
         let known =
             Known { host: host.to_owned(), port, addresses: addresses.clone(), since: Instant::now() };
@@ -98,6 +102,7 @@ fn look_up(host: &str, port: u16) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
@@ -140,7 +145,7 @@ mod tests {
         ];
         for (look_up, part) in cases {
             let error = addresses.of_by("h", 80, Duration::from_millis(200), look_up).expect_err(part);
-            assert!(matches!(&error, Error::Retry(text) if text.contains(part)), "{error}");
+            assert!(error.exit() == Exit::Network && error.text().contains(part), "{error}");
         }
     }
 }

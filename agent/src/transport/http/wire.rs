@@ -93,7 +93,7 @@ fn in_time(error: io::Error) -> io::Error {
 
 /// Nothing came in time.
 pub fn late() -> io::Error {
-    io::Error::other(Error::Retry("expected an answer in time, got none".into()))
+    io::Error::other(Error::retry(format_args!("expected an answer in time, got none")))
 }
 
 /// Whether the other side closed the connection, rather than being silent or wrong.
@@ -106,7 +106,7 @@ pub fn is_gone(error: &io::Error) -> bool {
 pub fn unwrapped<T>(result: io::Result<T>) -> Result<T> {
     result.map_err(|error| {
         let inside = super::super::body::transport_fault(&error);
-        inside.unwrap_or_else(|| Error::Retry(error.to_string()))
+        inside.unwrap_or_else(|| Error::retry(format_args!("{error}")))
     })
 }
 
@@ -125,7 +125,7 @@ mod tests {
     fn silence_ends_in_an_error_that_may_be_tried_again() {
         let (mut tcp, _other) = pair(Duration::from_millis(20));
         let error = unwrapped(tcp.read(&mut [0; 9])).expect_err("silence");
-        assert_eq!(error, Error::Retry("expected an answer in time, got none".into()));
+        assert_eq!(error, Error::retry(format_args!("expected an answer in time, got none")));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::transport::http::wire::Wire;
 
 /// Refuses: there is no TLS.
 pub fn check() -> Result<()> {
-    Err(Error::Refused("https is not supported by this build (feature \"tls\" is off)".into()))
+    Err(Error::refused(format_args!("https is not supported by this build (feature \"tls\" is off)")))
 }
 
 /// Refuses to wrap anything.

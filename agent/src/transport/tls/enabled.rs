@@ -45,7 +45,7 @@ impl Tls {
     /// Shakes hands with `host` over a connection that is there.
     pub fn wrap(&self, mut wire: Box<dyn Wire>, host: &str) -> Result<Box<dyn Wire>> {
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| Error::Refused(format!("expected the name of a host, got {host:?}")))?;
+            .map_err(|_| Error::refused(format_args!("expected the name of a host, got {host:?}")))?;
         let mut conn = ClientConnection::new(self.config()?, name).map_err(|error| classify(&error))?;
         while conn.is_handshaking() {
             unwrapped(conn.complete_io(&mut wire).map_err(explain))?;
@@ -97,7 +97,7 @@ fn build(settings: &remote::Tls, root: &str, clock: Clock) -> Result<ClientConfi
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_details(provider.clone(), Arc::new(Floor(clock)))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Bug(format!("tls: {error}")))?;
+        .map_err(|error| Error::bug(format_args!("tls: {error}")))?;
     let verified = if settings.permissive {
         log::warn!("tls-permissive: any certificate is accepted");
         versions.dangerous().with_custom_certificate_verifier(Arc::new(certs::AcceptAny(provider.clone())))
@@ -105,13 +105,13 @@ fn build(settings: &remote::Tls, root: &str, clock: Clock) -> Result<ClientConfi
         let roots = Arc::new(certs::roots(settings.ca_path.as_deref(), root)?);
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
             .build()
-            .map_err(|error| Error::Refused(format!("tls: {error}")))?;
+            .map_err(|error| Error::refused(format_args!("tls: {error}")))?;
         versions.with_webpki_verifier(verifier)
     };
     match (&settings.client_cert, &settings.client_key) {
         (Some(cert), Some(key)) => {
             verified.with_client_auth_cert(certs::chain(cert)?, certs::key(key)?).map_err(|error| {
-                Error::Refused(format!("{cert} and {key}: expected a certificate and its key: {error}"))
+                Error::refused(format_args!("{cert} and {key}: expected a certificate and its key: {error}"))
             })
         }
         _ => Ok(verified.with_no_client_auth()),
@@ -128,12 +128,12 @@ fn explain(error: io::Error) -> io::Error {
 
 fn classify(error: &rustls::Error) -> Error {
     match error {
-        rustls::Error::InvalidCertificate(reason) => Error::Untrusted(format!(
+        rustls::Error::InvalidCertificate(reason) => Error::untrusted(format_args!(
             "expected a certificate that holds here, got one that is refused: {reason}"
         )),
         rustls::Error::AlertReceived(alert) => {
-            Error::Refused(format!("the server refused this client: {alert:?}"))
+            Error::refused(format_args!("the server refused this client: {alert:?}"))
         }
-        other => Error::Retry(format!("tls: {other}")),
+        other => Error::retry(format_args!("tls: {other}")),
     }
 }

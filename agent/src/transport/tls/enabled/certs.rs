@@ -30,7 +30,7 @@ pub fn roots(ca_path: Option<&str>, root: &str) -> Result<RootCertStore> {
     let (added, ignored) = store.add_parsable_certificates(chain(&path)?);
     log::debug!("{path}: {added} root certificates, {ignored} ignored");
     match added {
-        0 => Err(Error::Refused(format!("{path}: expected root certificates in PEM, got none"))),
+        0 => Err(Error::refused(format_args!("{path}: expected root certificates in PEM, got none"))),
         _ => Ok(store),
     }
 }
@@ -42,7 +42,7 @@ fn bundle(root: &str) -> Result<String> {
     let mut paths = named.map(Into::into).into_iter().chain(known);
     match paths.find(|path| path.is_file()) {
         Some(path) => Ok(path.display().to_string()),
-        None => Err(Error::Refused(format!(
+        None => Err(Error::refused(format_args!(
             "expected root certificates, got none: set tls-ca-path for this remote, or install {}",
             BUNDLES[0]
         ))),
@@ -54,14 +54,14 @@ pub fn chain(path: &str) -> Result<Vec<CertificateDer<'static>>> {
     let bytes = read(path)?;
     CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Error::Refused(format!("{path}: expected certificates in PEM, got {error:?}")))
+        .map_err(|error| Error::refused(format_args!("{path}: expected certificates in PEM, got {error:?}")))
 }
 
 /// The first private key of a PEM file.
 pub fn key(path: &str) -> Result<PrivateKeyDer<'static>> {
     let bytes = read(path)?;
     PrivateKeyDer::from_pem_slice(&bytes)
-        .map_err(|error| Error::Refused(format!("{path}: expected a private key in PEM, got {error:?}")))
+        .map_err(|error| Error::refused(format_args!("{path}: expected a private key in PEM, got {error:?}")))
 }
 
 fn read(path: &str) -> Result<Vec<u8>> {
