@@ -11,20 +11,33 @@ use crate::settings;
 /// Tries of a new deployment unless somebody says otherwise.
 const TRIES: u32 = 3;
 
-/// Decides before anything is fetched; `tries` as the user gave them.
+/// What is asked for, and allowed; `tries` as the user gave them.
 pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
+    let trial = asked(sysroot, tries)?;
+    allowed(sysroot, trial).map(|()| trial)
+}
+
+/// Refuses what the loader cannot promise.
+pub fn allowed(sysroot: &Sysroot, trial: Try) -> Result<()> {
+    let Try::Arm { tries, .. } = trial else { return Ok(()) };
+    let without = |error| Error::refused(format_args!("{error}; --tries=0 deploys without a trial"));
+    sysroot.promises()?.map_or(Ok(()), |promises| promises.allow(tries, false).map_err(without))
+}
+
+/// What is asked for, before anything is fetched; the state of a loader that cannot be read is an error.
+pub fn asked(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
     if tries == Some(0) {
         // whatever state the loader is in
         return Ok(Try::Keep);
     }
-    let Some(promises) = sysroot.promises()? else {
+    if sysroot.promises()?.is_none() {
         return match tries {
             None => Ok(Try::Keep),
             Some(_) => Err(Error::refused(format_args!(
                 "--tries: no boot loader is managed; see rootling boot status"
             ))),
         };
-    };
+    }
     let tries = match tries {
         Some(tries) => tries,
         None => settings::read(&device::root(sysroot))?.tries.unwrap_or(TRIES),
@@ -32,8 +45,6 @@ pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
     if tries == 0 || sysroot.deployments().is_empty() {
         return Ok(Try::Keep);
     }
-    let without = |error| Error::refused(format_args!("{error}; --tries=0 deploys without a trial"));
-    promises.allow(tries, false).map_err(without)?;
     refuse_on_trial(sysroot)?;
     Ok(Try::Arm { tries, anyway: false })
 }

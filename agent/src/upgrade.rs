@@ -3,9 +3,10 @@
 //! | step | durable after it; if power fails here |
 //! |---|---|
 //! | look: deployments, origin, what the repo has | nothing changed |
-//! | what the new system has to prove, so that a loader which cannot promise it is refused now | nothing |
+//! | what the new system has to prove; a loader whose state cannot be read stops here | nothing |
 //! | trust: what the ref names, its signature, bindings and age | nothing |
 //! | decide: nothing, fetch, deploy ([`decide`], a pure function); what failed here before is nothing new | nothing |
+//! | refuse what the loader cannot promise | nothing |
 //! | fetch: every object verified as it is written | verified objects stay; the next run skips them |
 //! | bind the ref | commit complete; running system untouched |
 //! | deploy: checkout, `/etc`, boot entries, one rename | the old or the new boots |
@@ -61,7 +62,7 @@ pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     let here = look(&sysroot, wanted)?;
     let trial = match wanted.until {
         Until::Download => trial::refuse_on_trial(&sysroot).map(|()| Try::Keep)?,
-        _ => trial::wanted(&sysroot, wanted.tries)?,
+        _ => trial::asked(&sysroot, wanted.tries)?,
     };
     let repo = Repo::open(sysroot.repo().path())?;
     let pull = connect(scene, &repo, &here, wanted)?;
@@ -69,6 +70,7 @@ pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     if step == Step::Nothing {
         return Ok(Exit::Unchanged);
     }
+    trial::allowed(&sysroot, trial)?;
     let pulled = fetch(scene, &pull, &here, found)?;
     if wanted.until == Until::Download {
         return Ok(Exit::Ok);

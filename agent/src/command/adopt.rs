@@ -8,7 +8,7 @@ use rootling_store::sysroot::Sysroot;
 use super::Scene;
 use crate::device;
 use crate::error::{Error, Result};
-use crate::remote::read;
+use crate::remote::{keys, read};
 
 pub fn run(scene: &Scene<'_>) -> Result<()> {
     let path = scene.global.sysroot.as_path();
@@ -45,13 +45,18 @@ fn look(sysroot: &Sysroot, obstacles: &mut Vec<String>) {
         match device::origin(deployment) {
             Err(error) => obstacles.push(error.to_string()),
             Ok(follows) => {
-                let found =
-                    follows.remote.map(|name| read::find(sysroot.repo().path(), sysroot.path(), &name));
+                let found = follows.remote.map(|name| usable(sysroot, &name));
                 let told = found.and_then(|found| found.err()).map(|error| error.to_string());
                 obstacles.extend(told.filter(|told| !obstacles.contains(told)));
             }
         }
     }
+}
+
+/// Whether an upgrade would take this remote: its settings, and a policy for signatures that can be met.
+fn usable(sysroot: &Sysroot, name: &str) -> Result<()> {
+    let remote = read::find(sysroot.repo().path(), sysroot.path(), name)?;
+    keys::commit_policy(&remote, sysroot.path()).and(keys::summary_policy(&remote, sysroot.path())).map(drop)
 }
 
 /// The daemon that would change the same deployments.

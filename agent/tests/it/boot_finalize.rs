@@ -57,12 +57,17 @@ fn what_cannot_be_taken_over_is_named() {
     let first = bootable(&fixture, 1, 2000);
     let device = theirs(&fixture);
     assert!(device.run(&["adopt", "--check"], 0).contains("nothing stands in the way"));
+    let repo = device.root.join("ostree/repo");
+    let verify =
+        |value| ostree(&["config", "--repo", text(&repo), "set", "remote \"origin\".sign-verify", value]);
+    verify("true");
+    assert!(device.run(&["adopt", "--check"], 1).contains("expected a key to verify commits with"));
+    verify("false");
     let origin = device.root.join(format!("ostree/deploy/demo/deploy/{first}.0.origin"));
     let before = fs::read_to_string(&origin).unwrap();
     fs::write(&origin, format!("{before}[packages]\nrequested=vim;\n")).unwrap();
     write(&device.root.join("proc/77/comm"), "rpm-ostree\n");
     write(&device.root.join("run/ostree/staged-deployment"), "");
-    let repo = device.root.join("ostree/repo");
     ostree(&["config", "--repo", text(&repo), "set", "remote \"origin\".gpg-verify", "true"]);
     std::os::unix::fs::symlink("../loader/syslinux.cfg", device.root.join("boot/uEnv.txt")).unwrap();
     let told = device.run(&["adopt", "--check"], 1);

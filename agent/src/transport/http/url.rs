@@ -29,7 +29,9 @@ impl Url {
             _ => None,
         };
         let url = secure.and_then(|secure| Url::after_scheme(secure, rest));
-        url.ok_or_else(|| Error::refused(format_args!("expected an http: or https: URL, got {text:?}")))
+        // a login is for its server alone
+        let shown = text.rsplit_once('@').map_or(text, |(_, place)| place);
+        url.ok_or_else(|| Error::refused(format_args!("expected an http: or https: URL, got {shown:?}")))
     }
 
     fn after_scheme(secure: bool, rest: &str) -> Option<Url> {
@@ -207,6 +209,8 @@ mod tests {
         ] {
             assert!(Url::parse(text).is_err_and(|error| error.exit() == Exit::Failed), "{text:?}");
         }
+        let told = Url::parse("http://me:secret@host:x/").unwrap_err().to_string();
+        assert!(told.ends_with("got \"host:x/\""), "{told}");
     }
 
     #[test]
