@@ -1,4 +1,4 @@
-//! The device programs for other machines: built, held against the budget, started once.
+//! The device programs for other machines: built, held against the budget, and each at work once.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +10,7 @@ use crate::machines::recipe::{self, Program};
 use crate::machines::targets::{TARGETS, Target, target};
 use crate::measure::file_size;
 use crate::run::{output, step};
+use crate::smoke::{self, Bed};
 use crate::{place, tools};
 
 /// Every program in every feature set that ships.
@@ -21,9 +22,10 @@ const PROGRAMS: &[Program] = &[
 
 /// Builds for one target, or for all; red above the budget.
 pub fn cross(name: &str) -> Result<()> {
-    step("tools", || tools::ensure(&[recipe::TOOLS]))?;
+    step("tools", || tools::ensure(&[recipe::TOOLS, smoke::TOOLS]))?;
     let targets = if name == "all" { TARGETS.iter().collect() } else { vec![target(name)?] };
     let budget = Budget::read()?;
+    let bed = Bed::make()?;
     let (mut rows, mut over) = (Vec::new(), Vec::new());
     for target in targets {
         for program in PROGRAMS {
@@ -32,6 +34,9 @@ pub fn cross(name: &str) -> Result<()> {
             let bytes = step(&title, || {
                 let path = recipe::build(target, *program)?;
                 start(target, &path)?;
+                if program.package == "rootling" {
+                    bed.update(target, &path, program.tls)?;
+                }
                 file_size(&path)
             })?;
             let limit = budget.limit(program.package, target.name, program.tls);

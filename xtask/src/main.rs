@@ -5,7 +5,7 @@
 //! | [`demo`] | the main job, on real packages |
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
 //! | [`mod@bench`] | side by side with ostree |
-//! | [`cross`], [`machines`] | static programs for other machines, and the recipe of the folder cross |
+//! | [`cross`], [`smoke`], [`machines`] | static programs for other machines, an update by each, and the recipe of the folder cross |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
@@ -25,6 +25,7 @@ mod place;
 mod run;
 mod ship;
 mod size;
+mod smoke;
 mod sys;
 mod test;
 mod tidy;

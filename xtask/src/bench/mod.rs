@@ -2,7 +2,7 @@
 //!
 //! Both sides keep their default durability. The device program is the one that ships: static, size-optimised.
 
-mod nginx;
+pub mod nginx;
 mod side;
 mod table;
 
@@ -116,7 +116,7 @@ fn commits(paths: &Paths, rounds: usize, rows: &mut Vec<Row>) -> Result<[u64; 2]
 
 fn devices(paths: &Paths, rounds: usize, rows: &mut Vec<Row>) -> Result<()> {
     // both fetch from the same repo, which ostree made
-    let server = Nginx::start(&paths.archive(Side::Ostree), &paths.dir.join("nginx"))?;
+    let server = Nginx::start(&paths.archive(Side::Ostree), &paths.dir.join("nginx"), None)?;
     let mut pull = Row { name: "full pull over HTTP", target: Some(0.5), ..Row::default() };
     let mut deploy = Row { name: "deploy", target: Some(0.5), ..Row::default() };
     let mut check = Row { name: "verification of older objects before it", ..Row::default() };

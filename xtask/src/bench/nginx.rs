@@ -14,15 +14,22 @@ pub struct Nginx {
     child: Child,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
+    /// `https://127.0.0.1:PORT`, where keys were given.
+    pub secure: String,
 }
 
 impl Nginx {
-    /// Serves `root`; configuration, logs and temporary files go to `prefix`.
-    pub fn start(root: &Path, prefix: &Path) -> Result<Nginx> {
+    /// Serves `root`; configuration, logs and temporary files go to `prefix`. `keys` is a folder with `server.pem` and
+    /// `server.key`, for HTTPS as well.
+    pub fn start(root: &Path, prefix: &Path, keys: Option<&Path>) -> Result<Nginx> {
         fs::create_dir_all(prefix)?;
-        let address = free_port()?;
+        let (address, secure) = (free_port()?, free_port()?);
         let config = prefix.join("nginx.conf");
-        fs::write(&config, configuration(root, prefix, address))?;
+        let more = keys.map_or(String::new(), |keys| {
+            let keys = keys.display();
+            format!(" listen {secure} ssl; ssl_certificate {keys}/server.pem; ssl_certificate_key {keys}/server.key;")
+        });
+        fs::write(&config, configuration(root, prefix, &format!("listen {address};{more}")))?;
         let mut command = Command::new("nginx");
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").arg("-p").arg(prefix).arg("-c").arg(&config);
         command.arg("-e").arg(prefix.join("error.log")).stdin(Stdio::null()).stderr(Stdio::null());
@@ -40,7 +47,7 @@ impl Nginx {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(Nginx { child, url: format!("http://{address}") })
+        Ok(Nginx { child, url: format!("http://{address}"), secure: format!("https://{secure}") })
     }
 }
 
@@ -56,7 +63,7 @@ fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0)).context("listen on 127.0.0.1")?.local_addr()?)
 }
 
-fn configuration(root: &Path, prefix: &Path, address: SocketAddr) -> String {
+fn configuration(root: &Path, prefix: &Path, listen: &str) -> String {
     let (root, prefix) = (root.display(), prefix.display());
     let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
@@ -65,6 +72,6 @@ fn configuration(root: &Path, prefix: &Path, address: SocketAddr) -> String {
     format!(
         "daemon off;\nworker_processes 2;\npid {prefix}/nginx.pid;\nuser root;\nevents {{ worker_connections 512; }}\n\
          http {{\n    access_log off;\n    error_log {prefix}/error.log;\n    sendfile on;\n    keepalive_requests 100000;\n\
-         {folders}    server {{ listen {address}; root {root}; }}\n}}\n"
+         {folders}    server {{ {listen} root {root}; }}\n}}\n"
     )
 }

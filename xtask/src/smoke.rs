@@ -1,0 +1,115 @@
+//! A foreign program at work: it pulls two commits from nginx, by HTTP and by HTTPS, deploys them and says its status.
+//!
+//! The trees come from the real `ostree`; the program runs under the emulator of its target, as root.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::bench::nginx::Nginx;
+use crate::machines::targets::Target;
+use crate::run::output;
+use crate::{place, tools};
+
+/// What the bed is made and served with.
+pub const TOOLS: &[tools::Tool] = &[("ostree", "ostree"), ("nginx", "nginx-light"), ("openssl", "openssl")];
+
+const REF: &str = "os/main";
+
+/// A repo, served.
+pub struct Bed {
+    dir: std::path::PathBuf,
+    server: Nginx,
+}
+
+impl Bed {
+    /// Makes the repo with one commit and starts the server.
+    pub fn make() -> Result<Bed> {
+        let dir = place::target().join("cross/smoke");
+        forget(&dir)?;
+        let (repo, keys) = (dir.join("repo"), dir.join("keys"));
+        fs::create_dir_all(&keys)?;
+        output(Command::new("ostree").args(["init", "--mode=archive", "--repo"]).arg(&repo))?;
+        certificates(&keys)?;
+        let server = Nginx::start(&repo, &dir.join("nginx"), Some(&keys))?;
+        Ok(Bed { dir, server })
+    }
+
+    fn commit(&self, version: u32) -> Result<String> {
+        let tree = self.dir.join("tree");
+        let modules = tree.join("usr/lib/modules/6.1.0");
+        let folders = ["usr/etc", "boot", "sysroot", "var", "proc", "dev", "sys", "run", "tmp"];
+        folders.iter().try_for_each(|folder| fs::create_dir_all(tree.join(folder)))?;
+        fs::create_dir_all(&modules)?;
+        fs::write(modules.join("vmlinuz"), format!("kernel {version}"))?;
+        fs::write(modules.join("initramfs.img"), "initramfs")?;
+        fs::write(tree.join("usr/lib/os-release"), "NAME=Smoke\nPRETTY_NAME=\"Smoke\"\nID=smoke\n")?;
+        fs::write(tree.join("usr/large"), vec![b'x'; 300_000])?;
+        let mut command = Command::new("ostree");
+        command.arg("commit").arg("--repo").arg(self.dir.join("repo")).args(["-b", REF, "--owner-uid=0"]);
+        command.args(["--owner-gid=0", &format!("--timestamp=@{version}")]);
+        Ok(output(command.arg(format!("--tree=dir={}", tree.display())))?.trim().to_owned())
+    }
+
+    /// Installs one commit and upgrades to the next; each is in the status and in the boot entries afterwards.
+    pub fn update(&self, target: &Target, program: &Path, tls: bool) -> Result<()> {
+        let sysroot = self.dir.join("sysroot");
+        forget(&sysroot)?;
+        let run = |args: &[&str]| {
+            let mut command = Command::new(target.emulator.0);
+            output(command.arg(program).arg("--sysroot").arg(&sysroot).args(args))
+        };
+        let first = self.commit(1)?;
+        let (url, ca) = match tls {
+            true => (&self.server.secure, format!("--set=tls-ca-path={}/keys/ca.pem", self.dir.display())),
+            false => (&self.server.url, "--set=branches=os/main".to_owned()),
+        };
+        run(&["init", "smoke"])?;
+        run(&["remote", "add", "origin", url, "--no-sign-verify", &ca])?;
+        run(&["pull", "origin", REF])?;
+        run(&["deploy", &format!("origin:{REF}")])?;
+        let second = self.commit(2)?;
+        run(&["upgrade"])?;
+        let status = run(&["status"])?;
+        for commit in [first, second] {
+            ensure!(status.contains(&commit), "status: expected {commit}, got {status}");
+        }
+        let entries =
+            fs::read_dir(sysroot.join("boot/loader/entries")).context("boot/loader/entries")?.count();
+        ensure!(entries == 2, "boot/loader/entries: expected 2 entries, got {entries}");
+        forget(&sysroot)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let _ = forget(&self.dir);
+    }
+}
+
+/// Removes a folder with deployments, which are immutable.
+fn forget(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        let _ = output(Command::new("chattr").args(["-R", "-f", "-i"]).arg(dir));
+        fs::remove_dir_all(dir).with_context(|| format!("remove {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+/// A CA, and a certificate by it for 127.0.0.1.
+fn certificates(dir: &Path) -> Result<()> {
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    fs::write(dir.join("server.ext"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")?;
+    for line in [
+        format!("req -x509 {key} -keyout ca.key -out ca.pem -days 30 -subj /CN=ca"),
+        format!("req {key} -keyout server.key -out server.csr -subj /CN=server"),
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile server.ext \
+         -out server.pem"
+            .to_owned(),
+    ] {
+        output(Command::new("openssl").args(line.split_whitespace()).current_dir(dir))?;
+    }
+    Ok(())
+}
