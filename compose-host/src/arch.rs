@@ -33,9 +33,10 @@ impl Arch {
         Arch::named(base)
     }
 
-    /// The architecture of a name.
+    /// The architecture of a name, `$basearch` or `$arch`; `armv7` is what the device programs call it.
     pub fn named(base: &str) -> Result<Arch> {
-        match ALL.iter().find(|arch| arch.base == base) {
+        let base = if base == "armv7" { "armhfp" } else { base };
+        match ALL.iter().find(|arch| arch.base == base || arch.arch == base) {
             Some(arch) => Ok(*arch),
             None => {
                 let known: Vec<_> = ALL.iter().map(|arch| arch.base).collect();

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rootling_object::{Checksum, Hasher};
 
+use crate::initramfs::{Options, Program};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 
@@ -27,13 +28,18 @@ pub fn inputhash(manifest: &Manifest, lock: &Lock) -> Result<String> {
         let content = content(&file.source)?;
         writeln!(text, "file {:?} {content}", file.dest).expect("writing to a String does not fail");
     }
+    if let Some(Options { program: Program::Host(path), .. }) = &manifest.initramfs {
+        let content = content(path).context("initramfs-program")?;
+        writeln!(text, "initramfs {content}").expect("writing to a String does not fail");
+    }
     Ok(Checksum::of(text.as_bytes()).to_string())
 }
 
 /// Kind, mode and content of a file, or of everything in a folder.
 fn content(path: &Path) -> Result<String> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = path.symlink_metadata().with_context(|| format!("add-files: {}", path.display()))?;
+    let metadata =
+        path.symlink_metadata().with_context(|| format!("add-files or initramfs: {}", path.display()))?;
     let mode = metadata.permissions().mode();
     let mut hasher = Hasher::new();
     if metadata.is_dir() {

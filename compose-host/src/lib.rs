@@ -14,6 +14,7 @@
 //! | [`scriptlet`], [`sandbox`] | their scripts |
 //! | [`rpmdb`] | the database of what is installed |
 //! | [`postprocess`] | from a root directory to a tree |
+//! | [`initramfs`] | prepare-root and the modules that storage needs |
 //! | [`userns`] | root for those who are not |
 //! | [`delta`] | static deltas: make, list, check, apply |
 //! | [`db`], [`serve`] | what commits hold; a server for trying things |
@@ -25,6 +26,7 @@ mod date;
 pub mod db;
 pub mod delta;
 pub mod fetch;
+pub mod initramfs;
 pub mod inputhash;
 pub mod lock;
 pub mod manifest;

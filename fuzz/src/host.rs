@@ -1,6 +1,7 @@
 //! Targets for rootling-compose: files that come from package repositories and their authors.
 
 use rootling_compose::fetch::Cache;
+use rootling_compose::initramfs::{Modinfo, Modules};
 use rootling_compose::manifest::Manifest;
 use rootling_compose::repo::{RepoVars, Rich, Strings, load, read_dir};
 use rootling_compose::rpmfile::header::Header;
@@ -12,6 +13,7 @@ use crate::{Target, text};
 
 pub const TARGETS: &[Target] = &[
     Target { name: "rpm_header", run: rpm_header, seeds: seeds_rpm_header },
+    Target { name: "modules", run: modules, seeds: seeds_modules },
     Target { name: "cpio", run: cpio, seeds: seeds_cpio },
     Target {
         name: "rich",
@@ -36,6 +38,31 @@ fn rpm_header(data: &[u8]) {
             );
         }
     }
+}
+
+/// depmod's lists, one after the other with NUL between, and the same bytes as a module.
+fn modules(data: &[u8]) {
+    let _ = Modinfo::decode(data);
+    let Some(text) = text(data) else { return };
+    let mut lists = text.split('\0');
+    let mut next = || lists.next().unwrap_or_default();
+    let modules = Modules::parse(next(), next(), next(), next());
+    let mut order = Vec::new();
+    for name in ["ext4", "a", "b"] {
+        modules.load(name, &mut order);
+    }
+    let mut once = order.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), order.len(), "a module is loaded once");
+}
+
+fn seeds_modules() -> Vec<Vec<u8>> {
+    let lists = "kernel/fs/ext4.ko: kernel/a.ko.xz kernel/b.ko\nkernel/a.ko.xz: kernel/b.ko\nkernel/b.ko:\n\0\
+        softdep ext4 pre: c post: a\nsoftdep a pre: ext4\n\0alias c b\n\0kernel/d.ko\n";
+    // an ELF file of this machine, cut so that it stays small
+    let program = std::fs::read("/proc/self/exe").unwrap_or_default();
+    vec![lists.into(), program.into_iter().take(4096).collect()]
 }
 
 fn cpio(data: &[u8]) {

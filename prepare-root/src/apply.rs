@@ -4,6 +4,7 @@ use crate::cmdline::Cmdline;
 use crate::config::{Config, PLACES};
 use crate::device::{Wanted, wait_for};
 use crate::error::Error;
+use crate::modules;
 use crate::plan::{Facts, Step, mounts, turn};
 use crate::sys;
 use std::fs;
@@ -28,13 +29,17 @@ pub fn prepare_there(sysroot: &str) -> Result<(), Error> {
 pub fn start() -> Result<(), Error> {
     early_mounts()?;
     let cmdline = cmdline()?;
-    if let Some(seconds) = cmdline.watchdog_s
-        && let Err(error) = sys::watchdog(WATCHDOG, seconds)
-    {
+    let in_memory = is_in_memory()?;
+    let watched = watch(&cmdline);
+    if in_memory {
+        modules::load(Path::new("/"));
+    }
+    // its driver may be one of the modules
+    if let Err(error) = watched.or_else(|_| watch(&cmdline)) {
         // no reason to stay away from a root that may be good; `rootling boot status` says what is missing
         eprintln!("rootling-prepare-root: {error}");
     }
-    if is_in_memory()? {
+    if in_memory {
         mount_root(&cmdline)?;
         prepare_there(SYSROOT)?;
         for name in ["dev", "proc", "sys", "run"] {
@@ -74,6 +79,11 @@ fn cmdline() -> Result<Cmdline, Error> {
 
 fn enter(path: &str) -> Result<(), Error> {
     std::env::set_current_dir(path).map_err(Error::io(format!("enter {path}")))
+}
+
+/// Arms the watchdog where that is asked for.
+fn watch(cmdline: &Cmdline) -> Result<(), Error> {
+    cmdline.watchdog_s.map_or(Ok(()), |seconds| sys::watchdog(WATCHDOG, seconds))
 }
 
 /// What the kernel does not mount by itself; what is mounted already stays.

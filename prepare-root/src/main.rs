@@ -11,6 +11,7 @@
 //! | `cmdline` | what the kernel arguments ask for |
 //! | `config` | `prepare-root.conf` |
 //! | `plan` | the mounts, as data |
+//! | `modules` | what an initramfs of rootling-compose wants loaded first |
 //! | `device`, `superblock`, `gpt` | the root device, with no udev |
 //! | `apply`, `sys` | performing them |
 //!
@@ -23,6 +24,7 @@ mod config;
 mod device;
 mod error;
 mod gpt;
+mod modules;
 mod plan;
 mod superblock;
 mod sys;

@@ -1,4 +1,4 @@
-//! The system calls: mounts, the change of the root, starting init, rebooting.
+//! The system calls: mounts, modules, the change of the root, starting init, rebooting.
 
 use crate::error::Error;
 use std::ffi::CString;
@@ -60,4 +60,16 @@ pub fn watchdog(path: &str, seconds: u32) -> Result<(), Error> {
     // SAFETY: the descriptor is open, and the driver reads and writes one int behind the pointer.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), SET_TIMEOUT as _, &raw mut seconds) };
     check(format!("set the time of {path}"), result)
+}
+
+/// finit_module(2) without parameters; a module that is loaded already is no error.
+pub fn load_module(file: &std::fs::File, name: &str) -> Result<(), Error> {
+    // SAFETY: the descriptor is open, and the parameters are a text that ends with NUL.
+    let result = unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) };
+    let error = io::Error::last_os_error();
+    match result {
+        0 => Ok(()),
+        _ if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+        _ => Err(Error::io(format!("load {name}"))(error)),
+    }
 }

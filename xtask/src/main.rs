@@ -7,6 +7,7 @@
 //! | [`mod@bench`] | side by side with ostree |
 //! | [`cross`], [`smoke`], [`machines`] | static programs for other machines, an update by each, and the recipe of the folder cross |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
+//! | [`guest`] | systems for virtual machines |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
 //! | [`run`], [`measure`], [`place`], [`tools`] | child processes, where things lie, what must be installed |
@@ -18,6 +19,7 @@ mod demo;
 mod deps;
 mod fuzz;
 mod golden;
+mod guest;
 #[path = "../../cross/mod.rs"]
 mod machines;
 mod measure;
@@ -43,6 +45,7 @@ cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
+cargo xtask guest TARGET         a small system for virtual machines, into target/guest/TARGET
 cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
@@ -76,6 +79,7 @@ fn work() -> Result<()> {
         ["size"] => size::size(),
         ["size", "--shipping"] => size::shipping().map(drop),
         ["cross", name] => cross::cross(name),
+        ["guest", name] => guest::guest(name),
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),
         ["golden", "--save"] => golden::golden(true),

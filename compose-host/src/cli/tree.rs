@@ -53,6 +53,9 @@ pub(super) struct TreeArgs {
     /// Makes a commit without a parent.
     #[arg(long)]
     no_parent: bool,
+    /// The tree's architecture [default: this machine's]; scriptlets of another one need its emulator (binfmt_misc).
+    #[arg(long)]
+    arch: Option<String>,
     /// Says nothing but the result.
     #[arg(long, short)]
     quiet: bool,
@@ -61,7 +64,8 @@ pub(super) struct TreeArgs {
 /// Composes as typed.
 pub(super) fn run(args: TreeArgs) -> Result<Ended> {
     if args.print_only {
-        let manifest = Manifest::load(&args.manifest, Arch::host()?.base)?;
+        let manifest =
+            Manifest::load(&args.manifest, arch(args.arch.as_deref())?.map_or_else(Arch::host, Ok)?.base)?;
         let text = serde_json::to_string_pretty(&manifest.to_json()).context("manifest as JSON")?;
         return Ok(Ended { text: text + "\n", code: 0 });
     }
@@ -141,7 +145,12 @@ fn meant(args: TreeArgs) -> Result<Options> {
         metadata,
         timestamp,
         no_parent: args.no_parent,
+        arch: arch(args.arch.as_deref())?,
     })
+}
+
+fn arch(name: Option<&str>) -> Result<Option<Arch>> {
+    name.map(|name| Arch::named(name).context("--arch")).transpose()
 }
 
 fn default_cachedir() -> Option<PathBuf> {

@@ -46,6 +46,8 @@ pub struct Options {
     pub timestamp: Option<u64>,
     /// Makes a commit without a parent.
     pub no_parent: bool,
+    /// The tree's architecture, in place of this machine's.
+    pub arch: Option<Arch>,
 }
 
 /// How it ended.
@@ -78,7 +80,7 @@ pub struct Committed {
 
 /// Composes; `say` is told what is being done, one line each.
 pub fn compose(options: &Options, say: &(dyn Fn(&str) + Sync)) -> Result<Outcome> {
-    let arch = Arch::host()?;
+    let arch = options.arch.map_or_else(Arch::host, Ok)?;
     let manifest = Manifest::load(&options.manifest, arch.base)?;
     let mut repos = steps::Repos::read(&manifest, arch, &options.cachedir)?;
     let lock = match &options.lockfile {

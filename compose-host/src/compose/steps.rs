@@ -223,6 +223,7 @@ pub(super) fn postprocess(
         remove_files: manifest.remove_files.clone(),
         tmp_is_dir: manifest.tmp_is_dir,
         no_initramfs: manifest.no_initramfs,
+        initramfs: manifest.initramfs.clone(),
         machineid_compat: manifest.machineid_compat,
         scripts: manifest.postprocess.clone(),
         timestamp,

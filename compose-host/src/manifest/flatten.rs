@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::keys::Layer;
 use super::vars::Vars;
 use super::{AddFile, Manifest};
+use crate::initramfs::{self, Program};
 
 /// Makes the manifest out of the merged layers.
 pub(crate) fn flatten(layer: Layer, repo_dirs: Vec<PathBuf>, basearch: &str) -> Result<Manifest> {
@@ -25,6 +26,24 @@ pub(crate) fn flatten(layer: Layer, repo_dirs: Vec<PathBuf>, basearch: &str) -> 
             .collect::<Result<Vec<_>>>()
             .with_context(|| format!("{key:?}"))
     };
+    let no_initramfs = layer.no_initramfs.unwrap_or(false);
+    let initramfs = layer.initramfs.map(|()| initramfs::Options {
+        modules: unique(layer.initramfs_modules.clone()),
+        program: layer.initramfs_program.clone().unwrap_or_else(|| Program::Tree(initramfs::PROGRAM.into())),
+        compression: layer.initramfs_compression.unwrap_or_default(),
+        basearch: basearch.into(),
+    });
+    ensure!(
+        initramfs.is_none() || !no_initramfs,
+        "initramfs: rootling and no-initramfs: true, expected one of them"
+    );
+    let details = !layer.initramfs_modules.is_empty()
+        || layer.initramfs_program.is_some()
+        || layer.initramfs_compression.is_some();
+    ensure!(
+        initramfs.is_some() || !details || no_initramfs,
+        "initramfs-modules, -program or -compression, expected initramfs: rootling with it"
+    );
     Ok(Manifest {
         reference: scalar(layer.reference, "ref")?,
         repos: unique(list(layer.repos, "repos")?),
@@ -40,7 +59,8 @@ pub(crate) fn flatten(layer: Layer, repo_dirs: Vec<PathBuf>, basearch: &str) -> 
         remove_files: unique(layer.remove_files),
         automatic_version_prefix: scalar(layer.automatic_version_prefix, "automatic-version-prefix")?,
         add_commit_metadata: layer.add_commit_metadata,
-        no_initramfs: layer.no_initramfs.unwrap_or(false),
+        no_initramfs,
+        initramfs,
         tmp_is_dir: layer.tmp_is_dir.unwrap_or(false),
         machineid_compat: layer.machineid_compat.unwrap_or(true),
         postprocess: layer.postprocess,
@@ -57,4 +77,37 @@ fn sorted(mut list: Vec<String>) -> Vec<String> {
 fn unique(list: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     list.into_iter().filter(|item| seen.insert(item.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Manifest;
+    use super::*;
+    use crate::initramfs::Compression;
+
+    fn load(text: &str) -> Result<Manifest> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.yaml");
+        std::fs::write(&path, text).unwrap();
+        Manifest::load(&path, "aarch64")
+    }
+
+    #[test]
+    fn an_initramfs_is_made_one_way() {
+        let made = |text: &str| load(text).unwrap().initramfs;
+        assert_eq!(made("ref: a\n"), None);
+        let plain = made("initramfs: rootling\n").unwrap();
+        assert_eq!(plain.program, Program::Tree(initramfs::PROGRAM.into()));
+        assert_eq!((plain.compression, plain.basearch.as_str()), (Compression::Gzip, "aarch64"));
+        let text = "initramfs: rootling\ninitramfs-modules: [a b, a]\ninitramfs-program: p\ninitramfs-compression: xz\n";
+        let own = made(text).unwrap();
+        assert_eq!((own.modules.join(" "), own.compression), ("a b".into(), Compression::Xz));
+        assert!(matches!(own.program, Program::Host(path) if path.ends_with("p")));
+        for (text, error) in [
+            ("initramfs: rootling\nno-initramfs: true\n", "initramfs: rootling and no-initramfs"),
+            ("initramfs-modules: [a]\n", "initramfs-modules, -program or -compression, expected"),
+        ] {
+            assert!(load(text).unwrap_err().to_string().starts_with(error), "{text}");
+        }
+    }
 }

@@ -81,6 +81,10 @@ fn merge(layer: &mut Layer, under: Layer) {
         layer.add_commit_metadata.entry(key).or_insert(value);
     }
     scalar(&mut layer.no_initramfs, under.no_initramfs);
+    scalar(&mut layer.initramfs, under.initramfs);
+    list(&mut layer.initramfs_modules, under.initramfs_modules);
+    scalar(&mut layer.initramfs_program, under.initramfs_program);
+    scalar(&mut layer.initramfs_compression, under.initramfs_compression);
     scalar(&mut layer.tmp_is_dir, under.tmp_is_dir);
     scalar(&mut layer.machineid_compat, under.machineid_compat);
     list(&mut layer.postprocess, under.postprocess);

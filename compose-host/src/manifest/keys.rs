@@ -18,6 +18,7 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
 use super::node::{At, Data, Entry, Node};
+use crate::initramfs::{Compression, Program};
 
 /// The values one manifest file sets; `None` and empty mean that it does not.
 #[derive(Debug, Default)]
@@ -37,6 +38,11 @@ pub(crate) struct Layer {
     pub(crate) automatic_version_prefix: Option<String>,
     pub(crate) add_commit_metadata: Map<String, Value>,
     pub(crate) no_initramfs: Option<bool>,
+    /// There is one kind.
+    pub(crate) initramfs: Option<()>,
+    pub(crate) initramfs_modules: Vec<String>,
+    pub(crate) initramfs_program: Option<Program>,
+    pub(crate) initramfs_compression: Option<Compression>,
     pub(crate) tmp_is_dir: Option<bool>,
     pub(crate) machineid_compat: Option<bool>,
     pub(crate) postprocess: Vec<String>,
@@ -82,6 +88,28 @@ pub(crate) fn read(document: Node, dir: &Path, basearch: &str) -> Result<(Layer,
                 }
             }
             "no-initramfs" => layer.no_initramfs = Some(boolean(value, &key)?),
+            "initramfs" => match text(value, &key)?.as_str() {
+                "rootling" => layer.initramfs = Some(()),
+                other => bail!("{at}: initramfs {other:?} is not supported, expected \"rootling\""),
+            },
+            "initramfs-modules" => layer.initramfs_modules.extend(words(value, &key)?),
+            "initramfs-program" => {
+                let path = text(value, &key)?;
+                layer.initramfs_program = Some(if path.starts_with('/') {
+                    Program::Tree(path)
+                } else {
+                    Program::Host(dir.join(path))
+                });
+            }
+            "initramfs-compression" => {
+                let name = text(value, &key)?;
+                let Some(compression) = Compression::named(&name) else {
+                    bail!(
+                        "{at}: initramfs-compression {name:?} is not known, expected none, gzip, zstd or xz"
+                    )
+                };
+                layer.initramfs_compression = Some(compression);
+            }
             "tmp-is-dir" => layer.tmp_is_dir = Some(boolean(value, &key)?),
             "machineid-compat" => layer.machineid_compat = Some(boolean(value, &key)?),
             "postprocess" => layer.postprocess = texts(value, &key)?,
@@ -226,6 +254,8 @@ mod tests {
             ("add-files:\n  - [a]\n", "m.yaml:2: \"add-files\" has an entry of 1 parts"),
             ("ref: a\nselinux: true\n", "m.yaml:2: selinux: true is not supported"),
             ("packages: [\"'a b\"]\n", "m.yaml:1: \"packages\" has a quote that does not end"),
+            ("\ninitramfs: dracut\n", "m.yaml:2: initramfs \"dracut\" is not supported"),
+            ("initramfs-compression: lz4\n", "m.yaml:1: initramfs-compression \"lz4\" is not known"),
             ("- a\n", "m.yaml:1: \"the manifest\" is a list, expected a mapping"),
         ] {
             let error = parse(text).unwrap_err().to_string();

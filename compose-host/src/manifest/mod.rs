@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::initramfs::{self, Program};
+
 pub use version::next_version;
 
 /// A treefile with all its includes, in the form the compose works with.
@@ -54,6 +56,8 @@ pub struct Manifest {
     pub add_commit_metadata: serde_json::Map<String, Value>,
     /// Whether the tree is made without an initramfs (`no-initramfs`, default false).
     pub no_initramfs: bool,
+    /// How the initramfs is made (`initramfs: rootling`, `initramfs-modules`, `-program`, `-compression`).
+    pub initramfs: Option<initramfs::Options>,
     /// Whether `/tmp` is a directory instead of a link (`tmp-is-dir`, default false).
     pub tmp_is_dir: bool,
     /// Whether `/etc/machine-id` is an empty file (`machineid-compat`, default true).
@@ -82,7 +86,7 @@ impl Manifest {
 
     /// The flattened manifest as JSON with sorted keys; host paths are left out.
     pub fn to_json(&self) -> Value {
-        json!({
+        let mut json = json!({
             "ref": self.reference,
             "repos": self.repos,
             "packages": self.packages,
@@ -105,6 +109,17 @@ impl Manifest {
             "machineid-compat": self.machineid_compat,
             "postprocess": self.postprocess,
             "basearch": self.basearch,
-        })
+        });
+        // a manifest without keeps the input hash that it had
+        if let Some(initramfs) = &self.initramfs {
+            json["initramfs"] = json!("rootling");
+            json["initramfs-modules"] = json!(initramfs.modules);
+            json["initramfs-compression"] = json!(initramfs.compression.name());
+            json["initramfs-program"] = match &initramfs.program {
+                Program::Tree(path) => json!(path),
+                Program::Host(path) => json!(path.file_name().unwrap_or_default().to_string_lossy()),
+            };
+        }
+        json
     }
 }

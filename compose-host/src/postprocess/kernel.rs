@@ -4,6 +4,7 @@
 //! goes to `/usr/lib/ostree-boot`; `/boot` itself is empty in a tree.
 
 use super::{Options, Outcome};
+use crate::initramfs;
 use crate::root::Root;
 use crate::sandbox::Sandbox;
 use anyhow::{Result, bail, ensure};
@@ -22,11 +23,14 @@ pub fn apply(tree: &Root, options: &Options, outcome: &mut Outcome) -> Result<()
     if let Some(version) = versions.into_iter().next() {
         gather(tree, &version)?;
         depmod(tree, options, &version)?;
-        let initramfs = tree.exists(&format!("{MODULES}/{version}/initramfs.img"))?;
+        let image = format!("{MODULES}/{version}/initramfs.img");
+        if let Some(options) = &options.initramfs {
+            tree.write(&image, &initramfs::make(tree, &version, options)?, 0o644)?;
+        }
         ensure!(
-            initramfs || options.no_initramfs,
-            "kernel {version} has no initramfs, and making one is not supported yet: \
-             expected no-initramfs: true or a file {MODULES}/{version}/initramfs.img"
+            options.no_initramfs || tree.exists(&image)?,
+            "kernel {version} has no initramfs: \
+             expected initramfs: rootling, no-initramfs: true, or a file {image} such as dracut makes"
         );
         outcome.kernel = Some(version);
     }

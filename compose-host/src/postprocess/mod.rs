@@ -17,6 +17,7 @@ mod toplevel;
 mod units;
 mod var;
 
+use crate::initramfs;
 use crate::root::Root;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub struct Options {
     pub tmp_is_dir: bool,
     /// `no-initramfs`.
     pub no_initramfs: bool,
+    /// `initramfs: rootling`.
+    pub initramfs: Option<initramfs::Options>,
     /// `machineid-compat`, true unless the treefile says otherwise.
     pub machineid_compat: bool,
     /// `postprocess`: inline scripts, in order.
@@ -53,6 +56,7 @@ impl Default for Options {
             remove_files: Vec::new(),
             tmp_is_dir: false,
             no_initramfs: false,
+            initramfs: None,
             machineid_compat: true,
             scripts: Vec::new(),
             timestamp: 0,

@@ -4,7 +4,7 @@
 //!
 //! | magic | then |
 //! |---|---|
-//! | `070701`, `070702` | 13 fields of 8 hex digits (ino mode nlink uid gid mtime size devmajor devminor rdevmajor rdevminor namesize check), name with NUL |
+//! | `070701`, `070702` | 13 fields of 8 hex digits (ino mode uid gid nlink mtime size devmajor devminor rdevmajor rdevminor namesize check), name with NUL |
 //! | `07070X` | 8 hex digits, the file's index in the header; name and size are the header's (for files above 4 GiB) |
 //!
 //! An entry named `TRAILER!!!` ends the archive. Source: cpio(5), rpm's `lib/cpio.cc`.

@@ -6,6 +6,7 @@ mod dnf;
 mod headers;
 mod hostile;
 mod https;
+mod initramfs;
 mod metadata;
 mod repos;
 mod rpmdb;

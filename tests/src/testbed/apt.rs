@@ -70,11 +70,16 @@ impl AptRoot {
         let depends = fields(&shown).remove("Depends").unwrap_or_default();
         let image = depends.split([',', ' ']).find(|name| name.starts_with("linux-image-"));
         let image = image.with_context(|| format!("{meta}: depends on no linux-image: {depends:?}"))?;
-        let listing = self.run(&["-q", "--print-uris", "download", image])?;
+        self.only(image)
+    }
+
+    /// One package without its dependencies, downloaded.
+    pub fn only(&self, package: &str) -> Result<DebFile> {
+        let listing = self.run(&["-q", "--print-uris", "download", package])?;
         let mut download = self.command("apt-get");
-        finish(download.args(["-q", "download", image]).current_dir(&self.archives))?;
+        finish(download.args(["-q", "download", package]).current_dir(&self.archives))?;
         let found = self.downloaded(&listing)?;
-        found.into_iter().next().with_context(|| format!("{image}: apt names no file"))
+        found.into_iter().next().with_context(|| format!("{package}: apt names no file"))
     }
 
     fn downloaded(&self, listing: &str) -> Result<Vec<DebFile>> {

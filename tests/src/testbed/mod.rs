@@ -35,8 +35,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use apt::{AptRoot, DebFile};
-use distilled::Distilled;
+pub(crate) use apt::{AptRoot, DebFile};
+pub(crate) use convert::{build_config, convert, rpm_arch};
+pub(crate) use deb::Deb;
+pub(crate) use distilled::Distilled;
 pub use repodata::{Compression, write as write_repodata};
 
 /// A Debian architecture the test bed can be made for.
