@@ -61,9 +61,11 @@ pub enum Step {
         /// Whether it is a folder.
         is_dir: bool,
     },
-    /// Waits until all before it is on the disk, on the filesystems of the sysroot and of `/boot`.
+    /// Waits until all before it is on the disk, on the filesystems of the sysroot and of `/boot`, where a loader finds
+    /// it that does not replay the journal.
     Sync,
-    /// Renames over what is there: the commit point.
+    /// Renames over what is there: the commit point. What a loader reads below `boot` is kept under `from` where the
+    /// file system can exchange names.
     Rename {
         /// The prepared link.
         from: String,

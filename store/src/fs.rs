@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// Replaces a file: written beside it, synced, renamed, the directory synced.
@@ -37,6 +38,20 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
 pub fn sync_file_system(path: &Path) -> Result<()> {
     let dir = File::open(path).map_err(Error::io("open", path))?;
     nix::unistd::syncfs(&dir).map_err(|errno| Error::io("sync the file system of", path)(errno.into()))
+}
+
+/// Puts what is durable on the file system of `path` where a boot loader finds it that does not replay the journal.
+///
+/// Not on file systems that have no such thing, and not without the right to; the log names both.
+pub fn checkpoint(path: &Path) -> Result<()> {
+    let dir = File::open(path).map_err(Error::io("open", path))?;
+    match crate::sys::checkpoint(dir.as_fd()) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOTTY | libc::EPERM)) => {
+            log::debug!("{}: its journal, if any, stays as it is: {error}", path.display());
+            Ok(())
+        }
+        done => done.map_err(Error::io("empty the journal of", path)),
+    }
 }
 
 /// Removes a file if it is there.

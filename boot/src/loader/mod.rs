@@ -25,7 +25,7 @@ mod trial;
 
 pub use detect::{Kind, Traces};
 pub use promise::{Counting, Promises};
-pub use step::{Change, Step};
+pub use step::{Change, DRAFT, Step};
 pub use trial::{
     MAX_TRIES, Outcome, PANIC_S, TRIAL_ARG, Trial, TrialId, outcome, rebooting_entry, tried_entry,
 };

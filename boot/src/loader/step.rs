@@ -5,6 +5,9 @@
 
 use crate::plan;
 
+/// The end of the name of a file that is not finished; what a killed run leaves is found by it.
+pub const DRAFT: &str = ".rootling-tmp";
+
 /// One change; after a `Disk(Sync)` all before it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -58,13 +61,16 @@ impl Change {
         self.disk(plan::Step::Sync);
     }
 
-    /// A file is replaced as a whole: written under another name, made durable, renamed, made durable.
+    /// A file is replaced as a whole: written under another name, made durable, put in its place, made durable.
+    ///
+    /// The old file goes only then: a loader that replays no journal may see it until the second sync.
     pub(crate) fn replace(&mut self, path: &str, bytes: Vec<u8>) {
-        let draft = format!("{path}.tmp");
+        let draft = format!("{path}{DRAFT}");
         self.steps.push(Step::WriteBytes { path: draft.clone(), bytes });
         self.sync();
-        self.disk(plan::Step::Rename { from: draft, to: path.into() });
+        self.disk(plan::Step::Rename { from: draft.clone(), to: path.into() });
         self.sync();
+        self.disk(plan::Step::Remove(draft));
     }
 
     /// Bytes are written over in place.

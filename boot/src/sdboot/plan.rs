@@ -4,7 +4,7 @@
 //! arm   1  ostree/boot.N.M'/... with the links of all entries and the new one's      nobody follows them yet
 //!          sync, rename ostree/boot.N -> boot.N.M', sync                             same meaning for old entries
 //!       2  PARTITION/ostree/STATEROOT-BOOTCSUM/* , sync                              no entry names them
-//!       3  PARTITION/loader/entries/ostree-K+03-00.conf.tmp, sync, rename, sync      <- the new one boots, counted
+//!       3  PARTITION/loader/entries/ostree-K+03-00.conf.rootling-tmp, sync, rename, sync      <- the new one boots, counted
 //!       4  remove entries that are to go, sync                                       neither boots first
 //! confirm      rename to ostree-K.conf
 //! fall back    rename to ostree-K+00-DONE.conf: same length, so one write

@@ -6,14 +6,12 @@
 use super::init::ensure_dir;
 use super::space::same_file_system;
 use crate::error::{Error, Result};
+pub(super) use rootling_boot::loader::DRAFT;
 use rootling_boot::plan::Step;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Component, Path, PathBuf};
-
-/// The end of the name of a file or link that is not finished.
-pub(super) const DRAFT: &str = ".rootling-tmp";
 
 /// The link that a boot loader follows.
 const LOADER: &str = "boot/loader";
@@ -28,7 +26,10 @@ pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
         Step::Install { from, to, is_dir: false } => install(&sysroot.join(from), &sysroot.join(to)),
         Step::Install { from, to, is_dir: true } => install_dir(&sysroot.join(from), &sysroot.join(to)),
         Step::Sync => sync(sysroot),
-        Step::Rename { from, to } => rename(&sysroot.join(from), &sysroot.join(to), to == LOADER),
+        Step::Rename { from, to } => {
+            let keeps_old = from.starts_with("boot/") && (from.ends_with(DRAFT) || to == LOADER);
+            rename(&sysroot.join(from), &sysroot.join(to), keeps_old)
+        }
     }
 }
 
@@ -76,14 +77,15 @@ fn link(target: &str, path: &Path) -> Result<()> {
     fs::rename(&draft, path).map_err(Error::io("rename", &draft))
 }
 
-/// Renames over what is there; a link that a boot loader follows changes places with its draft instead.
+/// Renames over what is there; what a boot loader reads changes places with its draft instead.
 ///
-/// A loader that does not replay the journal may see the folder as it was: the link that was in use then has to be
-/// there still. Renamed over, it would be freed, and its block could be used by another file at once. The old link
-/// stays under the draft's name, where the next swap needs it as it is.
+/// A loader that does not replay the journal may see the folder as it was: the link or file that was in use then has
+/// to be there still. Renamed over, it would be freed, and its blocks could be used by another file at once, or have no
+/// length any more. The old one stays under the draft's name until the folder is seen as it is now: a link for the next
+/// swap, a file for the plan's own removal.
 fn rename(from: &Path, to: &Path, keeps_old: bool) -> Result<()> {
     let exchanged = keeps_old
-        && fs::symlink_metadata(to).is_ok_and(|there| there.is_symlink())
+        && fs::symlink_metadata(to).is_ok_and(|there| !there.is_dir())
         && crate::sys::exchange(from, to).map_err(Error::io("exchange", from))?;
     match exchanged {
         true => Ok(()),
@@ -134,7 +136,8 @@ fn install_dir(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn sync(sysroot: &Path) -> Result<()> {
+/// Makes all durable, and what is below `boot` visible to a loader that does not replay the journal.
+pub(super) fn sync(sysroot: &Path) -> Result<()> {
     let repo = sysroot.join("ostree/repo");
     crate::fs::sync_file_system(&repo)?;
     for place in ["boot", "efi", "boot/efi"] {
@@ -143,5 +146,5 @@ fn sync(sysroot: &Path) -> Result<()> {
             crate::fs::sync_file_system(&place)?;
         }
     }
-    Ok(())
+    crate::fs::checkpoint(&sysroot.join("boot"))
 }

@@ -2,9 +2,9 @@
 //!
 //! Every step removes something that nothing boots, so power may fail on any line; the next run goes on. A
 //! deployment's directory is the last thing of it to go, so that what is left is found again by its name. The order
-//! is: links and entries of versions not in use, directories, boot files, refs, then objects.
+//! is: a sync, links and entries of versions not in use, directories, boot files, refs, then objects.
 
-use super::apply::{DRAFT, remove_all};
+use super::apply::{self, DRAFT, remove_all};
 use super::deployment::parse_name;
 use super::loader::fat;
 use super::{Deployment, Locked};
@@ -70,6 +70,8 @@ impl Locked {
     pub(super) fn clean_leftovers(&self) -> Result<Cleaned> {
         let mut cleaned = Cleaned::default();
         self.settle()?;
+        // what a killed run took off the menu is off it for a loader, too
+        apply::sync(&self.path)?;
         self.clean_versions()?;
         self.clean_deployments(&mut cleaned)?;
         self.clean_boot(&mut cleaned)?;

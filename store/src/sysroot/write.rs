@@ -3,12 +3,13 @@
 //! | step | durable after it |
 //! |---|---|
 //! | refuse what cannot be done: a lost booted deployment, a loader that is not just entries | nothing changed |
+//! | sync, and the journal of `/boot`'s file system emptied | the list in use, also for a loader that replays no journal |
 //! | refs `ostree/N/M/i` for the new list are written | with the plan's first sync; until then the old list's refs stand |
 //! | the plan of `rootling_boot::plan` is applied, with the files and the state of a managed [`loader`](super::loader) | its exchange: the new list boots |
 //! | refs of other versions are removed, the time of `ostree/deploy` is set | unimportant: the next clean-up does it again |
 
 use super::loader::{Loader, Try, leads_to_list};
-use super::{Deployment, Locked, Sysroot, kernel};
+use super::{Deployment, Locked, Sysroot, apply, kernel};
 use crate::error::{Error, Result};
 use nix::sys::statfs::statfs;
 use rootling_boot::menu::{Item, Options};
@@ -67,6 +68,8 @@ impl Locked {
         }
         let (after, is_swap) = (plan.after, plan.is_swap);
         let change = self.change(plan, new, what)?;
+        // a killed run, or another program, may have left the loader a sight of what is now taken away
+        apply::sync(&self.path)?;
         write_refs(self, after, new)?;
         self.apply(&change)?;
         self.settle()?;

@@ -13,6 +13,11 @@ pub(in crate::sysroot) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
         Step::Disk(step) => disk::apply(sysroot, step),
         Step::WriteBytes { path, bytes } => {
             let path = sysroot.join(path);
+            if path.exists() {
+                // a killed run left it, maybe as the file that a loader still sees under its own name
+                disk::sync(sysroot)?;
+                disk::remove_all(&path)?;
+            }
             fs::write(&path, bytes).map_err(Error::io("write", &path))
         }
         Step::Overwrite { path, offset, bytes } => {
