@@ -38,7 +38,7 @@ fn program(path: &str, version: u8) -> Vec<u8> {
         let middle = bytes.len() / 2;
         bytes.drain(middle..middle + 700);
         let third = bytes.len() / 3;
-        bytes.splice(third..third, (0..500u32).map(|n| (n * n >> 3) as u8));
+        bytes.splice(third..third, (0..500u32).map(|n| ((n * n) >> 3) as u8));
     }
     bytes
 }

@@ -127,7 +127,7 @@ fn read(source: &dyn ReadAt, range: Range<u64>) -> Result<Vec<u8>> {
 
 /// The bytes of a part before it is packed.
 #[cfg(feature = "make")]
-pub(crate) fn encode(modes: &[Mode], xattrs: &[Xattrs], blob: Vec<u8>, operations: Vec<u8>) -> Vec<u8> {
+pub fn encode(modes: &[Mode], xattrs: &[Xattrs], blob: Vec<u8>, operations: Vec<u8>) -> Vec<u8> {
     let modes = modes.iter().map(|(uid, gid, mode)| {
         Value::Tuple([uid, gid, mode].map(|word| Value::U32(word.swap_bytes())).into())
     });
