@@ -7,6 +7,8 @@
 //! partition=/efi          where systemd-boot's FAT partition is mounted
 //! tries=3                 of a new deployment; 0: none has to prove itself
 //! timeout=5               seconds of GRUB's menu
+//! [pull]
+//! memory-limit=40         MiB that unpacking a part of a delta of `ostree` may take
 //! [health]
 //! check-timeout=60        seconds for one check
 //! deadline=300            seconds for all of them
@@ -32,6 +34,8 @@ pub struct Settings {
     pub tries: Option<u32>,
     /// Seconds of a boot menu.
     pub menu_s: u32,
+    /// Bytes of memory that unpacking a part of a foreign delta may take.
+    pub memory_limit: u64,
     /// For one check.
     pub check: Duration,
     /// For all checks.
@@ -57,6 +61,7 @@ fn parse(text: &str) -> Result<Settings, String> {
         boot: loader::Settings::default(),
         tries: None,
         menu_s: 5,
+        memory_limit: 40 << 20,
         check: Duration::from_secs(60),
         deadline: Duration::from_secs(300),
         watchdog: None,
@@ -75,6 +80,7 @@ fn parse(text: &str) -> Result<Settings, String> {
                 ("boot", "partition") => settings.boot.partition = Some(value.trim_matches('/').into()),
                 ("boot", "tries") => settings.tries = Some(number()?),
                 ("boot", "timeout") => settings.menu_s = number()?,
+                ("pull", "memory-limit") => settings.memory_limit = u64::from(number()?) << 20,
                 ("health", "check-timeout") => settings.check = seconds()?,
                 ("health", "deadline") => settings.deadline = seconds()?,
                 ("health", "watchdog") => settings.watchdog = Some(value.into()),
@@ -93,6 +99,7 @@ mod tests {
     fn says_what_holds_and_refuses_what_it_does_not_know() {
         let none = parse("").unwrap();
         assert_eq!((none.tries, none.check.as_secs(), none.watchdog), (None, 60, None));
+        assert_eq!(parse("[pull]\nmemory-limit=7\n").unwrap().memory_limit, 7 << 20);
         let some = parse("[boot]\nloader=u-boot\ntries=2\n[health]\ndeadline=9\nwatchdog=/dev/w\n").unwrap();
         assert_eq!(some.boot.loader.as_deref(), Some("u-boot"));
         assert_eq!((some.tries, some.deadline.as_secs()), (Some(2), 9));

@@ -13,6 +13,7 @@
 //! | [`backend`] | LZMA and deflate below the token streams |
 //! | `file`, `copymap`, `rebuild` | one file: copies, corrections, inserts |
 //! | `image`, `rules`, `field`, `predict`, `shift` | where references are and what becomes of them |
+//! | `ostree` | deltas in libostree's own format, with the feature of that name |
 //! | `make` | the encoder, with the feature of that name |
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -42,6 +43,8 @@ pub mod list;
 #[cfg(feature = "make")]
 pub mod make;
 mod num;
+#[cfg(feature = "ostree")]
+pub mod ostree;
 mod predict;
 mod rebuild;
 mod rules;

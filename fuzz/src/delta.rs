@@ -1,8 +1,10 @@
-//! Targets for rootling-delta: the head of a delta, a list of deltas, a group as an attacker would make it, and a broken old file.
+//! Targets for rootling-delta: superblock and part of a delta of ostree, the head of a delta, a list of deltas, a group as an attacker would make it, and a broken old file.
 
 use rootling_delta::make::{code, pack};
+use rootling_delta::ostree::{Coding, PartHeader, Payload, Superblock, Target as Objects, apply, payload};
 use rootling_delta::{Backend, Group, GroupHeader, Header, Prelude, list};
-use rootling_object::Checksum;
+use rootling_delta::{Error, NewContent, OldContent, PlannedObject, ReadAt};
+use rootling_object::{Checksum, Commit, Dict, ObjectKind, ObjectName, Xattrs};
 
 use crate::Target;
 
@@ -15,6 +17,7 @@ pub const TARGETS: &[Target] = &[
         seeds: || vec![seed(b"an old file, a bit long", b"a new file, a bit long")],
     },
     Target { name: "delta_old", run: old, seeds: || vec![elf()] },
+    Target { name: "delta_ostree", run: ostree, seeds: || vec![superblock(), PACKED.to_vec(), unpacked()] },
 ];
 
 /// Memory that decoding may take, in bytes.
@@ -105,4 +108,82 @@ fn elf() -> Vec<u8> {
     file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
     (file[16], file[18], file[32], file[54], file[56], file[58]) = (3, 62, 64, 56, 1, 64);
     file
+}
+
+/// A payload packed by liblzma.
+const PACKED: &[u8] = b"x\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00!\x01\x08\x00\x00\x00\xd8\x0f#\x13\xe0\x00\x8f\x00\x22]\x000\x88\x0a\x06T\xa0\xab \x83\xb5\x1b\xae\x804wh\x86.\x19\x9c\x07\x88\x1b\xbc\xee\xc9\xd0\xed*\xa8\xd9\x80\x00\x00\x00\x00\x00\x1e\xba\x06>J\xff\x94\xca\x00\x01>\x90\x01\x00\x00\x00u\xf2\x9f\x94\xb1\xc4g\xfb\x02\x00\x00\x00\x00\x04YZ";
+
+/// As a superblock, as a packed part, and as an unpacked one.
+fn ostree(data: &[u8]) {
+    if let Ok(superblock) = Superblock::decode(data) {
+        let again = superblock.encode().expect("what was decoded");
+        assert_eq!(Superblock::decode(&again).expect("our own superblock"), superblock);
+    }
+    if let Ok(coding) = Coding::decode(data) {
+        let mut made = Vec::new();
+        let unpacked = coding.unpack(&data, SIZE, SIZE, &mut made);
+        assert!(made.len() as u64 <= SIZE && coding.window(SIZE) <= 512 << 10, "{unpacked:?}");
+    }
+    let name = |kind| ObjectName::new(kind, Checksum([1; 32]));
+    let objects = [ObjectKind::File, ObjectKind::DirTree, ObjectKind::File].map(name);
+    if let Ok(payload) = Payload::open(&data) {
+        let mut sink = Sink(0);
+        let _ = apply(&payload, &objects, &Same(data), &mut sink);
+        // each operation, of at least two bytes, moves at most all of the input
+        assert!(sink.0 <= data.len() * data.len(), "{} bytes from {}", sink.0, data.len());
+    }
+}
+
+/// Every old object.
+struct Same<'a>(&'a [u8]);
+
+impl OldContent for Same<'_> {
+    fn open(&self, _: &Checksum) -> Result<Box<dyn ReadAt + '_>, Error> {
+        Ok(Box::new(self.0))
+    }
+}
+
+/// Counts the bytes.
+struct Sink(usize);
+
+impl NewContent for Sink {
+    fn begin(&mut self, _: &PlannedObject) -> Result<(), Error> {
+        Ok(())
+    }
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.0 += bytes.len();
+        Ok(())
+    }
+    fn finish(&mut self, _: &PlannedObject) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Objects for Sink {
+    fn metadata(&mut self, _: &ObjectName, bytes: Vec<u8>) -> Result<(), Error> {
+        self.0 += bytes.len();
+        Ok(())
+    }
+}
+
+fn superblock() -> Vec<u8> {
+    let (root_tree, root_meta) = (Checksum([3; 32]), Checksum([4; 32]));
+    let (metadata, subject, body) = (Dict(Vec::new()), "s".to_owned(), String::new());
+    let commit = Commit { metadata, parent: None, subject, body, timestamp: 9, root_tree, root_meta };
+    let commit = commit.encode();
+    let objects = vec![ObjectName::new(ObjectKind::File, Checksum([1; 32]))];
+    let parts = vec![PartHeader { checksum: Checksum([5; 32]), size: 100, content: 1000, objects }];
+    let (to, from) = (Checksum::of(&commit), Some(Checksum([8; 32])));
+    let detached = Some(Dict(Vec::new()));
+    let superblock = Superblock { timestamp: 7, from, to, commit, detached, parts, fallbacks: Vec::new() };
+    superblock.encode().expect("a superblock")
+}
+
+/// Three objects: one opened, patched and written, a dirtree, and one whole.
+fn unpacked() -> Vec<u8> {
+    let mut blob = vec![1; 32];
+    [4u64, 2, 1 << 63 | 5].iter().for_each(|number| blob.extend(number.to_le_bytes()));
+    blob.extend(b"diffnewrest");
+    let operations = b"o\x00\x00\x0ar\x00B\x20\x1eRw\x04\x3fcS\x04\x3fS\x00\x00\x03\x3c";
+    payload::encode(&[(0, 0, 0o100_644)], &[Xattrs::default()], blob, operations.to_vec())
 }

@@ -47,6 +47,31 @@ impl ObjectKind {
         })
     }
 
+    /// The kind with this number.
+    pub fn from_number(number: u8) -> Option<ObjectKind> {
+        Some(match number {
+            1 => ObjectKind::File,
+            2 => ObjectKind::DirTree,
+            3 => ObjectKind::DirMeta,
+            4 => ObjectKind::Commit,
+            5 => ObjectKind::Tombstone,
+            6 => ObjectKind::CommitMeta,
+            _ => return None,
+        })
+    }
+
+    /// Its number.
+    pub fn number(self) -> u8 {
+        match self {
+            ObjectKind::File => 1,
+            ObjectKind::DirTree => 2,
+            ObjectKind::DirMeta => 3,
+            ObjectKind::Commit => 4,
+            ObjectKind::Tombstone => 5,
+            ObjectKind::CommitMeta => 6,
+        }
+    }
+
     /// Whether the object is hashed as it lies on disk (file content is not).
     pub fn is_metadata(self) -> bool {
         matches!(self, ObjectKind::DirTree | ObjectKind::DirMeta | ObjectKind::Commit)

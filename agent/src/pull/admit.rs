@@ -68,8 +68,7 @@ fn bound(
 /// The commit as the header of a delta has it, else as a loose object; both meet the same checks.
 fn by_delta(pull: &Pull<'_>, checksum: Checksum) -> Result<Admitted> {
     let offer = delta::offer(pull, &checksum)?;
-    if let Offer::Delta(opened) = &offer {
-        let (bytes, detached) = opened.commit();
+    if let Some((bytes, detached)) = offer.commit() {
         match verify_commit(bytes, checksum, detached.as_ref(), &pull.policy) {
             Ok(commit) => return Ok(Admitted { commit, detached, is_local: false, offer }),
             // it may have been signed after the delta was made

@@ -65,6 +65,15 @@ pub fn summary(server: &Server) -> Result<Option<Summary>> {
     }
 }
 
+/// The summary of a remote whose summaries are signed.
+#[cfg(feature = "ostree-delta")]
+pub(super) fn trusted_summary(server: &Server) -> Result<Option<Summary>> {
+    match server.summary_policy {
+        Policy::Keys(_) => signed(server, false),
+        Policy::Unsigned { .. } => Ok(None),
+    }
+}
+
 fn try_summary(server: &Server, fresh: bool) -> Result<Option<Summary>> {
     match server.summary_policy {
         Policy::Keys(_) => signed(server, fresh),

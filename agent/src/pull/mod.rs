@@ -46,6 +46,8 @@ pub struct Pull<'a> {
     pub rules: Rules,
     /// Whether static deltas are used.
     pub deltas: delta::Mode,
+    /// Bytes of memory that unpacking a part of a delta of `ostree` may take.
+    pub memory_limit: u64,
     /// Threads, each with a connection of its own.
     pub threads: usize,
     /// Where progress goes.

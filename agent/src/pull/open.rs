@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::progress::Screen;
 use crate::remote::{Remote, keys, read};
+use crate::settings;
 use crate::transport::retry::Retry;
 use crate::transport::{self, Limits};
 
@@ -62,8 +63,9 @@ pub fn remote<'a>(
     };
     let deltas = Mode::default();
     let rules = Rules { collection: remote.collection.clone(), ..rules };
-    let pull =
-        Pull { repo, source, remote: Some(remote.name.clone()), policy, rules, deltas, threads, screen };
+    let name = Some(remote.name.clone());
+    let memory_limit = memory_limit(sysroot);
+    let pull = Pull { repo, source, remote: name, policy, rules, deltas, memory_limit, threads, screen };
     Ok((remote, pull))
 }
 
@@ -88,9 +90,21 @@ pub fn path<'a>(
         policy,
         rules,
         deltas: Mode::default(),
+        memory_limit: 0,
         threads: LOCAL_THREADS,
         screen,
     })
+}
+
+/// What agent.conf grants; a file with an error in it is no reason to miss an update.
+fn memory_limit(root: &Path) -> u64 {
+    settings::read(root).map_or_else(
+        |error| {
+            log::warn!("{error}");
+            0
+        },
+        |settings| settings.memory_limit,
+    )
 }
 
 /// A `file:` URL may name a repo of any mode; it is read as a repo, not as files.

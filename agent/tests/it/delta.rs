@@ -69,7 +69,7 @@ fn publish(fixture: &Fixture, from: Option<Checksum>, to: Checksum) -> (Made, En
 }
 
 /// A commit of files that hardly differ from version to version but do not compress.
-fn commit(fixture: &Fixture, version: u8, timestamp: u64) -> Checksum {
+pub fn commit(fixture: &Fixture, version: u8, timestamp: u64) -> Checksum {
     let tree = fixture.dir.path().join("tree");
     let _ = fs::remove_dir_all(&tree);
     let dir = tree.join(format!("usr/lib/modules/6.1.{version}"));
@@ -96,7 +96,7 @@ fn commit(fixture: &Fixture, version: u8, timestamp: u64) -> Checksum {
     Checksum::parse_hex(printed.trim()).unwrap()
 }
 
-fn pull(fixture: &Fixture, mode: Mode) -> Result<Pulled> {
+pub fn pull(fixture: &Fixture, mode: Mode) -> Result<Pulled> {
     let screen = Screen::new(Some(Style::Quiet));
     let mut pull = fixture.open(Rules::default(), &screen)?;
     pull.deltas = mode;
@@ -119,7 +119,7 @@ fn followed() -> Refspec {
     Refspec::parse("origin:os/main").unwrap()
 }
 
-fn loose(fixture: &Fixture) -> usize {
+pub fn loose(fixture: &Fixture) -> usize {
     fixture.server.seen().iter().filter(|path| path.starts_with("objects/")).count()
 }
 

@@ -45,6 +45,7 @@ fn pull(
         policy,
         rules,
         deltas: Default::default(),
+        memory_limit: 0,
         threads: 2,
         screen: &screen,
     };

@@ -8,6 +8,7 @@ mod boot_units;
 mod cli;
 mod corrupt;
 mod delta;
+mod delta_ostree;
 mod faulty;
 mod fixture;
 mod http;

@@ -107,7 +107,11 @@ fn connections_are_kept_and_few() {
     let fixture = Fixture::unsigned();
     let pulled = fixture.pull().expect("a good server");
     let requests = fixture.server.seen().len();
-    assert_eq!(requests as u64, pulled.fetched + 4, "and the ref, the deltas, the commit and its signatures");
+    assert_eq!(
+        requests as u64,
+        pulled.fetched + 5,
+        "and the ref, two kinds of deltas, the commit and its signatures"
+    );
     assert!(
         fixture.server.connections() <= 3,
         "{} connections for {requests} requests",

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use rootling_delta::Backend;
 use rootling_delta::list::Entry;
+use rootling_delta::make::ostree;
 use rootling_object::Checksum;
 use rootling_store::Repo;
 
@@ -14,7 +15,7 @@ use crate::compose::{writable_repo, write_file};
 use crate::delta::cache::Cache;
 use crate::delta::make::{Options, Outcome, make, short};
 use crate::delta::opened::Opened;
-use crate::delta::pairs::{Wanted, pairs};
+use crate::delta::pairs::{Pair, Wanted, pairs};
 use crate::delta::report::{Report, STREAMS};
 use crate::delta::workers::Threads;
 use crate::delta::{apply, lists, picture};
@@ -84,6 +85,12 @@ pub(super) struct MakeArgs {
     /// To what each ref names, from every commit in the history of any ref.
     #[arg(long, conflicts_with = "to")]
     matrix: bool,
+    /// Who reads it: Rootling's own devices, or those with libostree too (run `summary` afterwards).
+    #[arg(long, default_value = "rootling")]
+    format: Format,
+    /// With --format ostree: a file of more bytes that no patch helps is fetched by itself; 0: none is.
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
+    min_fallback_size: u64,
     /// The coder: lzma for the smallest, deflate for the fastest.
     #[arg(long, default_value = "lzma")]
     backend: Coder,
@@ -102,12 +109,18 @@ pub(super) struct MakeArgs {
     /// Neither reads nor writes coded pairs.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
-    /// Writes where the bytes went: JSON to FILE, a picture to FILE.svg.
+    /// Writes where the bytes went: JSON to FILE, a picture to FILE.svg; not of format ostree.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// No progress.
     #[arg(long, short)]
     quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Rootling,
+    Ostree,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -141,7 +154,9 @@ pub(super) fn run(delta: Delta) -> Result<String> {
         Delta::Show(args) => show(&args),
         Delta::Verify { repo, to } => verify(&Repo::open(&repo)?, to.as_deref()),
         Delta::Prune { repo, tips } => {
-            let pruned = lists::prune(&Repo::open(&repo)?, tips)?;
+            let repo = Repo::open(&repo)?;
+            let mut pruned = lists::prune(&repo, tips)?;
+            pruned.gone += crate::delta::ostree::prune(&repo)?;
             Ok(format!(
                 "removed: {} of commits that are gone, {} of commits that no ref names, {} that no list names\n",
                 pruned.gone, pruned.stale, pruned.unnamed
@@ -163,6 +178,12 @@ fn run_make(args: MakeArgs) -> Result<String> {
         _ => bail!("delta make needs one of --to, --last, --matrix"),
     };
     let repo = Repo::open(&args.repo)?;
+    if args.format == Format::Ostree {
+        let options = ostree::Options { fallback: args.min_fallback_size, ..ostree::Options::default() };
+        let pairs = pairs(&repo, &wanted)?;
+        let threads = Threads::new(args.threads, "coding files", args.quiet);
+        return pairs.iter().map(|pair| make_ostree(&repo, pair, &options, &threads)).collect();
+    }
     let cache = match (args.cache, args.no_cache) {
         (_, true) => None,
         (Some(folder), _) => Some(Cache::new(folder)),
@@ -198,6 +219,19 @@ fn run_make(args: MakeArgs) -> Result<String> {
     Ok(text)
 }
 
+fn make_ostree(repo: &Repo, pair: &Pair, options: &ostree::Options, threads: &Threads) -> Result<String> {
+    let made = crate::delta::ostree::make(repo, pair, options, threads)?;
+    Ok(format!(
+        "{} -> {}: {} bytes in {} parts, {} files by patches, {} objects by themselves\n",
+        start(made.from.as_ref()),
+        short(&made.to),
+        made.total,
+        made.parts,
+        made.patches,
+        made.fallbacks
+    ))
+}
+
 fn summary(report: &Report) -> String {
     let percent = (report.total * 1000).checked_div(report.loose).unwrap_or(0);
     format!(
@@ -223,7 +257,13 @@ fn line(to: &Checksum, entry: &Entry) -> String {
 }
 
 fn list(repo: &Repo) -> Result<String> {
-    Ok(lists::all(repo)?.iter().map(|(to, entry)| line(to, entry) + "\n").collect())
+    let own = lists::all(repo)?.into_iter().map(|(to, entry)| line(&to, &entry) + "\n");
+    let others = crate::delta::ostree::all(repo)?.into_iter();
+    let others = others.map(|(from, to, _)| {
+        let from = from.map_or("nothing".to_owned(), |from| from.to_string());
+        format!("{from} -> {to}: format ostree\n")
+    });
+    Ok(own.chain(others).collect())
 }
 
 fn show(args: &OneArgs) -> Result<String> {

@@ -101,7 +101,8 @@ pub(super) fn sign(repo: &Path, key_file: &Path, revision: &str) -> Result<Strin
 pub(super) fn summary(repo: &Path, key_files: &[PathBuf]) -> Result<String> {
     let keys = key_files.iter().map(|file| secret_key(file)).collect::<Result<Vec<_>>>()?;
     let repo = writable_repo(repo)?;
-    let summary = repo.make_summary(now()?)?;
+    let mut summary = repo.make_summary(now()?)?;
+    crate::delta::ostree::name_in(&repo, &mut summary.metadata)?;
     let bytes = summary.encode();
     let mut signatures = Dict::new();
     for key in &keys {

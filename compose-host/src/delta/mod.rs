@@ -10,6 +10,7 @@
 //! | [`opened`] | a delta in a file |
 //! | [`lists`] | which deltas there are |
 //! | [`apply`] | verifying a delta, and applying it to a repo |
+//! | [`ostree`] | deltas in libostree's own format |
 //! | [`report`], [`picture`] | where the bytes went |
 //!
 //! The result depends on the two commits and the options alone, not on the number of threads.
@@ -19,6 +20,7 @@ pub mod cache;
 pub mod lists;
 pub mod make;
 pub mod opened;
+pub mod ostree;
 pub mod pairs;
 pub mod picture;
 pub mod report;

@@ -4,8 +4,9 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail};
 use rootling_delta::make::{Coded, Objects};
+use rootling_delta::ostree::Target;
 use rootling_delta::{Error, NewContent, OldContent, OldTree, PlannedObject, ReadAt};
-use rootling_object::{Checksum, FileHeader, ObjectKind, ObjectName};
+use rootling_object::{Checksum, FileHeader, Hasher, ObjectKind, ObjectName};
 use rootling_store::Repo;
 
 use super::cache::Cache;
@@ -140,5 +141,35 @@ impl NewContent for Discard {
     fn finish(&mut self, _: &PlannedObject) -> rootling_delta::Result<()> {
         self.objects += 1;
         Ok(())
+    }
+}
+
+/// Compares objects with their names and drops them.
+#[derive(Debug, Default)]
+pub struct Hashed(Option<Hasher>);
+
+impl NewContent for Hashed {
+    fn begin(&mut self, object: &PlannedObject) -> rootling_delta::Result<()> {
+        self.0 = Some(object.header.hasher());
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> rootling_delta::Result<()> {
+        self.0.iter_mut().for_each(|hasher| hasher.update(bytes));
+        Ok(())
+    }
+
+    fn finish(&mut self, object: &PlannedObject) -> rootling_delta::Result<()> {
+        let got = self.0.take().unwrap_or_default().finish();
+        if got != object.checksum {
+            return Err(Error::io(format!("object {}: expected its checksum, got {got}", object.checksum)));
+        }
+        Ok(())
+    }
+}
+
+impl Target for Hashed {
+    fn metadata(&mut self, name: &ObjectName, bytes: Vec<u8>) -> rootling_delta::Result<()> {
+        name.check(&bytes).map_err(|error| Error::io(error.to_string()))
     }
 }

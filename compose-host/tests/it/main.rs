@@ -2,6 +2,7 @@
 
 mod compose;
 mod delta;
+mod delta_ostree;
 mod dnf;
 mod headers;
 mod hostile;

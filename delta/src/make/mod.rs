@@ -2,12 +2,15 @@
 //!
 //! old and new file -> references replaced by what they point at ([`normal`]) -> copies ([`align`]) ->
 //! corrections, by running the decoder's own walk ([`mod@file`]) -> token streams -> groups ([`group`]).
+//! [`mod@ostree`] makes deltas in libostree's own format.
 
 mod align;
+mod bsdiff;
 pub mod file;
 pub mod group;
 mod layout;
 mod normal;
+pub mod ostree;
 mod sources;
 pub(crate) mod tokens;
 pub mod tree;

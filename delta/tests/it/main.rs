@@ -3,6 +3,7 @@
 mod elf;
 mod golden;
 mod hostile;
+mod ostree;
 mod postcard;
 mod predict;
 mod repo;

@@ -3,6 +3,7 @@
 //! ```text
 //! offer    the list of the commit -> the cheapest delta that starts here -> its header      (choose)
 //! plan     old tree + header -> every new object by name; sources and space checked
+//!          else a delta in libostree's own format, if this build reads it                 (ostree)
 //! groups   Range into tmp/rootling-delta/, verified, decoded, each object by its name     (parts, apply)
 //! rest     what no group brought comes loose: the walk over the whole commit follows
 //! ```
@@ -16,6 +17,7 @@
 mod apply;
 mod choose;
 mod objects;
+mod ostree;
 mod parts;
 
 use rootling_delta::{ErrorKind, Header, Prelude};
@@ -53,6 +55,19 @@ pub enum Offer {
     Loose(String),
     /// A delta whose header is here.
     Delta(Box<Opened>),
+    /// A delta of `ostree` whose superblock is here.
+    Foreign(Box<ostree::Opened>),
+}
+
+impl Offer {
+    /// The commit object and its detached metadata, if they came with a delta.
+    pub fn commit(&self) -> Option<(&[u8], Option<Dict>)> {
+        match self {
+            Offer::Delta(opened) => Some(opened.commit()),
+            Offer::Foreign(opened) => Some(opened.commit()),
+            _ => None,
+        }
+    }
 }
 
 /// A delta whose header was fetched and read, but not trusted.
@@ -95,7 +110,12 @@ pub fn offer(pull: &Pull<'_>, to: &Checksum) -> Result<Offer> {
     match open(pull, server, to) {
         Ok(opened) => Ok(Offer::Delta(Box::new(opened))),
         Err(error) if error.exit() == Exit::Network => Err(error),
-        Err(error) => refuse(pull, error.to_string()),
+        Err(error) => match ostree::open(pull, server, to) {
+            Ok(Some(opened)) => Ok(Offer::Foreign(Box::new(opened))),
+            Ok(None) => refuse(pull, error.to_string()),
+            Err(other) if other.exit() == Exit::Network => Err(other),
+            Err(other) => refuse(pull, other.to_string()),
+        },
     }
 }
 
@@ -126,6 +146,10 @@ fn open(pull: &Pull<'_>, server: &Server, to: &Checksum) -> Result<Opened> {
 pub fn bring(pull: &Pull<'_>, transaction: &Transaction<'_>, offer: Offer) -> Result<Brought> {
     let (server, opened) = match (&pull.source, offer) {
         (Source::Server(server), Offer::Delta(opened)) => (server, opened),
+        (Source::Server(server), Offer::Foreign(opened)) => {
+            let (brought, broken) = ostree::apply(pull, server, transaction, &opened)?;
+            return settle(pull, brought, &broken);
+        }
         (_, Offer::Loose(why)) => {
             pull.screen.say(&format!("by loose objects: {why}"));
             return Ok(Brought::default());
@@ -138,6 +162,11 @@ pub fn bring(pull: &Pull<'_>, transaction: &Transaction<'_>, offer: Offer) -> Re
         None => format!("by delta from nothing: {bytes}, for want of one from a commit that is here"),
     });
     let (brought, broken) = apply::apply(pull, server, transaction, &opened)?;
+    settle(pull, brought, &broken)
+}
+
+/// Says what did not come by the delta, or that it had to.
+fn settle(pull: &Pull<'_>, brought: Brought, broken: &[String]) -> Result<Brought> {
     match (broken.is_empty(), pull.deltas) {
         (true, _) => {}
         (false, Mode::Require) => {

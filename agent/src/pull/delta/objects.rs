@@ -73,6 +73,16 @@ impl New<'_> {
     }
 }
 
+#[cfg(feature = "ostree-delta")]
+impl rootling_delta::ostree::Target for New<'_> {
+    fn metadata(&mut self, name: &ObjectName, bytes: Vec<u8>) -> Result<()> {
+        match self.transaction.write_metadata(name.kind, &bytes, Some(&name.checksum)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.note(error)),
+        }
+    }
+}
+
 impl NewContent for New<'_> {
     fn begin(&mut self, object: &PlannedObject) -> Result<()> {
         self.open = None;

@@ -38,6 +38,7 @@ pub(super) struct Parts {
 }
 
 /// A piece of the file on the server.
+#[derive(Clone, Copy)]
 pub(super) struct Piece<'a> {
     pub(super) path: &'a str,
     pub(super) start: u64,
@@ -88,7 +89,7 @@ pub(super) fn forget(repo: &Path) {
 }
 
 impl Parts {
-    fn open(repo: &Path, name: &Checksum) -> Result<Parts> {
+    pub(super) fn open(repo: &Path, name: &Checksum) -> Result<Parts> {
         let all = place(repo);
         let folder = all.join(name.to_string());
         fs::create_dir_all(&all).map_err(io(&all))?;
@@ -112,13 +113,39 @@ impl Parts {
         let _ = fs::remove_file(self.folder.join(number.to_string()));
     }
 
+    fn file(&self, name: &str) -> Result<(PathBuf, File)> {
+        let path = self.folder.join(name);
+        let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
+        Ok((path.clone(), open.map_err(io(&path))?))
+    }
+
+    /// At least the first `count` bytes of `piece`, kept in the file `name`; [`fetch`](Parts::fetch) goes on from there, and
+    /// only then they are compared with anything.
+    #[cfg(feature = "ostree-delta")]
+    pub(super) fn begin(&self, server: &Server, name: &str, piece: &Piece<'_>, count: u64) -> Result<File> {
+        let (path, mut file) = self.file(name)?;
+        let piece = Piece { size: piece.size.min(count), ..*piece };
+        let tried = server.retry.run(|_| {
+            let have = file.metadata().map_err(io(&path))?.len();
+            if have < piece.size { receive(server, &piece, have, false, &mut file) } else { Ok(()) }
+        });
+        tried.map_err(|error| server.only_here(error))?;
+        Ok(file)
+    }
+
+    /// An empty file that is none of the pieces.
+    #[cfg(feature = "ostree-delta")]
+    pub(super) fn scratch(&self, name: &str) -> Result<File> {
+        let (path, file) = self.file(name)?;
+        file.set_len(0).map_err(io(&path))?;
+        Ok(file)
+    }
+
     /// The whole of `piece`, kept in the file `name`: only what is missing is asked for, and all is compared with its checksum.
     ///
     /// A bad line that still brings something is not given up. `usable` is the space that may be filled.
     pub(super) fn fetch(&self, server: &Server, name: &str, piece: &Piece<'_>, usable: u64) -> Result<File> {
-        let path = self.folder.join(name);
-        let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
-        let mut file = open.map_err(io(&path))?;
+        let (path, mut file) = self.file(name)?;
         let missing = piece.size.saturating_sub(file.metadata().map_err(io(&path))?.len());
         if missing > usable {
             let place = path.display();
