@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "rootling-compose",
         &["rootling-object", "rootling-trust", "rootling-boot", "rootling-delta", "rootling-store"],
     ),
+    ("rootling-qemu", &["rootling-compose"]),
     (
         "rootling-tests",
         &[

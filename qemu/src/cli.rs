@@ -1,0 +1,303 @@
+//! The command line.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rootling_compose::serve::Server;
+
+use crate::image::{self, disk::Sizes};
+use crate::machine::accel;
+use crate::machine::command::{Accel, Options, command};
+use crate::path::Path;
+use crate::report;
+use crate::scenario::guest::Guest;
+use crate::scenario::{self, Scenario, Setting};
+
+/// Boots images under QEMU with real boot loaders, and runs scenarios on them.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Typed {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a bootable disk from a repo; needs no root but for the owners of files.
+    Image(ImageArgs),
+    /// Boots a disk with its serial port on this terminal; Ctrl-C ends it.
+    Run(RunArgs),
+    /// Runs scenarios on paths and writes a report; exits with 1 if one failed.
+    Validate(ValidateArgs),
+    /// Lists paths and scenarios.
+    List,
+}
+
+#[derive(Debug, Args)]
+struct ImageArgs {
+    /// x86_64, aarch64 or armv7.
+    #[arg(long)]
+    arch: String,
+    /// grub, grub-efi, systemd-boot, u-boot or extlinux.
+    #[arg(long)]
+    loader: String,
+    /// The repo's folder.
+    #[arg(long)]
+    repo: PathBuf,
+    /// What is deployed.
+    #[arg(long = "ref")]
+    name: String,
+    /// Where the device looks for updates.
+    #[arg(long, default_value = "http://10.0.2.2:8080/")]
+    url: String,
+    /// The public key that commits must be signed with [default: nothing is verified].
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// A kernel argument; may be repeated.
+    #[arg(long)]
+    karg: Vec<String>,
+    /// MiB of the root.
+    #[arg(long, default_value_t = 768)]
+    root_size: u64,
+    /// MiB of the FAT partition.
+    #[arg(long, default_value_t = 96)]
+    esp_size: u64,
+    /// The device program, built for this machine [default: rootling beside this program].
+    #[arg(long)]
+    agent: Option<PathBuf>,
+    /// The disk.
+    #[arg(short, long)]
+    output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// x86_64, aarch64 or armv7.
+    #[arg(long)]
+    arch: String,
+    /// grub, grub-efi, systemd-boot, u-boot or extlinux.
+    #[arg(long)]
+    loader: String,
+    /// The disk, which is written.
+    disk: PathBuf,
+    /// A shell by hand: what is typed goes to the guest, Ctrl-C too; Ctrl-A X ends it.
+    #[arg(long)]
+    shell: bool,
+    /// A folder that the guest sees at http://10.0.2.2:PORT/.
+    #[arg(long)]
+    serve: Option<PathBuf>,
+    /// PORT of that.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+struct ValidateArgs {
+    /// Scenarios, or all.
+    #[arg(required = true)]
+    scenarios: Vec<String>,
+    /// A path, PATH:SCENARIO,SCENARIO for its own scenarios, or all; may be repeated.
+    #[arg(long = "path", required = true)]
+    paths: Vec<String>,
+    /// The folder with the guest of an architecture, as cargo xtask guest makes it: ARCH=FOLDER; may be repeated.
+    #[arg(long = "guest", required = true)]
+    guests: Vec<String>,
+    /// U-Boot that counts boots: ARCH=FILE; may be repeated.
+    #[arg(long = "uboot")]
+    uboots: Vec<String>,
+    /// The device program, built for this machine [default: rootling beside this program].
+    #[arg(long)]
+    agent: Option<PathBuf>,
+    /// Everything that is made, and the report.
+    #[arg(short, long, default_value = "target/qemu")]
+    output: PathBuf,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+struct MachineArgs {
+    /// What runs the processor.
+    #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
+    accel: AccelArg,
+    /// MiB of memory.
+    #[arg(long, default_value_t = 512)]
+    memory: u32,
+    /// A U-Boot that counts boots, for `run`.
+    #[arg(long)]
+    bios: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AccelArg {
+    /// KVM where a probe shows that it runs guests.
+    Auto,
+    /// QEMU itself.
+    Tcg,
+    /// KVM, whatever a probe would say.
+    Kvm,
+}
+
+/// Parses and performs.
+pub fn run() -> Result<ExitCode> {
+    match Typed::parse().command {
+        Command::Image(args) => make(args),
+        Command::Run(args) => boot(args),
+        Command::Validate(args) => validate(args),
+        Command::List => {
+            crate::path::PATHS.iter().for_each(|path| println!("{path}"));
+            scenario::ALL.iter().for_each(|scenario| println!("{}", scenario.name()));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn make(args: ImageArgs) -> Result<ExitCode> {
+    rootling_compose::userns::become_root()?;
+    let policy = match &args.key {
+        None => "--no-sign-verify".into(),
+        Some(key) => {
+            let text = std::fs::read_to_string(key).with_context(|| format!("read {}", key.display()))?;
+            format!("--sign-verify=ed25519=inline:{}", text.trim())
+        }
+    };
+    image::make(&image::Options {
+        path: Path::new(&args.arch, &args.loader)?,
+        repo: args.repo,
+        name: args.name,
+        disk: args.output,
+        agent: beside(args.agent, "rootling")?,
+        url: args.url,
+        policy,
+        kargs: args.karg,
+        sizes: Sizes { esp: args.esp_size, root: args.root_size },
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn boot(args: RunArgs) -> Result<ExitCode> {
+    let path = Path::new(&args.arch, &args.loader)?;
+    if let Some(folder) = &args.serve {
+        let server = Server::bind(folder, SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)), |_| {})?;
+        std::thread::spawn(move || server.run());
+    }
+    let folder = args.disk.parent().map(PathBuf::from).unwrap_or_default();
+    let options = Options {
+        path,
+        disk: args.disk,
+        memory: args.machine.memory,
+        accel: args.machine.accel(path),
+        uboot: args.machine.bios,
+        folder,
+    };
+    let mut qemu = command(&options)?;
+    if args.shell {
+        // the last option wins, and this one keeps Ctrl-C for the guest
+        qemu.args(["-serial", "none", "-chardev", "stdio,id=c,mux=on,signal=off", "-serial", "chardev:c"]);
+    }
+    let status = qemu.status().with_context(|| format!("start {}", crate::host::line(&qemu)))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn validate(args: ValidateArgs) -> Result<ExitCode> {
+    let general = scenarios(&args.scenarios)?;
+    let mut outcomes = Vec::new();
+    for (path, own) in paths(&args.paths)? {
+        let arch = path.arch.name();
+        let guest = pick(&args.guests, arch).with_context(|| format!("no --guest for {arch}"))?;
+        let setting = Setting {
+            guest: Guest::open(guest.as_ref(), &format!("guest/{arch}"))?,
+            compose: beside(None, "rootling-compose")?,
+            agent: beside(args.agent.clone(), "rootling")?,
+            uboot: pick(&args.uboots, arch).map(PathBuf::from),
+            memory: args.machine.memory,
+            accel: args.machine.accel(path),
+            folder: std::path::absolute(&args.output)?,
+        };
+        let wanted = own.as_deref().unwrap_or(&general);
+        let mut tell = |outcome: &scenario::Outcome| println!("{}", report::line(outcome));
+        outcomes.extend(scenario::run(&setting, path, wanted, &mut tell)?);
+        report::write(&args.output, &outcomes)?;
+    }
+    print!("{}", report::text(&outcomes).lines().last().map(|line| format!("{line}\n")).unwrap_or_default());
+    println!("report: {}", args.output.join("index.html").display());
+    let failed = outcomes.iter().any(|outcome| outcome.fault.is_some());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
+    if names.iter().any(|name| name == "all") {
+        return Ok(scenario::ALL.to_vec());
+    }
+    names.iter().map(|name| name.parse()).collect()
+}
+
+/// Paths, each with scenarios of its own or without.
+fn paths(names: &[String]) -> Result<Vec<(Path, Option<Vec<Scenario>>)>> {
+    if names.iter().any(|name| name == "all") {
+        return Ok(crate::path::PATHS.iter().map(|path| (*path, None)).collect());
+    }
+    let one = |name: &String| match name.split_once(':') {
+        None => Ok((name.parse()?, None)),
+        Some((path, own)) => {
+            let own: Vec<String> = own.split(',').map(String::from).collect();
+            Ok((path.parse()?, Some(scenarios(&own)?)))
+        }
+    };
+    names.iter().map(one).collect()
+}
+
+/// The value for an architecture among ARCH=VALUE.
+fn pick<'a>(values: &'a [String], arch: &str) -> Option<&'a str> {
+    values
+        .iter()
+        .filter_map(|value| value.split_once('='))
+        .find(|(name, _)| *name == arch)
+        .map(|(_, value)| value)
+}
+
+/// A program that was given, else the one in the folder of this program.
+fn beside(given: Option<PathBuf>, name: &str) -> Result<PathBuf> {
+    match given {
+        Some(given) => Ok(given),
+        None => Ok(std::env::current_exe().context("where is this program?")?.with_file_name(name)),
+    }
+}
+
+impl MachineArgs {
+    fn accel(&self, path: Path) -> Accel {
+        match self.accel {
+            AccelArg::Auto => accel::choose(path.arch),
+            AccelArg::Tcg => Accel::Tcg,
+            AccelArg::Kvm => Accel::Kvm,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_may_bring_its_scenarios() {
+        let names = ["x86_64/grub".to_owned(), "armv7/u-boot:panic,upgrade".to_owned()];
+        let found = paths(&names).unwrap();
+        assert_eq!(found[0].1, None);
+        assert_eq!(found[1].1, Some(vec![Scenario::Panic, Scenario::Upgrade]));
+        assert!(paths(&["x86_64/grub:nonsense".into()]).is_err());
+        assert_eq!(paths(&["all".into()]).unwrap().len(), crate::path::PATHS.len());
+        assert_eq!(pick(&names, "x86_64/grub"), None);
+        assert_eq!(pick(&["a=1".into(), "b=r:x=y".into()], "b"), Some("r:x=y"));
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Typed::command().debug_assert();
+    }
+}

@@ -1,0 +1,167 @@
+//! The disk: a partition table, a FAT and an ext4 file system, with no mount and no root.
+//!
+//! ```text
+//! MiB 1          1    bios_grub   GRUB's core for a BIOS
+//! MiB 2          ESP  FAT         label ESP: loaders of UEFI, what systemd-boot reads, U-Boot's environment
+//! MiB 2+ESP      ROOT ext4        label ROOT: the sysroot, with /boot
+//! last MiB                        the second copy of the table
+//! ```
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+
+use crate::host;
+
+const MIB: u64 = 1 << 20;
+const SECTOR: u64 = 512;
+
+/// How large the parts are, in MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// The FAT file system.
+    pub esp: u64,
+    /// The root.
+    pub root: u64,
+}
+
+/// One partition: its first byte and its length in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// First byte.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// Where everything lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Partition 1.
+    pub bios: Part,
+    /// Partition 2.
+    pub esp: Part,
+    /// Partition 3.
+    pub root: Part,
+    /// The whole disk in bytes.
+    pub length: u64,
+}
+
+impl Layout {
+    /// Parts one after the other, on whole MiB.
+    pub fn new(sizes: Sizes) -> Layout {
+        let part = |start, length| Part { start: start * MIB, length: length * MIB };
+        Layout {
+            bios: part(1, 1),
+            esp: part(2, sizes.esp),
+            root: part(2 + sizes.esp, sizes.root),
+            length: (3 + sizes.esp + sizes.root) * MIB,
+        }
+    }
+
+    /// The table, as a script for sfdisk. The root has the bit by which U-Boot's scan finds it.
+    pub fn script(&self) -> String {
+        let mut text = "label: gpt\nunit: sectors\nfirst-lba: 34\n".to_owned();
+        for (part, kind, name, more) in [
+            (self.bios, "21686148-6449-6E6F-744E-656564454649", "BIOS", ""),
+            (self.esp, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "ESP", ""),
+            (self.root, "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "ROOT", ", attrs=LegacyBIOSBootable"),
+        ] {
+            text.push_str(&format!(
+                "start={}, size={}, type={kind}, name={name}{more}\n",
+                part.start / SECTOR,
+                part.length / SECTOR
+            ));
+        }
+        text
+    }
+}
+
+/// Makes the disk, its parts filled from two folders.
+pub fn make(disk: &Path, layout: &Layout, esp: &Path, root: &Path) -> Result<()> {
+    let file = File::create(disk).with_context(|| format!("create {}", disk.display()))?;
+    file.set_len(layout.length).with_context(|| format!("make {} longer", disk.display()))?;
+    drop(file);
+    partition(disk, layout)?;
+    fat(disk, layout.esp, esp)?;
+    ext4(disk, layout.root, root)
+}
+
+fn partition(disk: &Path, layout: &Layout) -> Result<()> {
+    let mut command = host::command("sfdisk");
+    command.args(["--quiet", "--no-reread", "--no-tell-kernel"]).arg(disk);
+    let line = host::line(&command);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("start {line}; install it with: apt-get install fdisk"))?;
+    child.stdin.take().context("sfdisk has no input")?.write_all(layout.script().as_bytes())?;
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("{line}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    Ok(())
+}
+
+fn fat(disk: &Path, part: Part, from: &Path) -> Result<()> {
+    let image = format!("{}@@{}", disk.display(), part.start);
+    let sectors = (part.length / SECTOR).to_string();
+    let mut format = host::command("mformat");
+    host::output(format.args(["-i", &image, "-F", "-T", &sectors, "-c", "1", "-v", "ESP", "::"]))?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(from).with_context(|| format!("list {}", from.display()))? {
+        names.push(entry?.path());
+    }
+    names.sort();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut copy = host::command("mcopy");
+    // -m keeps the times, -s takes folders
+    host::output(copy.args(["-i", &image, "-s", "-m", "-Q"]).args(&names).arg("::/")).map(drop)
+}
+
+fn ext4(disk: &Path, part: Part, from: &Path) -> Result<()> {
+    let offset = format!("offset={},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0", part.start);
+    let mut command = host::command("mke2fs");
+    // GRUB 2.06 and U-Boot 2023.01 cannot read what is switched off
+    command.args(["-q", "-F", "-t", "ext4", "-L", "ROOT", "-O", "^metadata_csum_seed,^orphan_file"]);
+    command.args(["-E", &offset, "-d"]).arg(from).arg(disk);
+    host::output(command.arg(format!("{}k", part.length / 1024))).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_follow_each_other_and_leave_room_for_both_tables() {
+        let layout = Layout::new(Sizes { esp: 64, root: 512 });
+        assert_eq!(layout.bios.start + layout.bios.length, layout.esp.start);
+        assert_eq!(layout.esp.start + layout.esp.length, layout.root.start);
+        assert!(layout.bios.start >= 34 * SECTOR);
+        assert!(layout.root.start + layout.root.length + 33 * SECTOR <= layout.length);
+    }
+
+    #[test]
+    fn sfdisk_reads_back_what_was_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("disk.img");
+        let layout = Layout::new(Sizes { esp: 3, root: 5 });
+        File::create(&disk).unwrap().set_len(layout.length).unwrap();
+        partition(&disk, &layout).unwrap();
+        let text = host::output(host::command("sfdisk").arg("--dump").arg(&disk)).unwrap();
+        for wanted in [
+            format!("start={:>12}, size={:>12}", layout.root.start / SECTOR, layout.root.length / SECTOR),
+            format!("start={:>12}, size={:>12}", layout.esp.start / SECTOR, layout.esp.length / SECTOR),
+            "name=\"ROOT\", attrs=\"LegacyBIOSBootable\"".to_owned(),
+        ] {
+            assert!(text.contains(&wanted), "{wanted}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A bootable disk from a repo: the sysroot is a folder that the agent itself fills.
+
+pub mod disk;
+mod grub;
+mod uboot;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::host;
+use crate::path::{self, Arch, Loader};
+use disk::{Layout, Sizes};
+
+/// The stateroot of every image.
+pub const STATEROOT: &str = "guest";
+/// The remote that the deployment follows.
+pub const REMOTE: &str = "origin";
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Machine and loader.
+    pub path: path::Path,
+    /// A repo in this machine's file system.
+    pub repo: PathBuf,
+    /// What is deployed.
+    pub name: String,
+    /// The disk.
+    pub disk: PathBuf,
+    /// The device program, built for this machine.
+    pub agent: PathBuf,
+    /// Where the device looks for updates.
+    pub url: String,
+    /// How it verifies: a flag of `rootling remote add`.
+    pub policy: String,
+    /// Kernel arguments beside root and console.
+    pub kargs: Vec<String>,
+    /// How large the parts are.
+    pub sizes: Sizes,
+}
+
+/// Makes the disk.
+pub fn make(options: &Options) -> Result<()> {
+    let parent = options.disk.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
+    let work =
+        tempfile::tempdir_in(parent).with_context(|| format!("make a folder in {}", parent.display()))?;
+    let (sysroot, esp) = (work.path().join("sysroot"), work.path().join("esp"));
+    deploy(options, &sysroot)?;
+    take_into_use(options, work.path(), &sysroot)?;
+    // on the disk it is a partition
+    let mounted = sysroot.join("efi");
+    fs::rename(&mounted, &esp).with_context(|| format!("rename {}", mounted.display()))?;
+    fs::create_dir(&mounted).with_context(|| format!("create {}", mounted.display()))?;
+    // else nobody could remove the folder again; where it cannot be set it need not be taken back
+    let _ = host::output(host::command("chattr").arg("-i").arg(deployment(&sysroot)?));
+    let layout = Layout::new(options.sizes);
+    disk::make(&options.disk, &layout, &esp, &sysroot)?;
+    if options.path.loader == Loader::Grub {
+        grub::bios(&options.disk, layout.bios, work.path())?;
+    }
+    Ok(())
+}
+
+/// Lays out the sysroot and deploys, as on a device.
+fn deploy(options: &Options, sysroot: &Path) -> Result<()> {
+    let Options { agent, repo, name, url, policy, .. } = options;
+    let device = |args: &[&str]| {
+        let mut command = host::command(agent);
+        command.arg("--sysroot").arg(sysroot).args(["--progress=none"]).args(args);
+        host::output(&mut command).map(drop)
+    };
+    device(&["init", STATEROOT])?;
+    // loaders see /boot as a folder of the root
+    let config = sysroot.join("ostree/repo/config");
+    let text = fs::read_to_string(&config).with_context(|| format!("read {}", config.display()))?;
+    fs::write(&config, text + "[sysroot]\nbootprefix=true\n")?;
+    let repo = repo.canonicalize().with_context(|| format!("repo {}", repo.display()))?;
+    let repo = repo.to_str().context("repo: expected a name in UTF-8")?;
+    device(&["remote", "add", REMOTE, url, policy])?;
+    device(&["pull", repo, name, "--remote", REMOTE])?;
+    let console = format!("--karg=console={}", options.path.arch.console());
+    let refspec = format!("{REMOTE}:{name}");
+    let mut args = vec!["deploy", &refspec, "--karg=root=LABEL=ROOT", "--karg=rw", &console];
+    let kargs: Vec<String> = options.kargs.iter().map(|arg| format!("--karg={arg}")).collect();
+    args.extend(kargs.iter().map(String::as_str));
+    device(&args)
+}
+
+/// Puts the loader and its settings where they belong, and has the agent take it into use.
+fn take_into_use(options: &Options, work: &Path, sysroot: &Path) -> Result<()> {
+    let (arch, loader) = (options.path.arch, options.path.loader);
+    let esp = sysroot.join("efi");
+    fs::create_dir_all(&esp).with_context(|| format!("create {}", esp.display()))?;
+    let etc = deployment(sysroot)?.join("etc");
+    let started = esp.join(match arch {
+        Arch::X86_64 => "EFI/BOOT/BOOTX64.EFI",
+        _ => "EFI/BOOT/BOOTAA64.EFI",
+    });
+    if loader.is_efi() {
+        fs::create_dir_all(esp.join("EFI/BOOT"))?;
+    }
+    match loader {
+        Loader::Grub | Loader::Extlinux => {}
+        Loader::GrubEfi => grub::efi(arch, work, &started)?,
+        Loader::SystemdBoot => {
+            let binary = systemd_boot(arch)?;
+            fs::create_dir_all(esp.join("EFI/systemd"))?;
+            fs::copy(&binary, &started).with_context(|| format!("copy {}", binary.display()))?;
+            let name = binary.file_name().context("systemd-boot has a name")?;
+            fs::copy(&binary, esp.join("EFI/systemd").join(name))?;
+            fs::create_dir_all(esp.join("loader"))?;
+            fs::write(esp.join("loader/loader.conf"), "timeout 0\n")?;
+        }
+        Loader::UBoot => {
+            uboot::make(arch, work, &esp)?;
+            fs::write(etc.join("fw_env.config"), uboot::FW_ENV)?;
+        }
+    }
+    fs::write(etc.join("fstab"), "LABEL=ESP /efi vfat defaults 0 0\n")?;
+    fs::create_dir_all(etc.join("rootling"))?;
+    fs::write(etc.join("rootling/agent.conf"), "[boot]\ntimeout=0\n")?;
+    let mut install = host::command(&options.agent);
+    install.arg("--sysroot").arg(sysroot).args(["boot", "install", loader.agent_name()]);
+    host::output(&mut install).map(drop)
+}
+
+fn systemd_boot(arch: Arch) -> Result<PathBuf> {
+    let name = match arch {
+        Arch::X86_64 => "systemd-bootx64.efi",
+        _ => "systemd-bootaa64.efi",
+    };
+    let installed = format!("/usr/lib/systemd/efi/{name}");
+    let unpacked = std::env::var("ROOTLING_QEMU_FIRMWARE").map(|folder| format!("{folder}{installed}"));
+    let places: Vec<&str> = [unpacked.as_deref().ok(), Some(&*installed)].into_iter().flatten().collect();
+    host::file(&places, "systemd-boot-efi (of the guest's architecture)")
+}
+
+/// The folder of the only deployment.
+fn deployment(sysroot: &Path) -> Result<PathBuf> {
+    let folder = sysroot.join("ostree/deploy").join(STATEROOT).join("deploy");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
+        let path = entry?.path();
+        found.extend(path.is_dir().then_some(path));
+    }
+    ensure!(found.len() == 1, "{}: expected one deployment, got {}", folder.display(), found.len());
+    found.pop().context("there is one")
+}

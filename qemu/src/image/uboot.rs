@@ -1,0 +1,49 @@
+//! U-Boot's environment: what counts, and the commands that boot the first or the second deployment of `uEnv.txt`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::host;
+use crate::path::Arch;
+
+/// The file on the ESP; U-Boot is built to look for it there.
+pub const FILE: &str = "uboot.env";
+/// Its length in bytes: `CONFIG_ENV_SIZE`.
+pub const SIZE: usize = 0x40000;
+/// Where the device finds it.
+pub const FW_ENV: &str = "/efi/uboot.env 0x0 0x40000\n";
+
+/// The environment as text. The addresses are those of QEMU's machine `virt`.
+fn text(arch: Arch) -> String {
+    let boot = match arch {
+        Arch::Aarch64 => "booti",
+        _ => "bootz",
+    };
+    let try_one = |suffix: &str| {
+        format!(
+            "load virtio 0:3 ${{scriptaddr}} /boot/uEnv.txt; env import -t ${{scriptaddr}} ${{filesize}}; \
+             setenv bootargs ${{bootargs{suffix}}}; \
+             load virtio 0:3 ${{kernel_addr_r}} ${{kernel_image{suffix}}}; \
+             load virtio 0:3 ${{ramdisk_addr_r}} ${{ramdisk_image{suffix}}}; \
+             {boot} ${{kernel_addr_r}} ${{ramdisk_addr_r}}:${{filesize}} ${{fdt_addr}}; reset"
+        )
+    };
+    format!(
+        "fdt_addr=0x40000000\nscriptaddr=0x40200000\nkernel_addr_r=0x40400000\nramdisk_addr_r=0x44000000\n\
+         fdt_high=0xffffffff\ninitrd_high=0xffffffff\nbootdelay=0\nupgrade_available=0\nbootcount=0\nbootlimit=3\n\
+         bootcmd={}\naltbootcmd={}\n",
+        try_one(""),
+        try_one("2")
+    )
+}
+
+/// Makes the file.
+pub fn make(arch: Arch, work: &Path, esp: &Path) -> Result<()> {
+    let source = work.join("uboot.txt");
+    fs::write(&source, text(arch)).with_context(|| format!("write {}", source.display()))?;
+    let mut make = host::command("mkenvimage");
+    make.args(["-s", &SIZE.to_string(), "-o"]).arg(esp.join(FILE)).arg(&source);
+    host::output(&mut make).map(drop)
+}

@@ -1,0 +1,110 @@
+//! QEMU's command line for each path.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::host;
+use crate::path::{Arch, Loader, Path as BootPath};
+
+/// What runs the processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// QEMU itself.
+    Tcg,
+    /// The kernel.
+    Kvm,
+}
+
+/// What a machine is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Machine and loader.
+    pub path: BootPath,
+    /// The disk, which is written.
+    pub disk: PathBuf,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// What runs the processor.
+    pub accel: Accel,
+    /// A U-Boot that counts boots.
+    pub uboot: Option<PathBuf>,
+    /// Where variables of the firmware are kept over restarts of QEMU.
+    pub folder: PathBuf,
+}
+
+/// The command; its serial port is standard input and output.
+pub fn command(options: &Options) -> Result<Command> {
+    let Options { path, memory, .. } = options;
+    let (program, machine, cpu) = match path.arch {
+        Arch::X86_64 => ("qemu-system-x86_64", "q35,smm=off,graphics=off", "max"),
+        Arch::Aarch64 => ("qemu-system-aarch64", "virt", "cortex-a53"),
+        Arch::Armv7 => ("qemu-system-arm", "virt,highmem=off", "cortex-a15"),
+    };
+    let (accel, cpu) = match options.accel {
+        Accel::Tcg => ("tcg", cpu),
+        Accel::Kvm => ("kvm", "host"),
+    };
+    let mut command = host::command(program);
+    command.args(["-M", machine, "-accel", accel, "-cpu", cpu, "-m", &memory.to_string()]);
+    command.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nodefaults"]);
+    match path.loader {
+        Loader::Grub => {}
+        Loader::GrubEfi | Loader::SystemdBoot => {
+            let (code, vars) = uefi(path.arch)?;
+            let own = options.folder.join("efivars.fd");
+            if !own.exists() {
+                fs::copy(&vars, &own).with_context(|| format!("copy {}", vars.display()))?;
+            }
+            command.arg("-drive").arg(format!("if=pflash,format=raw,readonly=on,file={}", code.display()));
+            command.arg("-drive").arg(format!("if=pflash,format=raw,file={}", own.display()));
+        }
+        Loader::UBoot => {
+            let uboot =
+                options.uboot.as_ref().context("no U-Boot that counts boots: cargo xtask uboot makes one")?;
+            command.arg("-bios").arg(uboot).args(["-global", "virtio-mmio.force-legacy=false"]);
+        }
+        Loader::Extlinux => {
+            command.arg("-bios").arg(stock_uboot(path.arch)?);
+        }
+    }
+    let disk = options.disk.display();
+    command.arg("-drive").arg(format!("file={disk},format=raw,if=none,id=disk,cache=writeback"));
+    // U-Boot reads its environment before it knows of PCI
+    let bus = match path.loader {
+        Loader::UBoot | Loader::Extlinux => ["virtio-blk-device,drive=disk", "virtio-net-device,netdev=net"],
+        _ => ["virtio-blk-pci,drive=disk,bootindex=0", "virtio-net-pci,netdev=net,romfile="],
+    };
+    command.args(["-device", bus[0], "-netdev", "user,id=net", "-device", bus[1]]);
+    Ok(command)
+}
+
+/// The firmware, and the variables that it starts with.
+fn uefi(arch: Arch) -> Result<(PathBuf, PathBuf)> {
+    match arch {
+        Arch::X86_64 => Ok((
+            host::file(&["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd"], "ovmf")?,
+            host::file(&["/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/OVMF/OVMF_VARS.fd"], "ovmf")?,
+        )),
+        _ => Ok((
+            host::file(&["/usr/share/AAVMF/AAVMF_CODE.fd"], "qemu-efi-aarch64")?,
+            host::file(&["/usr/share/AAVMF/AAVMF_VARS.fd"], "qemu-efi-aarch64")?,
+        )),
+    }
+}
+
+fn stock_uboot(arch: Arch) -> Result<PathBuf> {
+    let name = match arch {
+        Arch::Aarch64 => "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
+        _ => "/usr/lib/u-boot/qemu_arm/u-boot.bin",
+    };
+    host::file(&[name], "u-boot-qemu")
+}
+
+/// A copy of an image; holes stay holes.
+pub fn copy(base: &Path, to: &Path) -> Result<()> {
+    let mut copy = host::command("cp");
+    host::output(copy.args(["--sparse=always", "--reflink=auto"]).arg(base).arg(to)).map(drop)
+}

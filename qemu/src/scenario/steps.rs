@@ -1,0 +1,191 @@
+//! The scenarios, step by step.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{Scenario, Stage};
+use crate::machine::marker::{Booted, json};
+
+/// Tries of each update: the fewest that show that the loader counts.
+const TRIES: u32 = 2;
+/// Cuts of the power before the update is let through.
+const CUTS: usize = 4;
+/// An update takes about so long on an emulated machine.
+const LONGEST_MS: u64 = 8000;
+
+/// Plays one.
+pub fn play(scenario: Scenario, stage: &mut Stage) -> Result<()> {
+    stage.arrives(&stage.base.clone(), false)?;
+    stage.name_server()?;
+    match scenario {
+        Scenario::Upgrade => upgrade(stage),
+        Scenario::Panic if !stage.path.loader.counts() => refused(stage),
+        Scenario::Panic => falls_back(stage, "panics"),
+        Scenario::FailedCheck if !stage.path.loader.counts() => fails_uncounted(stage),
+        Scenario::FailedCheck => falls_back(stage, "failed-check"),
+        Scenario::DeadAgent => falls_back(stage, "dead-agent"),
+        Scenario::Rollback => rollback(stage),
+        Scenario::Chain => chain(stage),
+        Scenario::PowerCut => power_cut(stage),
+    }
+}
+
+fn upgrade(stage: &mut Stage) -> Result<()> {
+    let new = stage.publish("good-2")?;
+    stage.updates_to(&new)?;
+    // and it stays
+    stage.machine.reboot()?;
+    stage.arrives(&new, false)?;
+    stage.machine.expect("rootling upgrade", 77)?;
+    Ok(())
+}
+
+/// The loader gives the update its tries, then boots what was confirmed, with no help of the update.
+fn falls_back(stage: &mut Stage, name: &str) -> Result<()> {
+    let bad = stage.publish(name)?;
+    stage.machine.expect(&format!("rootling upgrade --tries={TRIES}"), 0)?;
+    stage.machine.reboot()?;
+    for _ in 0..TRIES {
+        match name {
+            "panics" => stage.machine.panics()?,
+            _ => {
+                let booted = stage.machine.booted()?;
+                same(&booted, &bad, true)?;
+                stage.machine.restarts();
+            }
+        }
+    }
+    let base = stage.base.clone();
+    stage.arrives(&base, false)?;
+    let status = stage.status()?;
+    let failed = status["failed"].as_array().context("boot status: expected a list of what failed")?;
+    ensure!(
+        failed.iter().any(|entry| entry["checksum"] == bad.as_str()),
+        "the deny list has no {bad}: {status}"
+    );
+    // not again by itself
+    stage.machine.expect("rootling upgrade", 77)?;
+    Ok(())
+}
+
+/// Without counting a trial is refused, and nothing changes.
+fn refused(stage: &mut Stage) -> Result<()> {
+    stage.publish("panics")?;
+    let printed = stage.machine.expect(&format!("rootling upgrade --tries={TRIES}"), 1)?;
+    ensure!(
+        printed.iter().any(|line| line.contains("counts no boots") || line.contains("--tries=0")),
+        "expected a refusal that names the reason, got {printed:?}"
+    );
+    stage.machine.reboot()?;
+    let base = stage.base.clone();
+    stage.arrives(&base, false)
+}
+
+/// Armed although nothing counts: the failed check itself takes the update off the menu.
+fn fails_uncounted(stage: &mut Stage) -> Result<()> {
+    let bad = stage.publish("failed-check")?;
+    stage.machine.expect("rootling upgrade --tries=0", 0)?;
+    stage.machine.expect("rootling boot arm --tries=1 --anyway", 0)?;
+    stage.machine.reboot()?;
+    let booted = stage.machine.booted()?;
+    same(&booted, &bad, true)?;
+    stage.machine.restarts();
+    let base = stage.base.clone();
+    stage.arrives(&base, false)
+}
+
+fn rollback(stage: &mut Stage) -> Result<()> {
+    let new = stage.publish("good-2")?;
+    stage.updates_to(&new)?;
+    stage.machine.expect("rootling rollback", 0)?;
+    stage.machine.reboot()?;
+    let base = stage.base.clone();
+    stage.arrives(&base, false)
+}
+
+/// Whatever moment the power goes at, the old or the new system boots, and the update gets there in the end.
+fn power_cut(stage: &mut Stage) -> Result<()> {
+    let new = stage.publish("good-2")?;
+    for _ in 0..CUTS {
+        stage.machine.begin(&format!("rootling upgrade --tries={TRIES}"))?;
+        stage.machine.pass(moment())?;
+        stage.machine.cut_power(&stage.options, &stage.log)?;
+        let booted = stage.machine.booted()?;
+        ensure!(
+            booted.commit == stage.base || booted.commit == new,
+            "expected {} or {new}, got {}",
+            stage.base,
+            booted.commit
+        );
+        stage.machine.ready()?;
+        if booted.commit == new {
+            return Ok(());
+        }
+    }
+    stage.updates_to(&new)
+}
+
+/// A random moment of an update.
+fn moment() -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(u64::from(now.subsec_micros()) % LONGEST_MS)
+}
+
+fn chain(stage: &mut Stage) -> Result<()> {
+    for name in ["good-2", "good-3"] {
+        let new = stage.publish(name)?;
+        stage.updates_to(&new)?;
+    }
+    Ok(())
+}
+
+impl Stage {
+    /// Waits for a guest that runs this commit, and for its shell.
+    fn arrives(&mut self, commit: &str, on_trial: bool) -> Result<()> {
+        let booted = self.machine.booted()?;
+        same(&booted, commit, on_trial)?;
+        self.machine.ready()
+    }
+
+    /// The guest learns where this machine serves the repo.
+    fn name_server(&mut self) -> Result<()> {
+        let command = format!("rootling remote add origin {} --force {}", self.url, self.policy);
+        self.machine.expect(&command, 0).map(drop)
+    }
+
+    fn publish(&mut self, name: &str) -> Result<String> {
+        self.repo.publish(&self.compose, name)
+    }
+
+    /// An update that proves itself.
+    fn updates_to(&mut self, new: &str) -> Result<()> {
+        let tries = if self.path.loader.counts() { TRIES } else { 0 };
+        self.machine.expect(&format!("rootling upgrade --tries={tries}"), 0)?;
+        self.machine.reboot()?;
+        self.arrives(new, tries > 0)?;
+        let status = self.status()?;
+        ensure!(status["outcome"] == "nothing" && status["armed"].is_null(), "not confirmed: {status}");
+        Ok(())
+    }
+
+    fn status(&mut self) -> Result<Value> {
+        json(&self.machine.expect("rootling boot status --json", 0)?)
+    }
+}
+
+fn same(booted: &Booted, commit: &str, on_trial: bool) -> Result<()> {
+    ensure!(
+        booted.commit == commit && booted.on_trial == on_trial,
+        "expected {commit} {}, got {} {}",
+        state(on_trial),
+        booted.commit,
+        state(booted.on_trial)
+    );
+    Ok(())
+}
+
+fn state(on_trial: bool) -> &'static str {
+    if on_trial { "on trial" } else { "confirmed" }
+}
