@@ -46,7 +46,12 @@ pub fn sync_file_system(path: &Path) -> Result<()> {
 pub fn checkpoint(path: &Path) -> Result<()> {
     let dir = File::open(path).map_err(Error::io("open", path))?;
     match crate::sys::checkpoint(dir.as_fd()) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOTTY | libc::EPERM)) => {
+        Err(error)
+            if matches!(
+                error.raw_os_error(),
+                Some(libc::EOPNOTSUPP | libc::ENOTTY | libc::ENOSYS | libc::EPERM)
+            ) =>
+        {
             log::debug!("{}: its journal, if any, stays as it is: {error}", path.display());
             Ok(())
         }
