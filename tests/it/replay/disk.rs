@@ -29,6 +29,7 @@ pub struct Kind {
     pub without_flush: &'static str,
     /// Two disks with one identity cannot be mounted at the same time.
     pub one_at_a_time: bool,
+    pub u_boot_reads: bool,
 }
 
 pub const EXT4: Kind = Kind {
@@ -45,6 +46,7 @@ pub const EXT4: Kind = Kind {
     options: "loop",
     without_flush: "nobarrier",
     one_at_a_time: false,
+    u_boot_reads: true,
 };
 
 pub const BTRFS: Kind = Kind {
@@ -55,6 +57,7 @@ pub const BTRFS: Kind = Kind {
     options: "loop",
     without_flush: "nobarrier",
     one_at_a_time: true,
+    u_boot_reads: true,
 };
 
 pub const XFS: Kind = Kind {
@@ -65,6 +68,7 @@ pub const XFS: Kind = Kind {
     options: "loop,nouuid",
     without_flush: "",
     one_at_a_time: false,
+    u_boot_reads: false,
 };
 
 pub const F2FS: Kind = Kind {
@@ -75,6 +79,7 @@ pub const F2FS: Kind = Kind {
     options: "loop",
     without_flush: "nobarrier",
     one_at_a_time: false,
+    u_boot_reads: false,
 };
 
 /// Names what is missing here for a replay; root and two devices cannot be installed.
@@ -149,8 +154,14 @@ fn mount(source: &Path, at: &Path, options: &str) -> Result<Mounted, String> {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        if !Command::new("umount").arg(&self.0).output().is_ok_and(|output| output.status.success()) {
-            let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+        let start = Instant::now();
+        // a child that another thread starts holds all open files for a moment, between fork and exec
+        while !Command::new("umount").arg(&self.0).output().is_ok_and(|output| output.status.success()) {
+            if start.elapsed() > PATIENCE {
+                let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }

@@ -43,6 +43,9 @@ pub fn judge(
     let is_tree = |boot: &&Bootable| at.join(&boot.path).canonicalize().is_ok_and(|path| path == tree);
     let chosen = boots.iter().find(is_tree).ok_or_else(|| format!("{link} is on no list"))?;
     let is_new = scene.allows(&chosen.commit, &choice)?;
+    if state.is_last && !is_new {
+        return Err(format!("the agent was done, and the loader still chooses {}", chosen.title));
+    }
 
     if goes_on {
         go_on(scene, &at, &chosen.commit)?;

@@ -12,6 +12,8 @@ pub struct State {
     /// After which flush, and which of the writes that followed it.
     pub what: String,
     pub image: Image,
+    /// Nothing that was written is missing.
+    pub is_last: bool,
 }
 
 /// A fixed sequence, so that a failure can be repeated.
@@ -23,6 +25,8 @@ impl Random {
         (self.0 >> 33) % end.max(1)
     }
 }
+
+const ALL: &str = "all that was written";
 
 /// The disk at a flush, and the writes between it and the next.
 struct Span<'a> {
@@ -61,15 +65,16 @@ pub fn states(base: &Image, log: &[Entry], limit: usize, seed: u64) -> Vec<State
     let (mut seen, mut states, mut random) = (HashSet::new(), Vec::new(), Random(seed));
     let mut add = |what: String, image: Image| {
         if seen.insert(image.checksum()) {
-            states.push(State { what, image });
+            let is_last = what == ALL;
+            states.push(State { what, image, is_last });
         }
         states.len()
     };
     let stride = (spans.len() * 2).div_ceil(limit).max(1);
+    add(ALL.into(), all(spans.last().unwrap()));
     for (at, span) in spans.iter().enumerate().step_by(stride) {
         add(format!("flush {at}"), span.durable.clone());
     }
-    add("all".into(), all(spans.last().unwrap()));
     let open: Vec<_> = spans.iter().enumerate().filter(|(_, span)| !span.writes.is_empty()).collect();
     // a span of few writes has few parts: it gives up after some that were there before
     for round in 0..limit * 4 / open.len().max(1) + 4 {
