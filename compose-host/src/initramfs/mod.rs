@@ -41,7 +41,7 @@ const LOAD: &str = "lib/rootling/modules.load";
 pub const PROGRAM: &str = "/usr/lib/rootling/rootling-prepare-root";
 
 /// What finds and mounts a root on common machines; a kernel that lacks one of these is not asked for it.
-const STORAGE: [&str; 24] = [
+pub const STORAGE: [&str; 24] = [
     "virtio_pci",
     "virtio_mmio",
     "virtio_blk",

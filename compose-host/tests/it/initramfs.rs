@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rootling_compose::initramfs::{Compression, Options, Program, make};
+use rootling_compose::initramfs::{Compression, Options, Program, STORAGE, make};
 use rootling_compose::postprocess;
 use rootling_compose::root::Root;
 
@@ -38,6 +38,38 @@ fn list(folder: &Path, name: &str) -> BTreeSet<(String, BTreeSet<String>)> {
     lines.map(words).collect()
 }
 
+/// The archive's list of modules; each is in the archive, and after all that it needs.
+fn loaded(archive: &[u8], tree: &Path) -> Vec<String> {
+    let members = said(Command::new("cpio").args(["-t", "--quiet"]), archive);
+    let members: BTreeSet<&str> = members.lines().collect();
+    for name in ["init", "dev/console", "sysroot", "lib/firmware/me4000_firmware.bin"] {
+        assert!(members.contains(name), "{name}: {members:#?}");
+    }
+    let mut cpio = Command::new("cpio");
+    let load = said(cpio.args(["-i", "--quiet", "--to-stdout", "lib/rootling/modules.load"]), archive);
+    let load: Vec<String> = load.lines().map(str::to_owned).collect();
+    for (index, path) in load.iter().enumerate() {
+        assert!(members.contains(&path[1..]), "{path}: {members:#?}");
+        let depends = said(Command::new("modinfo").args(["-F", "depends"]).arg(tree.join(&path[1..])), b"");
+        for needed in depends.trim().split(',').filter(|name| !name.is_empty()) {
+            let needed = format!("/{}.ko", needed.replace('-', "_"));
+            let place = load.iter().position(|one| one.replace('-', "_").ends_with(&needed));
+            assert!(place.is_none_or(|place| place < index), "{path} before {needed}");
+        }
+    }
+    load
+}
+
+/// What modprobe would load; nothing for a name that the kernel lacks.
+fn modprobe(tree: &Path, version: &str, name: &str) -> Vec<String> {
+    let mut modprobe = Command::new("modprobe");
+    modprobe.arg("-d").arg(tree).args(["-S", version, "-C", "/nonexistent", "--show-depends", name]);
+    let output = modprobe.stderr(Stdio::null()).output().expect("modprobe is missing: apt-get install kmod");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let paths = text.lines().filter_map(|line| line.strip_prefix("insmod ")).map(str::trim);
+    paths.map(|path| path.strip_prefix(tree.to_str().unwrap()).unwrap().to_owned()).collect()
+}
+
 #[test]
 fn modules_are_those_of_kmod_in_an_order_that_loads() {
     let kernel: Vec<_> =
@@ -46,21 +78,22 @@ fn modules_are_those_of_kmod_in_an_order_that_loads() {
     rpms::unpack(dir.path(), &kernel).unwrap();
     let tree = Root::open(dir.path()).unwrap();
     tree.symlink("usr/lib", "lib").unwrap();
-    tree.write("usr/lib/firmware/qed/qed_init_values_zipped-8.42.2.0.bin", b"firmware", 0o644).unwrap();
+    tree.write("usr/lib/firmware/me4000_firmware.bin", b"firmware", 0o644).unwrap();
     let version = tree.list("usr/lib/modules").unwrap().remove(0).0;
     let folder = dir.path().join("usr/lib/modules").join(&version);
-    // named as an RPM's ghosts, and not there
-    for name in ["modules.dep", "modules.alias", "modules.softdep"] {
-        assert!(!folder.join(name).exists(), "{name}");
-    }
-    // static on Debian, and on every machine
-    let program = Program::Host("/usr/sbin/ldconfig".into());
-    let modules = ["qede", "iscsi_tcp", "nls-cp437", "btrfs"].map(str::to_owned).to_vec();
-    let basearch = "x86_64".to_owned();
-    let mut options = Options { modules, program, compression: Compression::None, basearch };
-    let first = make(&tree, &version, &options).unwrap();
-
     let lists = ["modules.dep", "modules.alias", "modules.softdep"];
+    assert!(lists.iter().all(|name| !folder.join(name).exists()));
+    // one with firmware, soft dependencies before and after, an alias among them
+    let names = ["me4000", "xt_LOG", "mpls-iptunnel", "xts"];
+    let mut options = Options {
+        modules: names.map(str::to_owned).to_vec(),
+        // static on Debian, and on every machine
+        program: Program::Host("/usr/sbin/ldconfig".into()),
+        compression: Compression::None,
+        basearch: "x86_64".to_owned(),
+    };
+
+    let by_ours = make(&tree, &version, &options).unwrap();
     let ours: BTreeMap<_, _> = lists.iter().map(|name| (*name, list(&folder, name))).collect();
     said(Command::new("depmod").arg("-b").arg(dir.path()).arg(&version), b"");
     for name in lists {
@@ -68,74 +101,27 @@ fn modules_are_those_of_kmod_in_an_order_that_loads() {
         let differ: Vec<_> = ours[name].symmetric_difference(&theirs).take(5).collect();
         assert!(differ.is_empty() && !theirs.is_empty(), "{name}: {differ:#?}");
     }
-    assert!(make(&tree, &version, &options).unwrap() == first, "other bytes from depmod's own lists");
+    let by_theirs = make(&tree, &version, &options).unwrap();
+    assert!(by_theirs == make(&tree, &version, &options).unwrap(), "the same tree, other bytes");
 
-    let members = said(Command::new("cpio").args(["-t", "--quiet"]), &first);
-    let members: BTreeSet<&str> = members.lines().collect();
-    for name in ["init", "dev/console", "sysroot", "lib/firmware/qed/qed_init_values_zipped-8.42.2.0.bin"] {
-        assert!(members.contains(name), "{name}: {members:#?}");
+    let all = STORAGE.iter().chain(&names);
+    let mut wanted: BTreeSet<String> = all.flat_map(|name| modprobe(dir.path(), &version, name)).collect();
+    assert!(wanted.len() > 20, "{wanted:#?}");
+    for archive in [&by_ours, &by_theirs] {
+        let load = loaded(archive, dir.path());
+        assert_eq!(load.iter().cloned().collect::<BTreeSet<_>>(), wanted);
+        assert_eq!(load.len(), wanted.len(), "one is loaded twice");
     }
-    let load = said(
-        Command::new("cpio").args(["-i", "--quiet", "--to-stdout", "lib/rootling/modules.load"]),
-        &first,
-    );
-    let load: Vec<&str> = load.lines().collect();
-    assert!(load.iter().all(|path| members.contains(&path[1..])), "{load:#?}");
 
-    let known = [
-        "virtio_pci",
-        "virtio_mmio",
-        "virtio_blk",
-        "virtio_scsi",
-        "sd_mod",
-        "ahci",
-        "nvme",
-        "xhci_pci",
-        "ehci_pci",
-        "usb_storage",
-        "uas",
-        "ext4",
-        "vfat",
-        "overlay",
-        "qede",
-        "iscsi_tcp",
-        "nls-cp437",
-        "btrfs",
-    ];
-    let mut theirs = BTreeSet::new();
-    for name in known {
-        // a name that this kernel lacks makes modprobe fail
-        let mut modprobe = Command::new("modprobe");
-        modprobe.arg("-d").arg(dir.path()).args([
-            "-S",
-            &version,
-            "-C",
-            "/nonexistent",
-            "--show-depends",
-            name,
-        ]);
-        let output = modprobe.stderr(Stdio::null()).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let paths = text.lines().filter_map(|line| line.strip_prefix("insmod ")).map(str::trim);
-        let under = dir.path().to_str().unwrap();
-        let paths: Vec<String> = paths.map(|path| path.strip_prefix(under).unwrap().to_owned()).collect();
-        let places: Vec<_> = paths.iter().map(|path| load.iter().position(|one| one == path)).collect();
-        assert!(places.iter().all(Option::is_some), "{name}: {paths:#?} in {load:#?}");
-        theirs.extend(paths);
-    }
-    let ours: BTreeSet<String> = load.iter().map(|path| (*path).to_owned()).collect();
-    assert_eq!(ours, theirs);
-    assert!(ours.len() > 15, "{ours:#?}");
-    // each after all that it needs
-    for (index, path) in load.iter().enumerate() {
-        let mut modinfo = Command::new("modinfo");
-        let depends = said(modinfo.args(["-F", "depends"]).arg(dir.path().join(&path[1..])), b"");
-        for needed in depends.trim().split(',').filter(|name| !name.is_empty()) {
-            let needed = format!("/{}.ko", needed.replace('-', "_"));
-            let place = load.iter().position(|one| one.replace('-', "_").ends_with(&needed));
-            assert!(place.is_none_or(|place| place < index), "{path} before {needed}");
-        }
-    }
+    // kmod follows the first of several lines; all of them here, where no modprobe is to be called later
+    options.modules.push("ksmbd".into());
+    wanted.extend(modprobe(dir.path(), &version, "ksmbd"));
+    let soft = std::fs::read_to_string(folder.join("modules.softdep")).unwrap();
+    let soft: Vec<&str> = soft.lines().filter_map(|line| line.strip_prefix("softdep ksmbd pre: ")).collect();
+    assert!(soft.len() > 3, "{soft:?}");
+    wanted.extend(soft.iter().flat_map(|name| modprobe(dir.path(), &version, name)));
+    let by_theirs = make(&tree, &version, &options).unwrap();
+    assert_eq!(BTreeSet::from_iter(loaded(&by_theirs, dir.path())), wanted);
 
     // the same by the manifest's way, in the default compression
     let image = format!("usr/lib/modules/{version}/initramfs.img");
@@ -146,7 +132,7 @@ fn modules_are_those_of_kmod_in_an_order_that_loads() {
     let mut plain = Vec::new();
     let bytes = std::fs::read(dir.path().join(image)).unwrap();
     flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut plain).unwrap();
-    assert!(plain == first, "{} bytes, expected {}", plain.len(), first.len());
+    assert!(plain == by_theirs, "{} bytes, expected {}", plain.len(), by_theirs.len());
 
     options.modules.push("no-such-module".into());
     let error = make(&tree, &version, &options).unwrap_err().to_string();
