@@ -81,7 +81,7 @@ fn chunks_and_fallbacks_of_ostree_are_read_too() {
         noise[300_000] = version;
         fs::write(tree.join("usr/noise"), &noise).unwrap();
         noise.iter_mut().for_each(|byte| *byte ^= version);
-        fs::write(tree.join("usr/fresh"), &[&noise[..], &noise].concat()).unwrap();
+        fs::write(tree.join("usr/fresh"), [&noise[..], &noise].concat()).unwrap();
         let (time, dir) = (format!("--timestamp=@{version}000"), format!("--tree=dir={}", text(&tree)));
         let args = ["commit", "--repo", text(&fixture.remote), "-b", REF, &time, &dir];
         let commit = Checksum::parse_hex(ostree(&args).trim()).unwrap();
