@@ -67,7 +67,7 @@ fn group(data: &[u8]) {
         (*stream, rest) = rest.split_at(length);
     }
     let [control, gaps, values, inserts] = streams.map(<[u8]>::to_vec);
-    let coded = rootling_delta::make::Coded { size: SIZE, control, gaps, values, inserts };
+    let coded = rootling_delta::make::Coded { size: SIZE, profile: 1, control, gaps, values, inserts };
     let packed = pack(Backend::Deflate, [&coded]);
     decode(&packed.header, &packed.bytes, rest);
 }

@@ -67,10 +67,11 @@ impl Cache {
     }
 }
 
-/// Five lengths, the four streams, and the checksum of all that.
+/// The profile, five lengths, the four streams, and the checksum of all that.
 fn encode(coded: &Coded) -> Vec<u8> {
     let streams = [&coded.control, &coded.gaps, &coded.values, &coded.inserts];
-    let mut bytes = coded.size.to_le_bytes().to_vec();
+    let mut bytes = u64::from(coded.profile).to_le_bytes().to_vec();
+    bytes.extend(coded.size.to_le_bytes());
     streams.iter().for_each(|stream| bytes.extend((stream.len() as u64).to_le_bytes()));
     streams.iter().for_each(|stream| bytes.extend_from_slice(stream));
     let checksum = Checksum::of(&bytes);
@@ -83,9 +84,10 @@ fn decode(bytes: &[u8]) -> Option<Coded> {
     if Checksum::of(body).0 != *checksum {
         return None;
     }
-    let (lengths, mut rest) = body.split_at_checked(40)?;
+    let (lengths, mut rest) = body.split_at_checked(48)?;
     let mut lengths =
         lengths.chunks_exact(8).map(|chunk| u64::from_le_bytes(chunk.try_into().expect("8 bytes")));
+    let profile = u32::try_from(lengths.next()?).ok()?;
     let size = lengths.next()?;
     let mut streams = [const { Vec::new() }; 4];
     for (stream, length) in streams.iter_mut().zip(lengths) {
@@ -93,7 +95,7 @@ fn decode(bytes: &[u8]) -> Option<Coded> {
         (*stream, rest) = (taken.to_vec(), after);
     }
     let [control, gaps, values, inserts] = streams;
-    Some(Coded { size, control, gaps, values, inserts })
+    Some(Coded { size, profile, control, gaps, values, inserts })
 }
 
 #[cfg(test)]
@@ -106,7 +108,7 @@ mod tests {
         let cache = Cache::new(dir.path().join("cache"));
         let (a, b) = (Checksum([1; 32]), Checksum([2; 32]));
         let (control, gaps, values, inserts) = (vec![1], vec![], vec![2, 3], vec![4; 300]);
-        let coded = Coded { size: 9, control, gaps, values, inserts };
+        let coded = Coded { size: 9, profile: 2, control, gaps, values, inserts };
         assert_eq!(cache.get(Some(&a), &b), None);
         cache.put(Some(&a), &b, &coded);
         assert_eq!(cache.get(Some(&a), &b), Some(coded));

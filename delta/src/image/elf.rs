@@ -108,6 +108,7 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
         _ => return None,
     };
     let machine = match (u16_at(&head, 18)?, class.word) {
+        (3, 4) => Machine::I386,
         (40, 4) => Machine::Arm,
         (62, 8) => Machine::X86_64,
         (183, 8) => Machine::Aarch64,
@@ -211,9 +212,10 @@ fn rule(section: &Section, machine: Machine, relocatable: bool) -> Rule {
     if section.file_size == 0 {
         return Rule::Bytes;
     }
+    let narrow = matches!(machine, Machine::Arm | Machine::I386);
     match (section.kind, section.name.as_slice()) {
-        (SHT_RELA, _) if machine != Machine::Arm => Rule::Rela,
-        (SHT_REL, _) if machine == Machine::Arm => Rule::Rel,
+        (SHT_RELA, _) if !narrow => Rule::Rela,
+        (SHT_REL, _) if narrow => Rule::Rel,
         (SHT_ARM_EXIDX, _) if !relocatable => Rule::Exceptions,
         (SHT_SYMTAB | SHT_DYNSYM, _) => Rule::Symbols,
         (SHT_PROGBITS | SHT_X86_64_UNWIND, b".eh_frame") if machine != Machine::Arm => Rule::Frames,
@@ -221,9 +223,11 @@ fn rule(section: &Section, machine: Machine, relocatable: bool) -> Rule {
         (SHT_PROGBITS, b".eh_frame_hdr") if machine != Machine::Arm => Rule::FrameIndex,
         _ if relocatable || !section.is_alloc() => Rule::Bytes,
         (SHT_PROGBITS, _) if section.is_code() && machine == Machine::X86_64 => Rule::CodeX86,
+        (SHT_PROGBITS, _) if section.is_code() && machine == Machine::I386 => Rule::CodeI386,
         (SHT_PROGBITS, _) if section.is_code() && machine == Machine::Arm => Rule::CodeThumb,
         (SHT_PROGBITS, _) if section.is_code() => Rule::CodeAarch64,
         (SHT_PROGBITS, _) if section.flags & SHF_WRITE == 0 && machine == Machine::Arm => Rule::Bytes,
+        (SHT_PROGBITS, _) if section.flags & SHF_WRITE == 0 && machine == Machine::I386 => Rule::ReadOnlyI386,
         (SHT_PROGBITS, _) if section.flags & SHF_WRITE == 0 => Rule::ReadOnly,
         (SHT_PROGBITS | SHT_DYNAMIC | SHT_INIT_ARRAY..=SHT_PREINIT_ARRAY, _) => Rule::Words,
         _ => Rule::Bytes,

@@ -26,6 +26,7 @@ pub(crate) const NO_BYTES: u64 = 1 << 53;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Machine {
     X86_64,
+    I386,
     Aarch64,
     Arm,
 }

@@ -6,7 +6,7 @@ use crate::copymap::{Copy, CopyMap, MAX_COPIES, MAX_FILE};
 use crate::error::Result;
 use crate::file::{COPIED, INSERTED, PREDICTED};
 use crate::image::layout::Layout;
-use crate::image::{self, Image};
+use crate::image::{self, Image, Machine};
 use crate::io::Sink;
 use crate::predict::Predictor;
 use crate::rebuild::{Corrector, Model, rebuild};
@@ -17,6 +17,8 @@ use crate::rules::Context;
 pub struct Coded {
     /// Length of the new file.
     pub size: u64,
+    /// The lowest profile that reads it.
+    pub profile: u32,
     /// Method, layout, copies.
     pub control: Vec<u8>,
     /// Lengths of right runs.
@@ -62,7 +64,8 @@ pub fn code(old: &[u8], new: &[u8]) -> Result<Coded> {
 }
 
 fn inserted(new: &[u8]) -> Coded {
-    Coded { size: new.len() as u64, control: vec![INSERTED as u8], inserts: new.to_vec(), ..Coded::default() }
+    let (size, control) = (new.len() as u64, vec![INSERTED as u8]);
+    Coded { size, profile: 1, control, inserts: new.to_vec(), ..Coded::default() }
 }
 
 fn plain(old: &[u8], new: &[u8]) -> Result<Coded> {
@@ -106,7 +109,9 @@ fn finish(
         signed(&mut control, copy.from().wrapping_sub(expected));
     }
     let copies = CopyMap::new(copies);
-    let coded = Coded { size: new.len() as u64, control, ..Coded::default() };
+    let is_new = predicted.is_some_and(|(image, _)| image.machine == Machine::I386);
+    let profile = if is_new { 2 } else { 1 };
+    let coded = Coded { size: new.len() as u64, profile, control, ..Coded::default() };
     let mut recorder = Recorder { new, at: 0, clean: 0, coded };
     let model = predicted.map(|(image, layout)| Model {
         context: Context::new(&old, image, layout),

@@ -4,7 +4,7 @@ use super::sources::{Old, join};
 use super::{Coded, code, pack};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::header::{Header, PROFILE};
+use crate::header::Header;
 use crate::tree::{Base, Change, Dir, Edit, Meta, Object};
 use rootling_object::content::PREFIX_SIZE;
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
@@ -146,8 +146,9 @@ pub fn make(
         Object { checksum: object.checksum.0, header: header as u32, size, source: object.source.clone() }
     });
     let objects_list = list.collect();
+    let profile = order.iter().filter_map(|object| Some(object.coded.as_ref()?.profile)).max().unwrap_or(1);
     let header = Header {
-        profile: PROFILE,
+        profile,
         from: from.map(|from| from.0),
         to: to.0,
         commit,

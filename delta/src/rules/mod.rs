@@ -9,14 +9,19 @@ mod aarch64;
 #[cfg(not(feature = "aarch64"))]
 #[path = "disabled.rs"]
 mod aarch64;
-#[cfg(feature = "arm")]
+#[cfg(any(feature = "arm", feature = "x86"))]
 mod arm;
-#[cfg(not(feature = "arm"))]
+#[cfg(not(any(feature = "arm", feature = "x86")))]
 #[path = "disabled.rs"]
 mod arm;
 mod checkpoints;
 mod frames;
 mod headers;
+#[cfg(feature = "x86")]
+mod i386;
+#[cfg(not(feature = "x86"))]
+#[path = "disabled_context.rs"]
+mod i386;
 mod relocations;
 mod symbols;
 pub(crate) mod tables;
@@ -46,6 +51,7 @@ pub(crate) enum Rule {
     #[default]
     Bytes,
     CodeX86,
+    CodeI386,
     CodeAarch64,
     KernelAarch64,
     CodeThumb,
@@ -58,6 +64,7 @@ pub(crate) enum Rule {
     Types,
     Words,
     ReadOnly,
+    ReadOnlyI386,
     ElfHeader,
     SectionTable,
 }
@@ -68,6 +75,8 @@ pub(crate) struct Context<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) tables: tables::Tables,
     checkpoints: checkpoints::Checkpoints,
+    /// Address of the global offset table of a 32-bit x86 file.
+    offset_table: Option<u64>,
     pub(crate) peek: Peek<'a>,
     pub(crate) far: Peek<'a>,
 }
@@ -81,7 +90,8 @@ impl<'a> Context<'a> {
             _ => tables::Tables::default(),
         };
         let checkpoints = checkpoints::Checkpoints::new(image, &mut peek);
-        Context { image, layout, tables, checkpoints, peek, far: Peek::far(file) }
+        let offset_table = if image.machine == Machine::I386 { i386::offset_table(image) } else { None };
+        Context { image, layout, tables, checkpoints, offset_table, peek, far: Peek::far(file) }
     }
 
     /// The new address that stands for the start of the old section `number` and for nothing else.
@@ -100,6 +110,8 @@ impl<'a> Context<'a> {
             Rule::CodeAarch64 => return aarch64::scan(image, section, window, found),
             Rule::KernelAarch64 => return aarch64::scan_kernel(image, section, window, found),
             Rule::CodeThumb => return thumb::scan(image, section, window, found),
+            Rule::CodeI386 => i386::scan,
+            Rule::ReadOnlyI386 => i386::scan_read_only,
             Rule::Rel => arm::scan_rel,
             Rule::Exceptions => arm::scan_index,
             Rule::Rela => relocations::scan,

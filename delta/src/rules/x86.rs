@@ -12,10 +12,10 @@ use crate::num::{extend32, u8_at, u32_at, wide};
 const LONGEST: usize = 14;
 
 /// What the ModRM byte of an opcode leads to: nothing, or an operand followed by so many immediate bytes.
-type Operand = Option<u8>;
+pub(super) type Operand = Option<u8>;
 
 /// One-byte opcodes whose operand may be RIP-relative.
-fn plain(opcode: u8, modrm: u8) -> Operand {
+pub(super) fn plain(opcode: u8, modrm: u8) -> Operand {
     match opcode {
         0x00..=0x3b if opcode & 7 < 4 => Some(0),
         0x63 | 0x84..=0x8b | 0x8d | 0xd0..=0xd3 | 0xd8..=0xdf | 0xfe | 0xff => Some(0),
@@ -28,7 +28,7 @@ fn plain(opcode: u8, modrm: u8) -> Operand {
 }
 
 /// Opcodes after 0F, or in the VEX and EVEX map 1.
-fn two_byte(opcode: u8) -> Operand {
+pub(super) fn two_byte(opcode: u8) -> Operand {
     match opcode {
         0x70..=0x73 | 0xa4 | 0xac | 0xba | 0xc2 | 0xc4..=0xc6 => Some(1),
         0x00 | 0x01 | 0x0d | 0x10..=0x1f | 0x28..=0x2f | 0x40..=0x6f | 0x74..=0x76 | 0x7c..=0x7f => Some(0),

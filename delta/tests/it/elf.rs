@@ -25,6 +25,13 @@ pub enum Machine {
     X86,
     Aarch64,
     Thumb,
+    I386,
+}
+
+impl Machine {
+    fn is_narrow(self) -> bool {
+        matches!(self, Machine::Thumb | Machine::I386)
+    }
 }
 
 struct Section {
@@ -82,6 +89,18 @@ pub fn library(machine: Machine, functions: usize, grown: &[usize]) -> Vec<u8> {
                     );
                     text.extend((0x9100_0063 | (datum as u32 & 0xfff) << 10).to_le_bytes());
                 }
+                (Machine::I386, 0) => {
+                    text.push(0xe8);
+                    text.extend((callee.wrapping_sub(place + 5) as u32).to_le_bytes());
+                    text.extend(random.bytes(3));
+                }
+                (Machine::I386, 1) => {
+                    // LEA from the global offset table in EBX, to data or to code
+                    let target = if random.below(2) == 0 { datum / 2 + data_at / 2 } else { callee };
+                    text.extend([0x8d, 0x83]);
+                    text.extend((target.wrapping_sub(data_at) as u32).to_le_bytes());
+                    text.extend([0x90; 2]);
+                }
                 (Machine::Thumb, 0 | 1) => {
                     text.extend(thumb_call(place, callee));
                     text.extend([0x00, 0xbf, 0x00, 0xbf]);
@@ -94,7 +113,7 @@ pub fn library(machine: Machine, functions: usize, grown: &[usize]) -> Vec<u8> {
             }
         }
     }
-    let narrow = machine == Machine::Thumb;
+    let narrow = machine.is_narrow();
     let word = |value: u64| value.to_le_bytes()[..if narrow { 4 } else { 8 }].to_vec();
     let data: Vec<u8> = starts.iter().flat_map(|start| word(text_at + start)).collect();
     let mut names = vec![0u8];
@@ -119,7 +138,7 @@ pub fn library(machine: Machine, functions: usize, grown: &[usize]) -> Vec<u8> {
     };
     let sections = [
         section(".text", 1, 6, 0, 16, 0, text),
-        section(".data", 1, 3, 0, 8, 0, data),
+        section(if machine == Machine::I386 { ".got.plt" } else { ".data" }, 1, 3, 0, 8, 0, data),
         section(".symtab", 2, 0, 4, 8, 24, symbols),
         section(".strtab", 3, 0, 0, 1, 0, names),
     ];
@@ -139,7 +158,7 @@ fn thumb_call(place: u64, callee: u64) -> [u8; 4] {
 }
 
 fn write(machine: Machine, sections: &[Section], addresses: &[u64]) -> Vec<u8> {
-    let narrow = machine == Machine::Thumb;
+    let narrow = machine.is_narrow();
     let length = if narrow { 40 } else { 64 };
     let word = |value: u64| value.to_le_bytes()[..if narrow { 4 } else { 8 }].to_vec();
     let mut file = vec![0u8; if narrow { 52 } else { 64 }];
@@ -176,6 +195,7 @@ fn write(machine: Machine, sections: &[Section], addresses: &[u64]) -> Vec<u8> {
         Machine::X86 => (2, 62u16),
         Machine::Aarch64 => (2, 183),
         Machine::Thumb => (1, 40),
+        Machine::I386 => (1, 3),
     };
     file[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, 1, 1]);
     file[16] = 3;

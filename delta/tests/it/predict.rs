@@ -21,7 +21,7 @@ fn round_trip(old: &[u8], new: &[u8]) -> Coded {
 
 #[test]
 fn a_grown_function_costs_a_few_corrections_not_every_reference() {
-    for machine in [Machine::X86, Machine::Aarch64, Machine::Thumb] {
+    for machine in [Machine::X86, Machine::Aarch64, Machine::Thumb, Machine::I386] {
         let old = library(machine, 400, &[]);
         let new = library(machine, 400, &[3, 200]);
         let differing = old.iter().zip(&new).filter(|(old, new)| old != new).count();

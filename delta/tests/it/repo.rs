@@ -156,6 +156,14 @@ impl NewContent for Repo {
     }
 }
 
+/// Trees that profile 2 reads: a program for 32-bit x86.
+pub fn two_trees_of_profile_2() -> (Files, Files) {
+    let (mut old, mut new) = two_trees();
+    old.insert("usr/lib/narrow.so".into(), library(Machine::I386, 60, &[]));
+    new.insert("usr/lib/narrow.so".into(), library(Machine::I386, 60, &[6]));
+    (old, new)
+}
+
 /// An old and a new tree: edits, a renamed directory, a removed one, links, a new file, an equal file elsewhere.
 pub fn two_trees() -> (Files, Files) {
     let mut random = Random(99);

@@ -1,6 +1,6 @@
 //! A delta of whole trees, made, planned and applied.
 
-use crate::repo::{At, Repo, two_trees};
+use crate::repo::{At, Files, Repo, two_trees, two_trees_of_profile_2};
 use rootling_delta::header::PRELUDE;
 use rootling_delta::make::{Made, Options, Serial, make};
 use rootling_delta::tree::Base;
@@ -35,7 +35,15 @@ pub fn apply(
 
 /// A repo with the old tree only, and the delta to the new one.
 pub fn delta(backend: Backend, scratch: bool) -> (Repo, Option<Checksum>, Checksum, Made) {
-    let (old, new) = two_trees();
+    delta_of(two_trees(), backend, scratch)
+}
+
+/// The same for other trees.
+pub fn delta_of(
+    (old, new): (Files, Files),
+    backend: Backend,
+    scratch: bool,
+) -> (Repo, Option<Checksum>, Checksum, Made) {
     let mut device = Repo::default();
     let from = device.commit_files(&old);
     let mut host = device.clone();
@@ -59,6 +67,23 @@ fn a_device_with_the_old_tree_makes_the_new_one() {
             new.metadata.insert(to, made.header.commit.clone());
             assert!(new.is_complete(&to), "{backend:?} {scratch}");
         }
+    }
+}
+
+#[test]
+fn a_delta_says_the_lowest_profile_that_reads_it() {
+    for (trees, scratch, profile) in [
+        (two_trees(), false, 1),
+        (two_trees(), true, 1),
+        (two_trees_of_profile_2(), false, 2),
+        (two_trees_of_profile_2(), true, 1),
+    ] {
+        let (.., made) = delta_of(trees, Backend::Lzma, scratch);
+        assert_eq!(made.header.profile, profile);
+        assert_eq!(
+            Header::decode(&Prelude::decode(&made.head).unwrap(), &made.head[PRELUDE..], 8 << 20),
+            Ok(made.header)
+        );
     }
 }
 
