@@ -98,6 +98,7 @@ pub fn arm(
         let (from, to) = (format!("{modules}/{}", file.source), format!("{boot_dir}/{}", file.target));
         change.disk(Step::Install { from, to, is_dir: file.is_dir });
     }
+    change.disk(Step::MakeDir(entries.folder()));
     change.sync();
     change.replace(&entries.path(&name), text.to_string().into_bytes());
     if !dropped.is_empty() {
@@ -143,7 +144,11 @@ pub fn trial(entries: &Entries, stem: &str) -> Trial {
 
 impl Entries {
     fn path(&self, name: &CountedName) -> String {
-        format!("{}/loader/entries/{name}", self.partition)
+        format!("{}/{name}", self.folder())
+    }
+
+    fn folder(&self) -> String {
+        format!("{}/loader/entries", self.partition)
     }
 }
 

@@ -56,6 +56,15 @@ fn names(list: &[(&str, usize)]) -> Vec<(String, usize)> {
 }
 
 #[test]
+fn a_partition_that_has_the_loader_and_no_entries_yet_is_taken_into_use() {
+    let device = Device::new(Some("systemd-boot"));
+    fs::create_dir_all(device.path("efi/EFI/systemd")).unwrap();
+    let loader = device.open(0).loader().unwrap().clone();
+    device.lock(0).install(loader, 0).unwrap();
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0)]));
+}
+
+#[test]
 fn a_counted_entry_is_tried_and_confirmed() {
     let device = device();
     assert_eq!(entries(&device), names(&[("ostree-1.conf", 0)]));
