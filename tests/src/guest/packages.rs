@@ -157,3 +157,21 @@ fn link(builder: &mut PackageBuilder, path: &str, target: &str) -> Result<()> {
     builder.with_symlink(FileOptions::symlink(path, target).permissions(0o777).user("root").group("root"))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_shell_and_can_be_run() {
+        let base = base().expect("builds");
+        let files = base.metadata.get_file_entries().expect("files");
+        for (path, text) in BASE.iter().filter(|(path, _)| path.starts_with("/usr/lib/guest/")) {
+            let entry = files.iter().find(|entry| entry.path().to_str() == Some(*path)).expect(path);
+            assert_eq!(entry.mode().raw_mode() & 0o7777, 0o755, "{path}");
+            let checked = std::process::Command::new("sh").args(["-n", "-c", text]).status().expect("sh");
+            assert!(checked.success(), "{path}");
+        }
+        assert!(files.iter().any(|entry| entry.path().to_str() == Some("/usr/bin/mount")));
+    }
+}
