@@ -9,17 +9,17 @@ mod aarch64;
 #[cfg(not(feature = "aarch64"))]
 #[path = "disabled.rs"]
 mod aarch64;
-#[cfg(any(feature = "arm", feature = "x86"))]
+#[cfg(any(feature = "arm", feature = "i386"))]
 mod arm;
-#[cfg(not(any(feature = "arm", feature = "x86")))]
+#[cfg(not(any(feature = "arm", feature = "i386")))]
 #[path = "disabled.rs"]
 mod arm;
 mod checkpoints;
 mod frames;
 mod headers;
-#[cfg(feature = "x86")]
+#[cfg(feature = "i386")]
 mod i386;
-#[cfg(not(feature = "x86"))]
+#[cfg(not(feature = "i386"))]
 #[path = "disabled_context.rs"]
 mod i386;
 mod relocations;
