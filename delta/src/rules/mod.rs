@@ -76,6 +76,7 @@ pub(crate) struct Context<'a> {
     pub(crate) tables: tables::Tables,
     checkpoints: checkpoints::Checkpoints,
     /// Address of the global offset table of a 32-bit x86 file.
+    #[cfg_attr(not(feature = "i386"), expect(dead_code, reason = "only its rules read it"))]
     offset_table: Option<u64>,
     pub(crate) peek: Peek<'a>,
     pub(crate) far: Peek<'a>,
