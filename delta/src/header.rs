@@ -22,7 +22,7 @@ pub const MAGIC: &[u8; 7] = b"RLDELTA";
 /// Version of the layout of prelude and header. Raised when older readers must refuse.
 pub const VERSION: u8 = 1;
 /// Version of the prediction rules that this build has. Raised with any change to them.
-pub const PROFILE: u32 = 2;
+pub const PROFILE: u32 = if cfg!(feature = "i386") { 2 } else { 1 };
 /// Length of the bytes before the packed header.
 pub const PRELUDE: usize = 20;
 /// Largest header once decoded, in bytes. Changing it does not break the format.

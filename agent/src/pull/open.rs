@@ -11,13 +11,12 @@ use rootling_trust::Policy;
 use super::Pull;
 use super::admit::Rules;
 use super::cache::Cache;
-use super::delta::Mode;
+use super::delta::{self, Mode};
 use super::source::{Server, Source};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::progress::Screen;
 use crate::remote::{Remote, keys, read};
-use crate::settings;
 use crate::transport::retry::Retry;
 use crate::transport::{self, Limits};
 
@@ -64,7 +63,7 @@ pub fn remote<'a>(
     let deltas = Mode::default();
     let rules = Rules { collection: remote.collection.clone(), ..rules };
     let name = Some(remote.name.clone());
-    let memory_limit = memory_limit(sysroot);
+    let memory_limit = delta::memory_limit(sysroot);
     let pull = Pull { repo, source, remote: name, policy, rules, deltas, memory_limit, threads, screen };
     Ok((remote, pull))
 }
@@ -94,17 +93,6 @@ pub fn path<'a>(
         threads: LOCAL_THREADS,
         screen,
     })
-}
-
-/// What agent.conf grants; a file with an error in it is no reason to miss an update.
-fn memory_limit(root: &Path) -> u64 {
-    settings::read(root).map_or_else(
-        |error| {
-            log::warn!("{error}");
-            0
-        },
-        |settings| settings.memory_limit,
-    )
 }
 
 /// A `file:` URL may name a repo of any mode; it is read as a repo, not as files.

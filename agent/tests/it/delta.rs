@@ -11,7 +11,6 @@ use rootling::pull::Pulled;
 use rootling::pull::admit::Rules;
 use rootling::pull::delta::Mode;
 use rootling::pull::open;
-use rootling_delta::Backend;
 use rootling_delta::list::{self, Entry};
 use rootling_delta::make::{Made, Objects, Options, Serial, make};
 use rootling_object::{Checksum, FileHeader, ObjectKind, RefName, Refspec};
@@ -54,7 +53,7 @@ impl Objects for Served {
 /// Writes a delta and adds it to its list.
 fn publish(fixture: &Fixture, from: Option<Checksum>, to: Checksum) -> (Made, Entry, PathBuf) {
     let served = Served(Repo::open(&fixture.remote).unwrap());
-    let options = Options { backend: Backend::Lzma, group_tokens: 9000 };
+    let options = Options { group_tokens: 9000, ..Options::default() };
     let made = make(&served, from, to, &options, &Serial).unwrap();
     let bytes: Vec<u8> = made.head.iter().chain(made.groups.iter().flatten()).copied().collect();
     let (checksum, head, total) = (Checksum::of(&made.head), made.head.len() as u32, bytes.len() as u64);

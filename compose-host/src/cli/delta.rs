@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use rootling_delta::Backend;
+use rootling_delta::header::PROFILE;
 use rootling_delta::list::Entry;
 use rootling_delta::make::ostree;
 use rootling_object::Checksum;
@@ -97,6 +98,9 @@ pub(super) struct MakeArgs {
     /// Bytes of tokens that make a group: smaller groups cost bytes and are sooner safe from a reboot.
     #[arg(long, default_value_t = 1 << 20)]
     group_tokens: usize,
+    /// The highest profile that the devices have: 2 predicts 32-bit x86 too, and needs agents built with the feature i386.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(PROFILE)))]
+    profile: u32,
     /// Makes also what is there already.
     #[arg(long)]
     again: bool,
@@ -193,9 +197,16 @@ fn run_make(args: MakeArgs) -> Result<String> {
         Coder::Lzma => Backend::Lzma,
         Coder::Deflate => Backend::Deflate,
     };
-    let group_tokens = args.group_tokens;
-    let options =
-        Options { threads: args.threads, backend, group_tokens, cache, again: args.again, quiet: args.quiet };
+    let (group_tokens, profile) = (args.group_tokens, args.profile);
+    let options = Options {
+        threads: args.threads,
+        backend,
+        group_tokens,
+        profile,
+        cache: cache.map(|cache| cache.of_profile(profile)),
+        again: args.again,
+        quiet: args.quiet,
+    };
     let (mut text, mut reports) = (String::new(), Vec::new());
     for pair in pairs(&repo, &wanted)? {
         match make(&repo, &pair, &options)? {

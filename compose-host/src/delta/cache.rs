@@ -1,6 +1,6 @@
 //! Tokens of file pairs that were coded before: the same pair is never coded twice.
 //!
-//! One file for each pair, `XX/<62>`, named by the SHA-256 of encoder version and the two checksums. A file that is broken
+//! One file for each pair, `XX/<62>`, named by the SHA-256 of encoder version, profile and the two checksums. A file that is broken
 //! counts as missing, so nothing is synced, and a cache that cannot be written costs time only.
 
 use std::fs;
@@ -14,6 +14,7 @@ use rootling_object::{Checksum, Hasher};
 #[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
+    profile: u32,
     hits: AtomicU64,
     misses: AtomicU64,
     drafts: AtomicU64,
@@ -22,7 +23,18 @@ pub struct Cache {
 impl Cache {
     /// The cache in `folder`, which need not be there.
     pub fn new(folder: PathBuf) -> Cache {
-        Cache { folder, hits: AtomicU64::new(0), misses: AtomicU64::new(0), drafts: AtomicU64::new(0) }
+        Cache {
+            folder,
+            profile: 1,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            drafts: AtomicU64::new(0),
+        }
+    }
+
+    /// The cache of what is coded for devices that have no profile above `profile`.
+    pub fn of_profile(self, profile: u32) -> Cache {
+        Cache { profile, ..self }
     }
 
     /// Where a repo keeps it; libostree leaves `tmp/cache` alone.
@@ -60,6 +72,7 @@ impl Cache {
     fn path(&self, from: Option<&Checksum>, to: &Checksum) -> PathBuf {
         let mut hasher = Hasher::new();
         hasher.update(&ENCODER.to_le_bytes());
+        hasher.update(&self.profile.to_le_bytes());
         hasher.update(from.unwrap_or(&Checksum([0; 32])).as_bytes());
         hasher.update(to.as_bytes());
         let name = hasher.finish().to_string();

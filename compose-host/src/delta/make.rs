@@ -31,6 +31,8 @@ pub struct Options {
     pub backend: Backend,
     /// A group is closed when its tokens reach so many bytes.
     pub group_tokens: usize,
+    /// The highest profile that the devices have.
+    pub profile: u32,
     /// Tokens of earlier times; `None` to code everything.
     pub cache: Option<Cache>,
     /// Makes also what a list names already.
@@ -57,7 +59,8 @@ pub fn make(repo: &Repo, pair: &Pair, options: &Options) -> Result<Outcome> {
     }
     let trees = Trees { repo, cache: options.cache.as_ref() };
     let threads = Threads::new(options.threads, &format!("delta to {}", short(to)), options.quiet);
-    let coding = make::Options { backend: options.backend, group_tokens: options.group_tokens };
+    let Options { backend, group_tokens, profile, .. } = *options;
+    let coding = make::Options { backend, group_tokens, profile };
     let made = make::make(&trees, *from, *to, &coding, &threads)?;
     check_memory(&made, options.backend)?;
     let path = deltas::data_path(to, &Checksum::of(&made.head));

@@ -108,7 +108,7 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
         _ => return None,
     };
     let machine = match (u16_at(&head, 18)?, class.word) {
-        (3, 4) => Machine::I386,
+        (3, 4) if cfg!(feature = "i386") => Machine::I386,
         (40, 4) => Machine::Arm,
         (62, 8) => Machine::X86_64,
         (183, 8) => Machine::Aarch64,

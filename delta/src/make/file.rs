@@ -5,6 +5,7 @@ use super::{align, layout, normal};
 use crate::copymap::{Copy, CopyMap, MAX_COPIES, MAX_FILE};
 use crate::error::Result;
 use crate::file::{COPIED, INSERTED, PREDICTED};
+use crate::header::PROFILE;
 use crate::image::layout::Layout;
 use crate::image::{self, Image, Machine};
 use crate::io::Sink;
@@ -43,10 +44,16 @@ impl Coded {
 
 /// Codes `new` in the cheapest of the known ways. `old` may be empty.
 pub fn code(old: &[u8], new: &[u8]) -> Result<Coded> {
+    code_for(old, new, PROFILE)
+}
+
+/// The same for readers that have no profile above `profile`.
+pub fn code_for(old: &[u8], new: &[u8], profile: u32) -> Result<Coded> {
     if old.is_empty() || old.len() as u64 > MAX_FILE || new.len() as u64 > MAX_FILE {
         return Ok(inserted(new));
     }
-    let images = image::parse(&old).zip(image::parse(&new)).filter(|(old, new)| old.machine == new.machine);
+    let is_known = |old: &Image, new: &Image| old.machine == new.machine && profile_of(old) <= profile;
+    let images = image::parse(&old).zip(image::parse(&new)).filter(|(old, new)| is_known(old, new));
     let mut best = match &images {
         Some((old_image, new_image)) => {
             let copies = align::align(&normal::normalise(old, old_image), &normal::normalise(new, new_image));
@@ -61,6 +68,11 @@ pub fn code(old: &[u8], new: &[u8]) -> Result<Coded> {
         }
     }
     Ok(if best.cost() > new.len() { inserted(new) } else { best })
+}
+
+/// The lowest profile that predicts the references of `image`.
+fn profile_of(image: &Image) -> u32 {
+    if image.machine == Machine::I386 { 2 } else { 1 }
 }
 
 fn inserted(new: &[u8]) -> Coded {
@@ -109,8 +121,7 @@ fn finish(
         signed(&mut control, copy.from().wrapping_sub(expected));
     }
     let copies = CopyMap::new(copies);
-    let is_new = predicted.is_some_and(|(image, _)| image.machine == Machine::I386);
-    let profile = if is_new { 2 } else { 1 };
+    let profile = predicted.map_or(1, |(image, _)| profile_of(image));
     let coded = Coded { size: new.len() as u64, profile, control, ..Coded::default() };
     let mut recorder = Recorder { new, at: 0, clean: 0, coded };
     let model = predicted.map(|(image, layout)| Model {

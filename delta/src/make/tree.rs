@@ -1,10 +1,10 @@
 //! A whole delta: compares two trees, chooses sources, codes all files and lays out header and groups.
 
 use super::sources::{Old, join};
-use super::{Coded, code, pack};
+use super::{Coded, code_for, pack};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::header::Header;
+use crate::header::{Header, PROFILE};
 use crate::tree::{Base, Change, Dir, Edit, Meta, Object};
 use rootling_object::content::PREFIX_SIZE;
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
@@ -46,6 +46,8 @@ pub struct Options {
     pub backend: Backend,
     /// A group is closed when its tokens reach so many bytes.
     pub group_tokens: usize,
+    /// The highest profile that its readers have.
+    pub profile: u32,
 }
 
 /// Who codes the files: the caller brings the threads, and may show how far it is.
@@ -66,7 +68,7 @@ impl Workers for Serial {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { backend: Backend::Lzma, group_tokens: 1 << 20 }
+        Options { backend: Backend::Lzma, group_tokens: 1 << 20, profile: PROFILE }
     }
 }
 
@@ -122,7 +124,7 @@ pub fn make(
     metas.number(&root.root_meta, || old.knows_meta(&root.root_meta));
     let dirmetas = metas.new.iter().map(|meta| objects.dirmeta(meta)).collect::<Result<Vec<_>>>()?;
 
-    let coded = code_all(objects, &found, workers)?;
+    let coded = code_all(objects, &found, options.profile, workers)?;
     let (order, bounds) = arrange(coded, options);
     let groups = pack_all(&order, &bounds, options, workers);
     let mut numbers = vec![0; order.len()];
@@ -299,29 +301,34 @@ impl Walk<'_> {
     }
 }
 
-fn code_all(objects: &dyn Objects, found: &[Found], workers: &dyn Workers) -> Result<Vec<Ordered>> {
+fn code_all(
+    objects: &dyn Objects,
+    found: &[Found],
+    profile: u32,
+    workers: &dyn Workers,
+) -> Result<Vec<Ordered>> {
     let done = Mutex::new(Vec::with_capacity(found.len()));
     workers.each(found.len(), &|at| {
-        let coded = code_one(objects, at, &found[at]);
+        let coded = code_one(objects, at, &found[at], profile);
         done.lock().expect("no worker panics").push(coded);
     });
     done.into_inner().expect("no worker panics").into_iter().collect()
 }
 
-fn code_one(objects: &dyn Objects, at: usize, found: &Found) -> Result<Ordered> {
+fn code_one(objects: &dyn Objects, at: usize, found: &Found, profile: u32) -> Result<Ordered> {
     let header = objects.file_header(&found.checksum)?;
-    let coded = if header.is_symlink() { None } else { Some(coded(objects, found)?) };
+    let coded = if header.is_symlink() { None } else { Some(coded(objects, found, profile)?) };
     let source = if coded.is_some() { found.source.clone() } else { Base::Nothing };
     Ok(Ordered { found: at, path: found.path.clone(), checksum: found.checksum, header, source, coded })
 }
 
-fn coded(objects: &dyn Objects, found: &Found) -> Result<Coded> {
+fn coded(objects: &dyn Objects, found: &Found, profile: u32) -> Result<Coded> {
     let (from, to) = (found.old.as_ref(), &found.checksum);
     if let Some(kept) = objects.kept(from, to) {
         return Ok(kept);
     }
     let old = from.map_or_else(|| Ok(Vec::new()), |from| Ok(objects.content(from)?.1))?;
-    let coded = code(&old, &objects.content(to)?.1)?;
+    let coded = code_for(&old, &objects.content(to)?.1, profile)?;
     objects.keep(from, to, &coded);
     Ok(coded)
 }

@@ -9,17 +9,17 @@ mod aarch64;
 #[cfg(not(feature = "aarch64"))]
 #[path = "disabled.rs"]
 mod aarch64;
-#[cfg(any(feature = "arm", feature = "x86"))]
+#[cfg(any(feature = "arm", feature = "i386"))]
 mod arm;
-#[cfg(not(any(feature = "arm", feature = "x86")))]
+#[cfg(not(any(feature = "arm", feature = "i386")))]
 #[path = "disabled.rs"]
 mod arm;
 mod checkpoints;
 mod frames;
 mod headers;
-#[cfg(feature = "x86")]
+#[cfg(feature = "i386")]
 mod i386;
-#[cfg(not(feature = "x86"))]
+#[cfg(not(feature = "i386"))]
 #[path = "disabled_context.rs"]
 mod i386;
 mod relocations;
@@ -76,6 +76,7 @@ pub(crate) struct Context<'a> {
     pub(crate) tables: tables::Tables,
     checkpoints: checkpoints::Checkpoints,
     /// Address of the global offset table of a 32-bit x86 file.
+    #[cfg_attr(not(feature = "i386"), expect(dead_code, reason = "only its rules read it"))]
     offset_table: Option<u64>,
     pub(crate) peek: Peek<'a>,
     pub(crate) far: Peek<'a>,

@@ -19,7 +19,7 @@ fn deltas_of_profile_2_decode_as_they_did() {
 fn decode_as_they_did(profile: u32, trees: fn() -> (Files, Files)) {
     for (backend, name) in [(Backend::Lzma, "trees.lzma"), (Backend::Deflate, "trees.deflate")] {
         let path = format!("{}/tests/golden/profile-{profile}/{name}", env!("CARGO_MANIFEST_DIR"));
-        if std::env::var("UPDATE_GOLDEN").is_ok_and(|wanted| wanted == profile.to_string()) {
+        if std::env::var_os("UPDATE_GOLDEN").is_some_and(|wanted| *wanted == *profile.to_string()) {
             let (.., made) = delta_of(trees(), backend, false);
             let all: Vec<u8> = made.head.iter().chain(made.groups.iter().flatten()).copied().collect();
             std::fs::write(&path, all).unwrap();

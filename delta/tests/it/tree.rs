@@ -49,7 +49,7 @@ pub fn delta_of(
     let mut host = device.clone();
     let to = host.commit_files(&new);
     let from = (!scratch).then_some(from);
-    let options = Options { backend, group_tokens: 300 };
+    let options = Options { backend, group_tokens: 300, ..Options::default() };
     let made = make(&host, from, to, &options, &Serial).unwrap();
     if scratch {
         device = Repo::default();
@@ -80,11 +80,22 @@ fn a_delta_says_the_lowest_profile_that_reads_it() {
     ] {
         let (.., made) = delta_of(trees, Backend::Lzma, scratch);
         assert_eq!(made.header.profile, profile);
+        let low = low_profile(scratch);
+        assert_eq!(low.header.profile, 1, "for devices that have no other");
         assert_eq!(
             Header::decode(&Prelude::decode(&made.head).unwrap(), &made.head[PRELUDE..], 8 << 20),
             Ok(made.header)
         );
     }
+}
+
+/// A delta of the trees of profile 2 for devices that have profile 1.
+fn low_profile(scratch: bool) -> Made {
+    let (old, new) = two_trees_of_profile_2();
+    let mut host = Repo::default();
+    let (from, to) = (host.commit_files(&old), host.commit_files(&new));
+    let options = Options { profile: 1, ..Options::default() };
+    make(&host, (!scratch).then_some(from), to, &options, &Serial).unwrap()
 }
 
 #[test]

@@ -34,6 +34,8 @@ use parts::Parts;
 /// Memory in bytes that a header, and then a group, may take.
 const BUDGET: u64 = 7 << 20;
 
+pub use ostree::memory_limit;
+
 /// Whether deltas are used.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use rootling_delta::Sink;
 use rootling_delta::ostree::index::{self, MAX_INDEX};
@@ -19,6 +20,7 @@ use crate::exit::Exit;
 use crate::pull::Pull;
 use crate::pull::lookup::trusted_summary;
 use crate::pull::source::Server;
+use crate::settings;
 use crate::text::size;
 use crate::transport::{Answer, Request};
 
@@ -110,6 +112,17 @@ fn offered(server: &Server, to: &Checksum) -> Result<Vec<(Option<Checksum>, Chec
         Ok(of(&metadata))
     });
     listed.map_err(|error| server.only_here(error))
+}
+
+/// Bytes that agent.conf grants to unpack a part; a file with an error in it is no reason to miss an update.
+pub fn memory_limit(root: &Path) -> u64 {
+    match settings::read(root) {
+        Ok(settings) => settings.memory_limit,
+        Err(error) => {
+            log::warn!("{error}; all objects come loose");
+            0
+        }
+    }
 }
 
 /// Makes all objects it can; the texts say which parts could not be used.

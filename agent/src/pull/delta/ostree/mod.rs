@@ -14,6 +14,6 @@ mod disabled;
 mod enabled;
 
 #[cfg(not(feature = "ostree-delta"))]
-pub use disabled::{Opened, apply, open};
+pub use disabled::{Opened, apply, memory_limit, open};
 #[cfg(feature = "ostree-delta")]
-pub use enabled::{Opened, apply, open};
+pub use enabled::{Opened, apply, memory_limit, open};
