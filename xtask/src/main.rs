@@ -6,6 +6,8 @@
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
 //! | [`mod@bench`] | side by side with ostree |
 //! | [`cross`], [`machines`] | static programs for other machines, and the recipe of the folder cross |
+//! | [`qemu`] | real boots with real boot loaders |
+//! | [`uboot`] | the boot loader that the emulated ARM machines count with |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
@@ -22,6 +24,7 @@ mod golden;
 mod machines;
 mod measure;
 mod place;
+mod qemu;
 mod run;
 mod ship;
 mod size;
@@ -29,6 +32,7 @@ mod sys;
 mod test;
 mod tidy;
 mod tools;
+mod uboot;
 
 use std::process::ExitCode;
 
@@ -42,6 +46,8 @@ cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
+cargo xtask qemu PATH...|ci|all  boots updates that work and updates that fail under QEMU
+cargo xtask uboot arm64|arm      a U-Boot for QEMU that counts boots, from Debian's source
 cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
@@ -75,6 +81,8 @@ fn work() -> Result<()> {
         ["size"] => size::size(),
         ["size", "--shipping"] => size::shipping().map(drop),
         ["cross", name] => cross::cross(name),
+        ["qemu", paths @ ..] if !paths.is_empty() => qemu::qemu(paths),
+        ["uboot", arch] => uboot::uboot(arch).map(|path| println!("{}", path.display())),
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),
         ["golden", "--save"] => golden::golden(true),
