@@ -22,18 +22,35 @@ pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
     if usr.join("lib").join(target.musl).join("libc.a").exists() {
         return Ok(usr);
     }
+    unpack("musl-dev", target.debian, folder)?;
+    Ok(usr)
+}
+
+/// Downloads a package of another architecture and unpacks it below `root` of the folder.
+pub fn unpack(package: &str, debian: &str, folder: &Path) -> Result<()> {
     let config = configure(folder)?;
     let mut apt = Command::new("apt-get");
     run(apt.arg("-c").arg(&config).args(["-qq", "update"]))?;
     let mut apt = Command::new("apt-get");
-    let package = format!("musl-dev:{}", target.debian);
-    run(apt.arg("-c").arg(&config).args(["-qq", "download", &package]).current_dir(folder))?;
-    let ending = format!("_{}.deb", target.debian);
+    let wanted = format!("{package}:{debian}");
+    run(apt.arg("-c").arg(&config).args(["-qq", "download", &wanted]).current_dir(folder))?;
+    let (start, ending) = (format!("{package}_"), format!("_{debian}.deb"));
     let names = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let deb = names.filter(|name| name.starts_with("musl-dev_") && name.ends_with(&ending)).max();
-    let deb = deb.with_context(|| format!("{package}: nothing was downloaded"))?;
-    output(Command::new("dpkg-deb").arg("-x").arg(folder.join(deb)).arg(folder.join("root")))?;
-    Ok(usr)
+    let deb = names.filter(|name| name.starts_with(&start) && name.ends_with(&ending)).max();
+    let deb = deb.with_context(|| format!("{wanted}: nothing was downloaded"))?;
+    output(Command::new("dpkg-deb").arg("-x").arg(folder.join(deb)).arg(folder.join("root"))).map(drop)
+}
+
+/// Downloads the source package of the release's main suite, without unpacking it.
+pub fn download_source(package: &str, folder: &Path) -> Result<()> {
+    let config = configure(folder)?;
+    let list = folder.join("etc/sources.list");
+    let text = fs::read_to_string(&list).with_context(|| format!("read {}", list.display()))?;
+    fs::write(&list, text.replacen("deb ", "deb-src ", 1))?;
+    let mut apt = Command::new("apt-get");
+    run(apt.arg("-c").arg(&config).args(["-qq", "update"]))?;
+    let mut apt = Command::new("apt-get");
+    run(apt.arg("-c").arg(&config).args(["-qq", "source", "--download-only", package]).current_dir(folder))
 }
 
 fn configure(folder: &Path) -> Result<PathBuf> {

@@ -6,6 +6,8 @@
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
 //! | [`mod@bench`] | side by side with ostree |
 //! | [`cross`], [`smoke`], [`machines`] | static programs for other machines, an update by each, and the recipe of the folder cross |
+//! | [`qemu`] | real boots with real boot loaders |
+//! | [`uboot`] | the boot loader that the emulated ARM machines count with |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
 //! | [`guest`] | systems for virtual machines |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
@@ -25,6 +27,7 @@ mod guest;
 mod machines;
 mod measure;
 mod place;
+mod qemu;
 mod replay;
 mod run;
 mod ship;
@@ -34,6 +37,7 @@ mod sys;
 mod test;
 mod tidy;
 mod tools;
+mod uboot;
 
 use std::process::ExitCode;
 
@@ -48,6 +52,8 @@ cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
 cargo xtask guest TARGET         a small system for virtual machines, into target/guest/TARGET
+cargo xtask qemu PATH...|ci|all  boots updates that work and updates that fail under QEMU
+cargo xtask uboot arm64|arm      a U-Boot for QEMU that counts boots, from Debian's source
 cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
@@ -84,6 +90,8 @@ fn work() -> Result<()> {
         ["size", "--shipping"] => size::shipping().map(drop),
         ["cross", name] => cross::cross(name),
         ["guest", name] => guest::guest(name),
+        ["qemu", paths @ ..] if !paths.is_empty() => qemu::qemu(paths),
+        ["uboot", arch] => uboot::uboot(arch).map(|path| println!("{}", path.display())),
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),
         ["golden", "--save"] => golden::golden(true),
