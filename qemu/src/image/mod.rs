@@ -49,13 +49,13 @@ pub fn make(options: &Options) -> Result<()> {
         tempfile::tempdir_in(parent).with_context(|| format!("make a folder in {}", parent.display()))?;
     let (sysroot, esp) = (work.path().join("sysroot"), work.path().join("esp"));
     deploy(options, &sysroot)?;
+    // else nobody could remove the folder again; where it cannot be set it need not be taken back
+    let _ = host::output(host::command("chattr").arg("-i").arg(deployment(&sysroot)?));
     take_into_use(options, work.path(), &sysroot)?;
     // on the disk it is a partition
     let mounted = sysroot.join("efi");
     fs::rename(&mounted, &esp).with_context(|| format!("rename {}", mounted.display()))?;
     fs::create_dir(&mounted).with_context(|| format!("create {}", mounted.display()))?;
-    // else nobody could remove the folder again; where it cannot be set it need not be taken back
-    let _ = host::output(host::command("chattr").arg("-i").arg(deployment(&sysroot)?));
     let layout = Layout::new(options.sizes);
     disk::make(&options.disk, &layout, &esp, &sysroot)?;
     if options.path.loader == Loader::Grub {
@@ -132,7 +132,7 @@ fn systemd_boot(arch: Arch) -> Result<PathBuf> {
         Arch::X86_64 => "systemd-bootx64.efi",
         _ => "systemd-bootaa64.efi",
     };
-    let installed = format!("/usr/lib/systemd/efi/{name}");
+    let installed = format!("/usr/lib/systemd/boot/efi/{name}");
     let unpacked = std::env::var("ROOTLING_QEMU_FIRMWARE").map(|folder| format!("{folder}{installed}"));
     let places: Vec<&str> = [unpacked.as_deref().ok(), Some(&*installed)].into_iter().flatten().collect();
     host::file(&places, "systemd-boot-efi (of the guest's architecture)")
