@@ -49,7 +49,6 @@ pub const REPLAY: &[Tool] = &[
     ("losetup", "mount"),
     ("mkfs.ext4", "e2fsprogs"),
     ("mkfs.btrfs", "btrfs-progs"),
-    ("mkfs.xfs", "xfsprogs"),
     ("mkfs.f2fs", "f2fs-tools"),
 ];
 

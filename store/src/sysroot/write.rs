@@ -30,6 +30,8 @@ pub struct Written {
 
 /// `MSDOS_SUPER_MAGIC` of `linux/magic.h`: no symlinks.
 const VFAT: i128 = 0x4d44;
+/// `XFS_SUPER_MAGIC`: a sync leaves changes in its log, where GRUB does not look.
+const XFS: i128 = 0x5846_5342;
 
 impl Locked {
     /// Makes `new` the list, the default first, and reads the disk again.
@@ -184,6 +186,7 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
         VFAT if !matches!(sysroot.loader, Some(Loader::SystemdBoot { .. })) => {
             refuse(format!("{} on vfat, which has no symlinks", boot.display()))
         }
+        XFS => refuse(format!("{} on XFS, whose log a boot loader does not read", boot.display())),
         _ => Ok(()),
     }
 }

@@ -30,6 +30,8 @@ pub struct Kind {
     /// Two disks with one identity cannot be mounted at the same time.
     pub one_at_a_time: bool,
     pub u_boot_reads: bool,
+    /// GRUB takes the newest copy of the superblock, the kernel the first.
+    pub several_superblocks: bool,
 }
 
 pub const EXT4: Kind = Kind {
@@ -47,6 +49,7 @@ pub const EXT4: Kind = Kind {
     without_flush: "nobarrier",
     one_at_a_time: false,
     u_boot_reads: true,
+    several_superblocks: false,
 };
 
 pub const BTRFS: Kind = Kind {
@@ -58,17 +61,7 @@ pub const BTRFS: Kind = Kind {
     without_flush: "nobarrier",
     one_at_a_time: true,
     u_boot_reads: true,
-};
-
-pub const XFS: Kind = Kind {
-    name: "xfs",
-    size_mib: 304,
-    make: &["mkfs.xfs", "-qf"],
-    check: &["xfs_repair", "-n"],
-    options: "loop,nouuid",
-    without_flush: "",
-    one_at_a_time: false,
-    u_boot_reads: false,
+    several_superblocks: true,
 };
 
 pub const F2FS: Kind = Kind {
@@ -80,6 +73,7 @@ pub const F2FS: Kind = Kind {
     without_flush: "nobarrier",
     one_at_a_time: false,
     u_boot_reads: false,
+    several_superblocks: false,
 };
 
 /// Names what is missing here for a replay; root and two devices cannot be installed.
@@ -136,18 +130,24 @@ impl Kind {
 
     /// Mounts the disk in a file; the journal is replayed.
     pub fn mount(&self, path: &Path, at: &Path) -> Result<Mounted, String> {
-        mount(path, at, self.options)
+        let mut mounted = mount(path, at, self.options)?;
+        mounted.file = Some(path.to_owned());
+        Ok(mounted)
     }
 }
 
 /// A mount that goes with its guard.
-pub struct Mounted(PathBuf);
+pub struct Mounted {
+    at: PathBuf,
+    /// The disk behind a loop device that goes with the mount.
+    file: Option<PathBuf>,
+}
 
 fn mount(source: &Path, at: &Path, options: &str) -> Result<Mounted, String> {
     fs::create_dir_all(at).unwrap();
     let output = Command::new("mount").args(["-o", options]).args([source, at]).output().unwrap();
     match output.status.success() {
-        true => Ok(Mounted(at.to_owned())),
+        true => Ok(Mounted { at: at.to_owned(), file: None }),
         false => Err(format!("mount -o {options}: {}", String::from_utf8_lossy(&output.stderr))),
     }
 }
@@ -156,11 +156,19 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         let start = Instant::now();
         // a child that another thread starts holds all open files for a moment, between fork and exec
-        while !Command::new("umount").arg(&self.0).output().is_ok_and(|output| output.status.success()) {
+        while !Command::new("umount").arg(&self.at).output().is_ok_and(|output| output.status.success()) {
             if start.elapsed() > PATIENCE {
-                let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+                let _ = Command::new("umount").arg("-l").arg(&self.at).output();
                 break;
             }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // another program's mount namespace may hold a copy: only without its device the disk is at rest
+        let busy = |file: &PathBuf| {
+            let used = Command::new("losetup").arg("-j").arg(file).output();
+            used.is_ok_and(|output| !output.stdout.is_empty())
+        };
+        while self.file.as_ref().is_some_and(busy) && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(2));
         }
     }

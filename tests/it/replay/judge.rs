@@ -41,7 +41,16 @@ pub fn judge(
     let link = choice.options.split(' ').find_map(|word| word.strip_prefix("ostree=/")).unwrap_or_default();
     let tree = at.join(link).canonicalize().map_err(|e| format!("the loader's choice {link}: {e}"))?;
     let is_tree = |boot: &&Bootable| at.join(&boot.path).canonicalize().is_ok_and(|path| path == tree);
-    let chosen = boots.iter().find(is_tree).ok_or_else(|| format!("{link} is on no list"))?;
+    let Some(chosen) = boots.iter().find(is_tree) else {
+        // mounted by an older copy of the superblock than GRUB saw: whole all the same
+        let name = tree.file_name().unwrap_or_default().to_string_lossy();
+        let commit = name.split('.').next().unwrap_or_default();
+        bootcheck::check_tree(&at, &tree, commit)?;
+        return match kind.several_superblocks {
+            true => scene.allows(commit, &choice),
+            false => Err(format!("{link} is on no list")),
+        };
+    };
     let is_new = scene.allows(&chosen.commit, &choice)?;
     if state.is_last && !is_new {
         return Err(format!("the agent was done, and the loader still chooses {}", chosen.title));

@@ -20,7 +20,7 @@ mod states;
 
 use crate::bootcheck;
 use crate::common::device::{Publisher, outcome, rootling};
-use disk::{BTRFS, EXT4, F2FS, Kind, Logged, XFS};
+use disk::{BTRFS, EXT4, F2FS, Kind, Logged};
 use judge::{Lists, judge, list};
 use loader::Loader;
 use scene::{Scene, scenes};
@@ -37,8 +37,6 @@ enum Without {
     Fsync,
     /// The file system sends no flush.
     Flush,
-    /// No journal is emptied.
-    Freeze,
 }
 
 /// How much is done.
@@ -67,7 +65,7 @@ impl Mode {
             Err(_) => small,
             Ok("full") => {
                 let (known, unknown): (Vec<_>, Vec<_>) =
-                    [&EXT4, &BTRFS, &XFS, &F2FS].into_iter().partition(|kind| kind.is_known());
+                    [&EXT4, &BTRFS, &F2FS].into_iter().partition(|kind| kind.is_known());
                 for kind in unknown {
                     println!("{}: not known to this kernel", kind.name);
                 }
@@ -75,8 +73,7 @@ impl Mode {
             }
             Ok("fsync") => without(Without::Fsync, &EXT4),
             Ok("flush") => without(Without::Flush, &EXT4),
-            Ok("freeze") => without(Without::Freeze, &XFS),
-            Ok(other) => panic!("ROOTLING_REPLAY={other}: expected full, fsync, flush or freeze"),
+            Ok(other) => panic!("ROOTLING_REPLAY={other}: expected full, fsync or flush"),
         }
     }
 }
@@ -122,6 +119,28 @@ fn power_is_cut_at_every_write() {
         None => assert!(total.bad.is_empty(), "{} bad states; the first: {}", total.bad.len(), total.bad[0]),
         Some(what) => assert!(!total.bad.is_empty(), "without {what:?} nothing was found bad"),
     }
+}
+
+/// The child of the agent thaws also where the agent is gone.
+#[test]
+fn nothing_stays_frozen_when_the_agent_is_killed() {
+    disk::need();
+    let kind = &BTRFS;
+    assert!(kind.is_known(), "btrfs is missing in /proc/filesystems (modprobe btrfs)");
+    let (dir, publisher) = (scratch(), Publisher::new());
+    let scenes = scenes(kind, Loader::Grub, &publisher, dir.path());
+    let scene = scenes.iter().find(|scene| scene.op == scene::Op::Rollback).unwrap();
+    let (disk, at) = (dir.path().join("disk"), dir.path().join("mounted"));
+    scene.base.save(&disk);
+    let _mounted = kind.mount(&disk, &at).unwrap();
+    let agent = rootling(&at, scene.op.args());
+    let mut command = Command::new("strace");
+    // nothing else waits for a child
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=wait4:signal=SIGKILL:when=1"]);
+    let (code, said) = outcome(command.arg(agent.get_program()).args(agent.get_args()));
+    assert_ne!(code, Some(0), "the agent was not killed: {said}");
+    let thawed = Command::new("fsfreeze").arg("-u").arg(&at).output().unwrap();
+    assert!(!thawed.status.success(), "{} was frozen", at.display());
 }
 
 /// In memory where there is room for disks.
@@ -183,16 +202,11 @@ fn replay(scene: &Scene, kind: &Kind, mode: &Mode, folder: &Path) -> Tally {
 /// The agent on a sysroot, as it is or with something taken away by strace.
 fn agent(at: &Path, args: &[&str], without: Option<Without>) -> Command {
     let agent = rootling(at, args);
-    let mut command = Command::new("strace");
     let inject = match without {
         None | Some(Without::Flush) => return agent,
         Some(Without::Fsync) => "inject=fsync,fdatasync,syncfs:retval=0",
-        Some(Without::Freeze) => {
-            // sockets have such calls too
-            command.arg("-P").arg(at.join("boot"));
-            "inject=ioctl:error=ENOTTY"
-        }
     };
+    let mut command = Command::new("strace");
     command
         .args(["-f", "-qq", "-o", "/dev/null", "-e", inject])
         .arg(agent.get_program())
