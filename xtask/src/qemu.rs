@@ -1,15 +1,15 @@
 //! Real boots: the paths of rootling-qemu, with what they need built first.
 //!
-//! The guests are folders that `cargo xtask guest` makes, at `target/guest/ARCH`.
+//! Guests that are there already (`target/guest/ARCH`) are taken as they are; `cargo xtask guest ARCH` makes them anew.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::machines::musl;
 use crate::run::{cargo, run, step};
-use crate::{place, tools, uboot};
+use crate::{guest, place, tools, uboot};
 
 /// The emulators, their firmware and the loaders.
 const TOOLS: &[tools::Tool] = &[
@@ -46,7 +46,7 @@ pub fn qemu(names: &[&str]) -> Result<()> {
     for arch in archs(paths) {
         let guest = place::root().join("target/guest").join(arch);
         if !guest.join("commits").exists() {
-            bail!("{}: no guest there; make it with: cargo xtask guest {arch}", guest.display());
+            guest::guest(arch)?;
         }
         command.arg("--guest").arg(format!("{arch}={}", guest.display()));
         let debian = if arch == "aarch64" { "arm64" } else { "arm" };
