@@ -9,6 +9,7 @@ mod oracle_commit;
 mod oracle_composed;
 mod oracle_fsck;
 mod oracle_read;
+mod replay;
 
 /// A test file that no `mod` line names would be compiled by nobody and fail nowhere.
 #[test]

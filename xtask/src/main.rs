@@ -8,6 +8,7 @@
 //! | [`cross`], [`machines`] | static programs for other machines, and the recipe of the folder cross |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
+//! | [`replay`] | the power cut at every write |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
 //! | [`run`], [`measure`], [`place`], [`tools`] | child processes, where things lie, what must be installed |
 
@@ -22,6 +23,7 @@ mod golden;
 mod machines;
 mod measure;
 mod place;
+mod replay;
 mod run;
 mod ship;
 mod size;
@@ -46,6 +48,8 @@ cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
 cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
+cargo xtask replay [--full | --without fsync|flush]
+                                 the power cut at every write of an update; without: the judge has to find it
 cargo xtask testbed              RPMs made from Debian's packages, in two states
 ";
 
@@ -78,6 +82,9 @@ fn work() -> Result<()> {
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),
         ["golden", "--save"] => golden::golden(true),
+        ["replay"] => replay::replay(None),
+        ["replay", "--full"] => replay::replay(Some("full")),
+        ["replay", "--without", what @ ("fsync" | "flush")] => replay::replay(Some(what)),
         ["testbed"] => test::prepare_testbed(),
         ["fuzz"] => fuzz::fuzz(None, 60),
         ["fuzz", target] => fuzz::fuzz(Some(target), 60),

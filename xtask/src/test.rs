@@ -9,7 +9,14 @@ use crate::{check, demo, place, ship, size, tools};
 /// Tools, lints, test bed, all tests; ends with the test runners' own closing lines.
 pub fn test() -> Result<()> {
     step("tools", || {
-        tools::ensure(&[tools::BUILD, tools::COMPOSE, tools::ORACLES, recipe::TOOLS, ship::TOOLS])
+        tools::ensure(&[
+            tools::BUILD,
+            tools::COMPOSE,
+            tools::ORACLES,
+            tools::REPLAY,
+            recipe::TOOLS,
+            ship::TOOLS,
+        ])
     })?;
     check::lint()?;
     step("programs", || run(&mut cargo("build --workspace --bins")))?;

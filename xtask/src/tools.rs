@@ -42,6 +42,16 @@ pub const ORACLES: &[Tool] = &[
     ("efivar", "efivar"),
 ];
 
+/// What the replay of power cuts needs; `qemu-storage-daemon` came to Debian with `qemu-system-common`.
+pub const REPLAY: &[Tool] = &[
+    ("qemu-storage-daemon", "qemu-system-common"),
+    ("grub-fstest", "grub-common"),
+    ("losetup", "mount"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.btrfs", "btrfs-progs"),
+    ("mkfs.f2fs", "f2fs-tools"),
+];
+
 /// Installs what is missing as root; an ordinary user is told what to type.
 pub fn ensure(sets: &[&[Tool]]) -> Result<()> {
     let missing = missing(sets);

@@ -80,7 +80,8 @@ fn check_entry(sysroot: &Path, text: &str) -> Result<Bootable, String> {
     Ok(Bootable { title: value(text, "title")?.into(), commit, path, options: options.into() })
 }
 
-fn check_tree(sysroot: &Path, tree: &Path, name: &str) -> Result<(), String> {
+/// Whether a deployment's folder is the tree of this commit.
+pub fn check_tree(sysroot: &Path, tree: &Path, name: &str) -> Result<(), String> {
     let (dir, rest) = name.split_at_checked(2).ok_or("no commit")?;
     let object = sysroot.join(format!("ostree/repo/objects/{dir}/{rest}.commit"));
     let bytes = fs::read(&object).map_err(|e| format!("{}: {e}", object.display()))?;

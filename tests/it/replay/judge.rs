@@ -1,0 +1,99 @@
+//! Whether a device survives with one state of its disk.
+
+use super::disk::Kind;
+use super::loader::choose;
+use super::scene::{Scene, boot};
+use super::states::State;
+use crate::bootcheck::{self, Bootable};
+use crate::common::device::{outcome, rootling};
+use std::fs;
+use std::path::Path;
+
+/// What the disk had before the operation, and after it.
+pub struct Lists {
+    pub old: Vec<(String, String)>,
+    pub new: Vec<(String, String)>,
+}
+
+/// Commits and kernel arguments, as far as a list is told apart by them.
+pub fn list(boots: &[Bootable]) -> Vec<(String, String)> {
+    boots.iter().map(|boot| (boot.commit.clone(), boot.options.clone())).collect()
+}
+
+/// Judges a state in a folder of its own; whether what is chosen is the operation's. `goes_on`: also what follows.
+pub fn judge(
+    scene: &Scene,
+    kind: &Kind,
+    lists: &Lists,
+    state: &State,
+    folder: &Path,
+    goes_on: bool,
+) -> Result<bool, String> {
+    let (disk, at) = (folder.join("disk"), folder.join("mounted"));
+    state.image.save(&disk);
+    let choice = choose(scene.loader, &disk)?;
+    let mounted = kind.mount(&disk, &at)?;
+
+    let boots = bootcheck::check(&at)?;
+    let found = list(&boots);
+    if found != lists.old && found != lists.new {
+        return Err(format!("neither the old list nor the new one: {boots:#?}"));
+    }
+    let link = choice.options.split(' ').find_map(|word| word.strip_prefix("ostree=/")).unwrap_or_default();
+    let tree = at.join(link).canonicalize().map_err(|e| format!("the loader's choice {link}: {e}"))?;
+    let is_tree = |boot: &&Bootable| at.join(&boot.path).canonicalize().is_ok_and(|path| path == tree);
+    let Some(chosen) = boots.iter().find(is_tree) else {
+        // mounted by an older copy of the superblock than GRUB saw: whole all the same
+        let name = tree.file_name().unwrap_or_default().to_string_lossy();
+        let commit = name.split('.').next().unwrap_or_default();
+        bootcheck::check_tree(&at, &tree, commit)?;
+        return match kind.several_superblocks {
+            true => scene.allows(commit, &choice),
+            false => Err(format!("{link} is on no list")),
+        };
+    };
+    let is_new = scene.allows(&chosen.commit, &choice)?;
+    if state.is_last && !is_new {
+        return Err(format!("the agent was done, and the loader still chooses {}", chosen.title));
+    }
+
+    if goes_on {
+        go_on(scene, &at, &chosen.commit)?;
+    }
+    drop(mounted);
+    kind.check(&disk)?;
+    Ok(is_new)
+}
+
+/// The device boots what was chosen, is content with it, and takes the next update.
+fn go_on(scene: &Scene, at: &Path, chosen: &str) -> Result<(), String> {
+    let agent = |args: &[&str], codes: &[i32]| {
+        let (code, said) = outcome(&mut rootling(at, args));
+        match code.is_some_and(|code| codes.contains(&code)) {
+            true => Ok(()),
+            false => Err(format!("rootling {args:?}: {code:?} {said}")),
+        }
+    };
+    agent(&["fsck"], &[0])?;
+    other_boot(at);
+    boot(at, chosen);
+    agent(&["boot", "confirm"], &[0])?;
+    agent(&["upgrade"], &[0, 77])?;
+    let boots = bootcheck::check(at)?;
+    let [.., last] = &scene.versions;
+    match &boots[0].commit == last {
+        true => agent(&["fsck"], &[0]),
+        false => Err(format!("after the next upgrade: {boots:#?}")),
+    }
+}
+
+/// After a cut the kernel has another boot id; here it has the same, so what the agent names by it gets another.
+fn other_boot(at: &Path) {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for entry in fs::read_dir(at.join("ostree/repo/tmp")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let other = name.replace(id.trim(), "00000000-0000-0000-0000-000000000000");
+        fs::rename(&path, path.with_file_name(other)).unwrap();
+    }
+}

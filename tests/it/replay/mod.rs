@@ -1,0 +1,227 @@
+//! The power is cut at every write: an update's writes are logged, and each state that a cut could leave is judged.
+//!
+//! ```text
+//! scene   a disk right before an upgrade, a confirm, a fall-back, a rollback
+//! disk    the operation runs natively on it, below it qemu-storage-daemon logs each write and flush (log)
+//! states  the disk at each flush, and with any part of what was written after one (image)
+//! judge   loader: what GRUB's reader of file systems finds, the journal not replayed; then mounted: the list,
+//!         every file of its deployments, fsck; of some states also what follows: confirm, upgrade, fsck
+//! ```
+//! Here a subset on ext4. `cargo xtask replay` says how the rest is run; it sets `ROOTLING_REPLAY` to `full`, or to the
+//! name of what is taken away from the agent or the disk, so that the judge has something to find.
+
+mod disk;
+mod image;
+mod judge;
+mod loader;
+mod log;
+mod scene;
+mod states;
+
+use crate::bootcheck;
+use crate::common::device::{Publisher, outcome, rootling};
+use disk::{BTRFS, EXT4, F2FS, Kind, Logged};
+use judge::{Lists, judge, list};
+use loader::Loader;
+use scene::{Scene, scenes};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// What the agent or the disk does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Without {
+    /// The agent's fsync and syncfs do nothing.
+    Fsync,
+    /// The file system sends no flush.
+    Flush,
+}
+
+/// How much is done.
+struct Mode {
+    kinds: Vec<&'static Kind>,
+    loaders: &'static [Loader],
+    /// States of each scene, at most.
+    limit: usize,
+    /// Every n-th state is also followed by what comes next.
+    goes_on: usize,
+    without: Option<Without>,
+}
+
+impl Mode {
+    fn here() -> Mode {
+        let both = &[Loader::Grub, Loader::UBoot][..];
+        let small = Mode { kinds: vec![&EXT4], loaders: both, limit: 40, goes_on: 10, without: None };
+        let without = |what, kind| Mode {
+            kinds: vec![kind],
+            loaders: &[Loader::Grub],
+            limit: 65,
+            without: Some(what),
+            ..Mode { goes_on: 10, kinds: Vec::new(), loaders: both, limit: 0, without: None }
+        };
+        match std::env::var("ROOTLING_REPLAY").as_deref() {
+            Err(_) => small,
+            Ok("full") => {
+                let (known, unknown): (Vec<_>, Vec<_>) =
+                    [&EXT4, &BTRFS, &F2FS].into_iter().partition(|kind| kind.is_known());
+                for kind in unknown {
+                    println!("{}: not known to this kernel", kind.name);
+                }
+                Mode { kinds: known, limit: 400, ..small }
+            }
+            Ok("fsync") => without(Without::Fsync, &EXT4),
+            Ok("flush") => without(Without::Flush, &EXT4),
+            Ok(other) => panic!("ROOTLING_REPLAY={other}: expected full, fsync or flush"),
+        }
+    }
+}
+
+/// What came out for one scene, or for all.
+#[derive(Debug, Default)]
+struct Tally {
+    states: usize,
+    new: usize,
+    bad: Vec<String>,
+}
+
+#[test]
+fn power_is_cut_at_every_write() {
+    disk::need();
+    let mode = Mode::here();
+    let dir = scratch();
+    let mut total = Tally::default();
+    for kind in &mode.kinds {
+        for loader in mode.loaders.iter().filter(|loader| **loader == Loader::Grub || kind.u_boot_reads) {
+            let publisher = Publisher::new();
+            for scene in scenes(kind, *loader, &publisher, dir.path()) {
+                let start = Instant::now();
+                let title = format!("{} {loader:?} {:?}", kind.name, scene.op);
+                let tally = replay(&scene, kind, &mode, dir.path());
+                println!(
+                    "{title}: {} states, {} of them after it, {} bad, {:.1} s",
+                    tally.states,
+                    tally.new,
+                    tally.bad.len(),
+                    start.elapsed().as_secs_f64()
+                );
+                for bad in tally.bad.iter().take(3) {
+                    println!("   {bad}");
+                }
+                total.states += tally.states;
+                total.bad.extend(tally.bad.into_iter().map(|bad| format!("{title}: {bad}")));
+            }
+        }
+    }
+    println!("{} states, {} bad", total.states, total.bad.len());
+    match mode.without {
+        None => assert!(total.bad.is_empty(), "{} bad states; the first: {}", total.bad.len(), total.bad[0]),
+        Some(what) => assert!(!total.bad.is_empty(), "without {what:?} nothing was found bad"),
+    }
+}
+
+/// The child of the agent thaws also where the agent is gone.
+#[test]
+fn nothing_stays_frozen_when_the_agent_is_killed() {
+    disk::need();
+    let kind = &BTRFS;
+    assert!(kind.is_known(), "btrfs is missing in /proc/filesystems (modprobe btrfs)");
+    let (dir, publisher) = (scratch(), Publisher::new());
+    let scenes = scenes(kind, Loader::Grub, &publisher, dir.path());
+    let scene = scenes.iter().find(|scene| scene.op == scene::Op::Rollback).unwrap();
+    let (disk, at) = (dir.path().join("disk"), dir.path().join("mounted"));
+    scene.base.save(&disk);
+    let _mounted = kind.mount(&disk, &at).unwrap();
+    let agent = rootling(&at, scene.op.args());
+    let mut command = Command::new("strace");
+    // nothing else waits for a child
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=wait4:signal=SIGKILL:when=1"]);
+    let (code, said) = outcome(command.arg(agent.get_program()).args(agent.get_args()));
+    assert_ne!(code, Some(0), "the agent was not killed: {said}");
+    let thawed = Command::new("fsfreeze").arg("-u").arg(&at).output().unwrap();
+    assert!(!thawed.status.success(), "{} was frozen", at.display());
+}
+
+/// In memory where there is room for disks.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory).unwrap(),
+        false => tempfile::tempdir().unwrap(),
+    }
+}
+
+fn replay(scene: &Scene, kind: &Kind, mode: &Mode, folder: &Path) -> Tally {
+    let options = if mode.without == Some(Without::Flush) { kind.without_flush } else { "" };
+    let mut logged = Logged::mount(kind, &scene.base, folder, options);
+    let at = logged.path();
+    let old = list(&bootcheck::check(&at).unwrap());
+    let (code, said) = outcome(&mut agent(&at, scene.op.args(), mode.without));
+    assert_eq!(code, Some(0), "{:?}: {said}", scene.op);
+    let new = list(&bootcheck::check(&at).unwrap());
+    assert_ne!(old, new, "{:?}", scene.op);
+    let log = logged.cut();
+    let (lists, base) = (Lists { old, new }, logged.base.clone());
+    drop(logged);
+
+    let states = states::states(&base, &log, mode.limit, 20_261_126);
+    let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
+    std::thread::scope(|scope| {
+        for worker in 0..if kind.one_at_a_time { 1 } else { 2 } {
+            let (states, next, tally, lists) = (&states, &next, &tally, &lists);
+            let folder = folder.join(format!("worker-{worker}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            scope.spawn(move || {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(state) = states.get(at) else { break };
+                    let judged = judge(scene, kind, lists, state, &folder, at % mode.goes_on == 0);
+                    let mut tally = tally.lock().unwrap();
+                    tally.states += 1;
+                    match judged {
+                        Ok(is_new) => tally.new += usize::from(is_new),
+                        Err(why) => {
+                            let kept = keep(&folder.join("disk"), tally.bad.len(), mode.without);
+                            tally.bad.push(format!("{}: {why}{kept}", state.what));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let tally = tally.into_inner().unwrap();
+    if mode.without.is_none() {
+        assert!(tally.new > 0, "{:?}: no state is after it", scene.op);
+        let before = scene.op == scene::Op::FallBack || tally.new < tally.states;
+        assert!(before, "{:?}: no state is before it", scene.op);
+    }
+    tally
+}
+
+/// The agent on a sysroot, as it is or with something taken away by strace.
+fn agent(at: &Path, args: &[&str], without: Option<Without>) -> Command {
+    let agent = rootling(at, args);
+    let inject = match without {
+        None | Some(Without::Flush) => return agent,
+        Some(Without::Fsync) => "inject=fsync,fdatasync,syncfs:retval=0",
+    };
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", inject])
+        .arg(agent.get_program())
+        .args(agent.get_args());
+    command
+}
+
+/// Keeps the disk of the first bad state, to be looked at.
+fn keep(disk: &Path, earlier: usize, without: Option<Without>) -> String {
+    if earlier > 0 || without.is_some() {
+        return String::new();
+    }
+    let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bad-disk");
+    match std::fs::copy(disk, &kept) {
+        Ok(_) => format!(" (as the judge left it: {})", kept.display()),
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,145 @@
+//! Devices right before each operation, and what the operation may leave.
+
+use super::disk::Kind;
+use super::image::Image;
+use super::loader::{Choice, Loader};
+use crate::common::device::{Publisher, REF, must, rootling, write_os};
+use crate::common::{ostree, run};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+/// What the agent does while the power goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// Pull, deploy, arm.
+    Upgrade,
+    /// What runs on trial has proved itself.
+    Confirm,
+    /// What was tried has failed, and the loader went back.
+    FallBack,
+    /// By hand, to the confirmed system before.
+    Rollback,
+}
+
+/// A device with what it follows.
+pub struct Scene {
+    pub op: Op,
+    pub loader: Loader,
+    pub base: Image,
+    /// Commits of versions 1 to 3; the last is published now.
+    pub versions: [String; 3],
+}
+
+impl Op {
+    /// The agent's arguments.
+    pub fn args(self) -> &'static [&'static str] {
+        match self {
+            Op::Upgrade => &["upgrade"],
+            Op::Confirm | Op::FallBack => &["boot", "confirm"],
+            Op::Rollback => &["rollback"],
+        }
+    }
+}
+
+impl Scene {
+    /// Whether this commit may be chosen so, and whether it is the choice of after the operation.
+    pub fn allows(&self, commit: &str, choice: &Choice) -> Result<bool, String> {
+        let version = 1 + self.versions.iter().position(|c| c == commit).ok_or("another commit")?;
+        match (self.op, version, choice.counted) {
+            (Op::Upgrade, 2, _) => Ok(false),
+            (Op::Upgrade, 3, true) => Ok(true),
+            (Op::Confirm, 2, counted) => Ok(!counted),
+            (Op::FallBack, 1, _) => Ok(true),
+            (Op::Rollback, version @ (1 | 2), false) => Ok(version == 1),
+            (op, _, counted) => Err(format!("{op:?}: version {version} would boot, counted: {counted}")),
+        }
+    }
+}
+
+/// All four, each with a disk of its own.
+pub fn scenes(kind: &Kind, loader: Loader, publisher: &Publisher, folder: &Path) -> Vec<Scene> {
+    let (file, tree) = (folder.join("base"), folder.join("tree"));
+    let publish = |version: u32| {
+        write_os(&tree, version, 60);
+        if loader == Loader::UBoot {
+            fs::write(tree.join("usr/etc/fw_env.config"), "/boot/uboot.env 0 0x2000\n").unwrap();
+        }
+        publisher.publish(&tree, &version.to_string(), u64::from(version) * 60).to_string()
+    };
+    // the disk after some work on the one before it
+    let next = |disk: Option<&Image>, work: &dyn Fn(&Path)| {
+        match disk {
+            Some(disk) => disk.save(&file),
+            None => kind.make(&file),
+        }
+        let at = folder.join("work");
+        let mounted = kind.mount(&file, &at).unwrap();
+        work(&at);
+        drop(mounted);
+        Image::read(&file)
+    };
+    let one = publish(1);
+    let first = next(None, &|at| install(publisher, loader, at, &one));
+    let two = publish(2);
+    let armed = next(Some(&first), &|at| drop(must(&mut rootling(at, &["upgrade"]))));
+    let on_trial = next(Some(&armed), &|at| boot(at, &two));
+    let failed = next(Some(&armed), &|at| use_up(loader, at, &two));
+    let confirmed = next(Some(&on_trial), &|at| drop(must(&mut rootling(at, Op::Confirm.args()))));
+    let versions = [one, two, publish(3)];
+    let disks = [
+        (Op::Upgrade, confirmed.clone()),
+        (Op::Confirm, on_trial),
+        (Op::FallBack, failed),
+        (Op::Rollback, confirmed),
+    ];
+    disks.into_iter().map(|(op, base)| Scene { op, loader, base, versions: versions.clone() }).collect()
+}
+
+fn install(publisher: &Publisher, loader: Loader, at: &Path, version: &str) {
+    must(&mut rootling(at, &["init", "os"]));
+    // one file system for all, as the loader sees it
+    ostree(&at.join("ostree/repo"), &["config", "set", "sysroot.bootprefix", "true"]);
+    let trust = format!("--sign-verify=ed25519=inline:{}", publisher.key());
+    must(&mut rootling(at, &["remote", "add", &trust, "origin", &publisher.server.url]));
+    must(&mut rootling(at, &["pull", "origin", REF]));
+    must(&mut rootling(at, &["deploy", &format!("origin:{REF}"), "--karg=root=LABEL=x"]));
+    let name = match loader {
+        Loader::Grub => "grub",
+        Loader::UBoot => {
+            let text = at.join("root/environment");
+            fs::write(&text, "altbootcmd=run second\nbootcmd=run first\nbootlimit=1\n").unwrap();
+            run(Command::new("mkenvimage")
+                .args(["-s", "0x2000", "-o"])
+                .arg(at.join("boot/uboot.env"))
+                .arg(text));
+            "u-boot"
+        }
+    };
+    must(&mut rootling(at, &["boot", "install", name]));
+    boot(at, version);
+}
+
+/// From now on this version runs.
+pub fn boot(at: &Path, version: &str) {
+    let place = at.join("proc/1");
+    fs::create_dir_all(&place).unwrap();
+    let _ = fs::remove_file(place.join("root"));
+    symlink(format!("../../ostree/deploy/os/deploy/{version}.0"), place.join("root")).unwrap();
+}
+
+/// The loader has tried this version as often as it may.
+fn use_up(loader: Loader, at: &Path, version: &str) {
+    match loader {
+        Loader::Grub => {
+            let state = format!("rootling_try={version}.0:0");
+            run(Command::new("grub-editenv").arg(at.join("boot/grub/grubenv")).args(["set", &state]));
+        }
+        Loader::UBoot => {
+            let config = at.join("root/fw_env.config");
+            fs::write(&config, format!("{} 0 0x2000\n", at.join("boot/uboot.env").display())).unwrap();
+            run(Command::new("fw_setenv").arg("-c").arg(config).args(["bootcount", "4"]));
+        }
+    }
+}

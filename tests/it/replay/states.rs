@@ -1,0 +1,162 @@
+//! What a disk may have after the power was cut, by the log of what was written to it.
+//!
+//! What came before the last flush is there. Of what came after it, any part is: all, some of the writes, or, where a
+//! write is longer than a block, some of its blocks.
+
+use super::image::{BLOCK, Image};
+use super::log::{Entry, FLUSH, FUA};
+use std::collections::HashSet;
+
+/// A state, and how it came about.
+pub struct State {
+    /// After which flush, and which of the writes that followed it.
+    pub what: String,
+    pub image: Image,
+    /// Nothing that was written is missing.
+    pub is_last: bool,
+}
+
+/// A fixed sequence, so that a failure can be repeated.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end.max(1)
+    }
+}
+
+const ALL: &str = "all that was written";
+
+/// The disk at a flush, and the writes between it and the next.
+struct Span<'a> {
+    durable: Image,
+    writes: Vec<&'a Entry>,
+}
+
+fn spans<'a>(base: &Image, log: &'a [Entry]) -> Vec<Span<'a>> {
+    let mut spans = vec![Span { durable: base.clone(), writes: Vec::new() }];
+    for entry in log {
+        if entry.flags & FLUSH != 0 {
+            let last = spans.last().unwrap();
+            let durable = all(last);
+            if !last.writes.is_empty() {
+                spans.push(Span { durable, writes: Vec::new() });
+            }
+        }
+        if entry.data.is_empty() {
+            continue;
+        }
+        spans.last_mut().unwrap().writes.push(entry);
+    }
+    spans
+}
+
+fn all(span: &Span) -> Image {
+    let mut image = span.durable.clone();
+    span.writes.iter().for_each(|entry| image.write(entry.offset, &entry.data));
+    image
+}
+
+/// At most `limit` states, no two of them the same: the disk at each flush, or at every n-th, then parts of what came
+/// between two of them, as often from one span as from another.
+pub fn states(base: &Image, log: &[Entry], limit: usize, seed: u64) -> Vec<State> {
+    let spans = spans(base, log);
+    let (mut seen, mut states, mut random) = (HashSet::new(), Vec::new(), Random(seed));
+    let mut add = |what: String, image: Image| {
+        if seen.insert(image.checksum()) {
+            let is_last = what == ALL;
+            states.push(State { what, image, is_last });
+        }
+        states.len()
+    };
+    let stride = (spans.len() * 2).div_ceil(limit).max(1);
+    add(ALL.into(), all(spans.last().unwrap()));
+    for (at, span) in spans.iter().enumerate().step_by(stride) {
+        add(format!("flush {at}"), span.durable.clone());
+    }
+    let open: Vec<_> = spans.iter().enumerate().filter(|(_, span)| !span.writes.is_empty()).collect();
+    // a span of few writes has few parts: it gives up after some that were there before
+    for round in 0..limit * 4 / open.len().max(1) + 4 {
+        for (at, span) in &open {
+            let torn = round % 3 == 2;
+            let image = if torn { tear(span, &mut random) } else { some(span, &mut random) };
+            let how = if torn { "blocks" } else { "writes" };
+            if add(format!("flush {at}, some {how} of {}, round {round}", span.writes.len()), image) >= limit
+            {
+                return states;
+            }
+        }
+    }
+    states
+}
+
+/// Each write or not, of all that followed the flush or of the first few; one that was to be durable is there.
+fn some<'a>(span: &Span<'a>, random: &mut Random) -> Image {
+    pick(span, random, |entry| vec![(entry.offset, &entry.data)])
+}
+
+/// Each block of each write or not.
+fn tear<'a>(span: &Span<'a>, random: &mut Random) -> Image {
+    pick(span, random, |entry| {
+        let first = entry.data.len().min(BLOCK - (entry.offset % BLOCK as u64) as usize);
+        let (first, rest) = entry.data.split_at(first);
+        let blocks = std::iter::once(first).chain(rest.chunks(BLOCK));
+        let mut next = entry.offset;
+        let placed = blocks.map(|block| {
+            let at = next;
+            next += block.len() as u64;
+            (at, block)
+        });
+        placed.collect()
+    })
+}
+
+fn pick<'a>(
+    span: &Span<'a>,
+    random: &mut Random,
+    parts: impl Fn(&'a Entry) -> Vec<(u64, &'a [u8])>,
+) -> Image {
+    let mut image = span.durable.clone();
+    // few of them as well as most
+    let (share, count) = (1 + random.below(9), span.writes.len() as u64);
+    let end = if random.below(2) == 0 { count } else { 1 + random.below(count) };
+    for entry in &span.writes[..end as usize] {
+        for (offset, part) in parts(entry) {
+            if entry.flags & FUA != 0 || random.below(10) < share {
+                image.write(offset, part);
+            }
+        }
+    }
+    image
+}
+
+#[test]
+fn what_was_flushed_is_there_and_the_rest_may_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk");
+    std::fs::write(&path, vec![0; 8 * BLOCK]).unwrap();
+    let base = Image::read(&path);
+    let write = |block: u64, flags| Entry { offset: block * BLOCK as u64, flags, data: vec![1; BLOCK] };
+    let flush = Entry { offset: 0, flags: FLUSH, data: Vec::new() };
+    let log = [write(0, 0), flush.clone(), write(1, 0), write(2, FUA), write(3, 0), flush, write(4, 0)];
+    let mut found = HashSet::new();
+    for state in states(&base, &log, 100, 1) {
+        state.image.save(&path);
+        let bytes = std::fs::read(&path).unwrap();
+        found.insert([0, 1, 2, 3, 4].map(|block| bytes[block * BLOCK]));
+    }
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort();
+    let wanted = [
+        [0, 0, 0, 0, 0],
+        [1, 0, 0, 0, 0],
+        [1, 0, 1, 0, 0],
+        [1, 0, 1, 1, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 1],
+    ];
+    assert_eq!(found, wanted);
+}
