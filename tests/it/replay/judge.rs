@@ -6,6 +6,7 @@ use super::scene::{Scene, boot};
 use super::states::State;
 use crate::bootcheck::{self, Bootable};
 use crate::common::device::{outcome, rootling};
+use std::fs;
 use std::path::Path;
 
 /// What the disk had before the operation, and after it.
@@ -74,6 +75,7 @@ fn go_on(scene: &Scene, at: &Path, chosen: &str) -> Result<(), String> {
         }
     };
     agent(&["fsck"], &[0])?;
+    other_boot(at);
     boot(at, chosen);
     agent(&["boot", "confirm"], &[0])?;
     agent(&["upgrade"], &[0, 77])?;
@@ -82,5 +84,16 @@ fn go_on(scene: &Scene, at: &Path, chosen: &str) -> Result<(), String> {
     match &boots[0].commit == last {
         true => agent(&["fsck"], &[0]),
         false => Err(format!("after the next upgrade: {boots:#?}")),
+    }
+}
+
+/// After a cut the kernel has another boot id; here it has the same, so what the agent names by it gets another.
+fn other_boot(at: &Path) {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for entry in fs::read_dir(at.join("ostree/repo/tmp")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let other = name.replace(id.trim(), "00000000-0000-0000-0000-000000000000");
+        fs::rename(&path, path.with_file_name(other)).unwrap();
     }
 }
