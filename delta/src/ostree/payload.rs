@@ -5,7 +5,7 @@
 //! | `a(uuu)` | owner, group, mode, big endian: what operations name by number |
 //! | `aa(ayay)` | sets of xattrs, likewise |
 //! | `ay` | bytes: contents, old checksums, patches |
-//! | `ay` | operations, see [`super::apply`] |
+//! | `ay` | operations, see [`mod@super::apply`] |
 
 use crate::error::{Error, Result};
 use crate::io::ReadAt;

@@ -138,7 +138,7 @@ impl Machine {
         }
     }
 
-    /// As [`run`], and only this exit code will do.
+    /// As [`Machine::run`], and only this exit code will do.
     pub fn expect(&mut self, command: &str, wanted: i32) -> Result<Vec<String>> {
         let (code, printed) = self.run(command)?;
         if code != wanted {
