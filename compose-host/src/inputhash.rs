@@ -25,7 +25,7 @@ pub fn inputhash(manifest: &Manifest, lock: &Lock) -> Result<String> {
             .expect("writing to a String does not fail");
     }
     for file in &manifest.add_files {
-        let content = content(&file.source)?;
+        let content = content(&file.source).context("add-files")?;
         writeln!(text, "file {:?} {content}", file.dest).expect("writing to a String does not fail");
     }
     if let Some(Options { program: Program::Host(path), .. }) = &manifest.initramfs {
@@ -38,8 +38,7 @@ pub fn inputhash(manifest: &Manifest, lock: &Lock) -> Result<String> {
 /// Kind, mode and content of a file, or of everything in a folder.
 fn content(path: &Path) -> Result<String> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata =
-        path.symlink_metadata().with_context(|| format!("add-files or initramfs: {}", path.display()))?;
+    let metadata = path.symlink_metadata().with_context(|| path.display().to_string())?;
     let mode = metadata.permissions().mode();
     let mut hasher = Hasher::new();
     if metadata.is_dir() {
