@@ -43,18 +43,18 @@ fn content(path: &Path) -> Result<String> {
     let mut hasher = Hasher::new();
     if metadata.is_dir() {
         let mut names = Vec::new();
-        for entry in path.read_dir().with_context(|| format!("add-files: {}", path.display()))? {
-            names.push(entry.with_context(|| format!("add-files: {}", path.display()))?.file_name());
+        for entry in path.read_dir().with_context(|| path.display().to_string())? {
+            names.push(entry.with_context(|| path.display().to_string())?.file_name());
         }
         names.sort();
         for name in names {
             hasher.update(format!("{name:?} {}\n", content(&path.join(&name))?).as_bytes());
         }
     } else if metadata.is_symlink() {
-        let target = path.read_link().with_context(|| format!("add-files: {}", path.display()))?;
+        let target = path.read_link().with_context(|| path.display().to_string())?;
         hasher.update(target.as_os_str().as_encoded_bytes());
     } else {
-        let bytes = std::fs::read(path).with_context(|| format!("add-files: {}", path.display()))?;
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         hasher.update(&bytes);
     }
     Ok(format!("{mode:o} {}", hasher.finish()))
