@@ -12,6 +12,7 @@
 //! | [`guest`] | systems for virtual machines |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`replay`] | the power cut at every write |
+//! | [`older`] | an earlier agent on what today's left, and the other way round |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
 //! | [`run`], [`measure`], [`place`], [`tools`] | child processes, where things lie, what must be installed |
 
@@ -26,6 +27,7 @@ mod guest;
 #[path = "../../cross/mod.rs"]
 mod machines;
 mod measure;
+mod older;
 mod place;
 mod qemu;
 mod replay;
@@ -60,6 +62,7 @@ cargo xtask fuzz [TARGET|all] [SECONDS]
 cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
 cargo xtask replay [--full | --without fsync|flush]
                                  the power cut at every write of an update; without: the judge has to find it
+cargo xtask older REVISION       the agent of an earlier commit takes over from today's, and the other way round
 cargo xtask testbed              RPMs made from Debian's packages, in two states
 ";
 
@@ -98,6 +101,7 @@ fn work() -> Result<()> {
         ["replay"] => replay::replay(None),
         ["replay", "--full"] => replay::replay(Some("full")),
         ["replay", "--without", what @ ("fsync" | "flush")] => replay::replay(Some(what)),
+        ["older", revision] => older::older(revision),
         ["testbed"] => test::prepare_testbed(),
         ["fuzz"] => fuzz::fuzz(None, 60),
         ["fuzz", target] => fuzz::fuzz(Some(target), 60),
