@@ -60,7 +60,7 @@ cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
 cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
-cargo xtask replay [--full | --busy | --without fsync|flush|freeze]
+cargo xtask replay [--full | --busy | --without fsync|flush|freeze|exchange]
                                  the power cut at every write of an update; busy: while another program writes
                                  to /boot; without: the judge has to find it
 cargo xtask older REVISION       the agent of an earlier commit takes over from today's, and the other way round
@@ -102,7 +102,9 @@ fn work() -> Result<()> {
         ["replay"] => replay::replay(None),
         ["replay", "--full"] => replay::replay(Some("full")),
         ["replay", "--busy"] => replay::replay(Some("busy")),
-        ["replay", "--without", what @ ("fsync" | "flush" | "freeze")] => replay::replay(Some(what)),
+        ["replay", "--without", what @ ("fsync" | "flush" | "freeze" | "exchange")] => {
+            replay::replay(Some(what))
+        }
         ["older", revision] => older::older(revision),
         ["testbed"] => test::prepare_testbed(),
         ["fuzz"] => fuzz::fuzz(None, 60),

@@ -41,6 +41,8 @@ enum Without {
     Flush,
     /// The agent's calls that empty a journal are refused, as by a file system that has none.
     Freeze,
+    /// Files that a loader reads are renamed over, not exchanged, as by a kernel that cannot.
+    Exchange,
 }
 
 /// How much is done.
@@ -82,8 +84,11 @@ impl Mode {
             Ok("fsync") => without(Without::Fsync, &EXT4),
             Ok("flush") => without(Without::Flush, &EXT4),
             Ok("freeze") => without(Without::Freeze, &EXT4),
+            Ok("exchange") => Mode { loaders: both, ..without(Without::Exchange, &EXT4) },
             Ok("busy") => Mode { without: None, ..without(Without::Freeze, &EXT4) },
-            Ok(other) => panic!("ROOTLING_REPLAY={other}: expected full, busy, fsync, flush or freeze"),
+            Ok(other) => {
+                panic!("ROOTLING_REPLAY={other}: expected full, busy, fsync, flush, freeze or exchange")
+            }
         }
     }
 }
@@ -223,6 +228,7 @@ fn agent(at: &Path, args: &[&str], without: Option<Without>) -> Command {
     let refused: &[&OsStr] = match without {
         None | Some(Without::Flush) => return agent,
         Some(Without::Fsync) => &["-e".as_ref(), "inject=fsync,fdatasync,syncfs:retval=0".as_ref()],
+        Some(Without::Exchange) => &["-e".as_ref(), "inject=renameat2:error=ENOSYS".as_ref()],
         // of this folder only: a socket is made ready by an ioctl too
         Some(Without::Freeze) => {
             &["-P".as_ref(), boot.as_os_str(), "-e".as_ref(), "inject=ioctl:error=EOPNOTSUPP".as_ref()]
