@@ -60,9 +60,9 @@ cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
 cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
-cargo xtask replay [--full | --busy | --without fsync|flush|freeze|exchange]
+cargo xtask replay [--full | --busy | --fat | --without fsync|flush|freeze|exchange]
                                  the power cut at every write of an update; busy: while another program writes
-                                 to /boot; without: the judge has to find it
+                                 to /boot; fat: what systemd-boot finds; without: the judge has to find it
 cargo xtask older REVISION       the agent of an earlier commit takes over from today's, and the other way round
 cargo xtask testbed              RPMs made from Debian's packages, in two states
 ";
@@ -101,6 +101,7 @@ fn work() -> Result<()> {
         ["golden", "--save"] => golden::golden(true),
         ["replay"] => replay::replay(None),
         ["replay", "--full"] => replay::replay(Some("full")),
+        ["replay", "--fat"] => replay::fat(),
         ["replay", "--busy"] => replay::replay(Some("busy")),
         ["replay", "--without", what @ ("fsync" | "flush" | "freeze" | "exchange")] => {
             replay::replay(Some(what))

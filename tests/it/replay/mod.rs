@@ -11,18 +11,16 @@
 //! name of what is taken away from the agent or the disk, so that the judge has something to find.
 
 mod disk;
-mod image;
 mod judge;
 mod loader;
-mod log;
 mod scene;
-mod states;
 
 use crate::bootcheck;
 use crate::common::device::{Publisher, outcome, rootling};
 use disk::{BTRFS, EXT4, F2FS, Kind, Logged};
 use judge::{Lists, judge, list};
 use loader::Loader;
+use rootling_tests::writes::states;
 use scene::{Scene, scenes};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
