@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::repo::{Repo, space::available};
 use crate::walk::{self, Entry};
 use rootling_boot::KernelFiles;
+use rootling_boot::efi::FOLDER;
 use rootling_boot::kernel::{MODULES, VMLINUZ, choose_version};
 use rootling_object::{Checksum, Commit, ObjectKind, ObjectName};
 use std::fs;
@@ -26,15 +27,18 @@ pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: 
         changes.iter().map(|c| fs::symlink_metadata(edited.join(&c.path)).map_or(0, |m| blocks(m.len())));
     let tree = tree_size(sysroot.repo(), commit)?.saturating_add(edits.sum());
     require(&sysroot.path.join("ostree"), tree, sysroot.repo().min_free_space()?)?;
-    let place = match &sysroot.loader {
-        Some(Loader::SystemdBoot { partition, .. }) => partition,
-        _ => "boot",
+    let (place, esp) = match &sysroot.loader {
+        Some(Loader::SystemdBoot { partition, .. }) => (partition.as_str(), None),
+        Some(Loader::Efi { partition }) => ("boot", Some((partition.as_str(), FOLDER))),
+        _ => ("boot", None),
     };
-    let boot = sysroot.path.join(place);
-    if !same_file_system(&boot, &sysroot.path.join("ostree/repo"))? {
-        let files = boot_files(sysroot.repo(), commit)?;
-        if !is_installed(&boot, &files)? {
-            require(&boot, files.iter().map(|(_, size)| blocks(*size)).sum(), 0)?;
+    for (place, folder) in [(place, "ostree")].into_iter().chain(esp) {
+        let boot = sysroot.path.join(place);
+        if !same_file_system(&boot, &sysroot.path.join("ostree/repo"))? {
+            let files = boot_files(sysroot.repo(), commit)?;
+            if !is_installed(&boot.join(folder), &files)? {
+                require(&boot, files.iter().map(|(_, size)| blocks(*size)).sum(), 0)?;
+            }
         }
     }
     Ok(())
@@ -119,7 +123,7 @@ fn boot_files(repo: &Repo, commit: &Commit) -> Result<Vec<(String, u64)>> {
 
 /// Whether some boot folder has files of these names and sizes: a guess that spares a needless refusal.
 fn is_installed(boot: &Path, files: &[(String, u64)]) -> Result<bool> {
-    let folders = crate::fs::list(&boot.join("ostree"))?;
+    let folders = crate::fs::list(boot)?;
     let has = |folder: &Path, (name, size): &(String, u64)| {
         fs::symlink_metadata(folder.join(name)).is_ok_and(|m| m.len() == *size)
     };

@@ -13,6 +13,7 @@
 //! | `env` | the state that a loader counts in |
 //! | `armed` | the file `rootling-trial` |
 //! | `apply` | one step of a plan |
+//! | `efi` | kernels on the ESP and entries of the firmware |
 //! | `fat` | systemd-boot's entries on a partition without symlinks |
 //! | `trial` | arm, confirm, fall back, repair on a list of deployments |
 //!
@@ -28,6 +29,7 @@
 mod apply;
 mod armed;
 mod detect;
+pub(super) mod efi;
 mod env;
 pub(super) mod fat;
 mod trial;
@@ -79,6 +81,11 @@ pub enum Loader {
         /// The entries that the firmware's variable `LoaderEntryDefault` chooses.
         default: Option<String>,
     },
+    /// Firmware that boots kernels from its own entries.
+    Efi {
+        /// Where the ESP is mounted, below the sysroot.
+        partition: String,
+    },
 }
 
 impl Loader {
@@ -90,6 +97,7 @@ impl Loader {
             Loader::UBoot { .. } => Kind::UBoot,
             Loader::Extlinux => Kind::Extlinux,
             Loader::SystemdBoot { .. } => Kind::SystemdBoot,
+            Loader::Efi { .. } => Kind::Efi,
         }
     }
 
@@ -113,6 +121,7 @@ impl Loader {
             }
             Loader::Extlinux => EXTLINUX_PROMISES,
             Loader::SystemdBoot { .. } => sdboot::PROMISES,
+            Loader::Efi { .. } => efi::read(sysroot).map(|_| rootling_boot::efi::PROMISES)?,
         })
     }
 
@@ -127,7 +136,7 @@ impl Loader {
         let extlinux = || (EXTLINUX_MENU, uboot::extlinux(entries, trial.is_some(), 5));
         Ok(match self {
             Loader::Grub => vec![(grub::MENU, grub::menu(entries, trial))],
-            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } => Vec::new(),
+            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } | Loader::Efi { .. } => Vec::new(),
             Loader::Extlinux => vec![extlinux()],
             Loader::UBoot { .. } => {
                 let text = uboot::uenv(entries, trial.is_some(), own).map_err(refuse)?;
