@@ -148,7 +148,7 @@ impl Locked {
 
     fn clean_boot(&self, cleaned: &mut Cleaned) -> Result<()> {
         let partition = fat::find(&self.path)?.filter(|place| place != "boot");
-        let esp = efi::installed(&self.path).filter(|_| matches!(self.loader, Some(Loader::Efi { .. })));
+        let esp = efi::installed(&self.path).filter(|_| matches!(self.loader, Some(Loader::Efi(_))));
         let folders = ["boot"].into_iter().chain(partition.as_deref());
         let folders = folders.map(|place| self.path.join(place).join("ostree"));
         let folders: Vec<_> = folders.chain(esp.map(|esp| self.path.join(esp).join(FOLDER))).collect();

@@ -29,7 +29,7 @@ pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: 
     require(&sysroot.path.join("ostree"), tree, sysroot.repo().min_free_space()?)?;
     let (place, esp) = match &sysroot.loader {
         Some(Loader::SystemdBoot { partition, .. }) => (partition.as_str(), None),
-        Some(Loader::Efi { partition }) => ("boot", Some((partition.as_str(), FOLDER))),
+        Some(Loader::Efi(board)) => ("boot", Some((board.partition(), FOLDER))),
         _ => ("boot", None),
     };
     for (place, folder) in [(place, "ostree")].into_iter().chain(esp) {

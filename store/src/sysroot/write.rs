@@ -54,7 +54,7 @@ impl Locked {
         if let Some(Loader::SystemdBoot { partition, default }) = self.loader.clone() {
             return self.write_fat(&partition, default, new, what);
         }
-        if matches!(self.loader, Some(Loader::Efi { .. })) {
+        if matches!(self.loader, Some(Loader::Efi(_))) {
             // the links that its entries lead through are replaced
             self.settle()?;
         }
@@ -79,7 +79,7 @@ impl Locked {
         touch(&self.path.join("ostree/deploy"))?;
         self.reload()?;
         match &self.loader {
-            Some(Loader::Efi { partition }) => self.follow_efi(partition).map(drop)?,
+            Some(Loader::Efi(board)) => self.follow_efi(board).map(drop)?,
             _ => self.settle()?,
         }
         self.remove_other_refs()?;

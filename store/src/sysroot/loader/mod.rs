@@ -36,6 +36,7 @@ mod trial;
 
 pub use armed::Armed;
 pub use detect::Settings;
+pub use efi::Board;
 pub use trial::{BootState, Try};
 
 pub(super) use apply::apply;
@@ -82,10 +83,7 @@ pub enum Loader {
         default: Option<String>,
     },
     /// Firmware that boots kernels from its own entries.
-    Efi {
-        /// Where the ESP is mounted, below the sysroot.
-        partition: String,
-    },
+    Efi(efi::Board),
 }
 
 impl Loader {
@@ -97,7 +95,7 @@ impl Loader {
             Loader::UBoot { .. } => Kind::UBoot,
             Loader::Extlinux => Kind::Extlinux,
             Loader::SystemdBoot { .. } => Kind::SystemdBoot,
-            Loader::Efi { .. } => Kind::Efi,
+            Loader::Efi(_) => Kind::Efi,
         }
     }
 
@@ -121,7 +119,7 @@ impl Loader {
             }
             Loader::Extlinux => EXTLINUX_PROMISES,
             Loader::SystemdBoot { .. } => sdboot::PROMISES,
-            Loader::Efi { .. } => efi::read(sysroot).map(|_| rootling_boot::efi::PROMISES)?,
+            Loader::Efi(board) => efi::promises(board, sysroot)?,
         })
     }
 
@@ -136,7 +134,7 @@ impl Loader {
         let extlinux = || (EXTLINUX_MENU, uboot::extlinux(entries, trial.is_some(), 5));
         Ok(match self {
             Loader::Grub => vec![(grub::MENU, grub::menu(entries, trial))],
-            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } | Loader::Efi { .. } => Vec::new(),
+            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } | Loader::Efi(_) => Vec::new(),
             Loader::Extlinux => vec![extlinux()],
             Loader::UBoot { .. } => {
                 let text = uboot::uenv(entries, trial.is_some(), own).map_err(refuse)?;

@@ -53,7 +53,7 @@ impl Sysroot {
         let trial = match (&armed, loader) {
             (_, Loader::SystemdBoot { .. }) => left,
             (None, _) | (_, Loader::Extlinux) => Trial::None,
-            (Some(armed), Loader::Efi { .. }) => efi::trial(&self.path, armed, self.booted())?,
+            (Some(armed), Loader::Efi(board)) => efi::trial(board, &self.path, armed, self.booted())?,
             (Some(armed), Loader::Grub) => grub::trial(&env::grubenv(&self.path, grub::ENV)?, &armed.id),
             (_, Loader::Greenboot { env }) => greenboot::trial(&env::grubenv(&self.path, env)?),
             (_, Loader::UBoot { config }) => uboot::trial(&UBoot::read(&self.path, config)?.env),
@@ -124,12 +124,9 @@ impl Locked {
             }
             Loader::Greenboot { .. } => ("boot", Change::default()),
             Loader::SystemdBoot { .. } => return self.install_fat(loader),
-            Loader::Efi { partition } => {
-                let folder = format!("{partition}/{}", rootling_boot::efi::FOLDER);
+            Loader::Efi(board) => {
                 self.sysroot.loader = Some(loader.clone());
-                self.follow_efi(partition)?;
-                let steps = vec![Step::Disk(DiskStep::MakeDir(folder))];
-                return self.apply(&Change { steps, reboot_argument: None });
+                return self.install_efi(board);
             }
         };
         self.sysroot.loader = Some(loader);
@@ -178,7 +175,7 @@ impl Locked {
         let armed = match what {
             Try::Arm { tries, .. } => {
                 // of more than one, left by `anyway`, the second would look like one that failed
-                let tries = if matches!(loader, Loader::Efi { .. }) { 1 } else { tries };
+                let tries = if matches!(loader, Loader::Efi(_)) { 1 } else { tries };
                 Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries })
             }
             Try::Keep => old.clone().filter(|armed| armed.id.as_str() == first),
@@ -190,20 +187,20 @@ impl Locked {
             (what, _) => what,
         };
         let plan = self.with_files(plan, new, loader, armed.as_ref(), what)?;
-        let prepared = match loader {
-            Loader::Efi { partition } => self.prepare_efi(partition, new, old.as_ref(), what)?,
-            _ => Change::default(),
-        };
-        let changed = change(&self.path, loader, plan, old.as_ref(), armed.as_ref(), what)?;
-        Ok(Change { steps: [prepared.steps, changed.steps].concat(), ..changed })
+        let mut changed = change(&self.path, loader, plan, old.as_ref(), armed.as_ref(), what)?;
+        if let Loader::Efi(board) = loader {
+            let first = self.prepare_efi(board, new, old.as_ref(), what)?;
+            changed.steps.splice(0..0, first.steps);
+        }
+        Ok(changed)
     }
 
     /// Ends a counting that belongs to nothing on trial: what a fall-back with U-Boot, or a cut between counter and list, leaves.
     ///
     /// Entries of the firmware follow the list, also where a cut or the firmware itself kept them from it.
     pub fn settle(&self) -> Result<()> {
-        if let Some(Loader::Efi { partition }) = &self.loader {
-            if self.follow_efi(partition)? {
+        if let Some(Loader::Efi(board)) = &self.loader {
+            if self.follow_efi(board)? {
                 log::warn!("the firmware's entries were not those of the deployments, and are written again");
             }
             return Ok(());
@@ -277,7 +274,7 @@ fn change(
     };
     let (confirm, fall_back) = (what == Try::Confirm, what == Try::FallBack);
     let changed = match loader {
-        Loader::Extlinux | Loader::SystemdBoot { .. } | Loader::Efi { .. } => Ok(plan.into()),
+        Loader::Extlinux | Loader::SystemdBoot { .. } | Loader::Efi(_) => Ok(plan.into()),
         Loader::Grub => {
             // before `install` there is none, and nothing on trial
             let env = || env::grubenv(sysroot, grub::ENV);

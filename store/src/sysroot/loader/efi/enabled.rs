@@ -1,40 +1,39 @@
-//! Firmware that boots kernels itself: files on the ESP and variables that follow the list in `boot/loader`.
-//!
-//! ```text
-//! ESP/EFI/rootling/STATEROOT-BOOTCSUM/vmlinuz-KVER, initramfs-KVER.img      ESP: efi or boot/efi
-//! sys/firmware/efi/efivars/Boot####-GUID                                    one for each deployment, its arguments in it
-//! ```
-//!
-//! | step | durable after it; if power fails here |
-//! |---|---|
-//! | kernels are copied to the ESP, sync | no entry names them: the confirmed system boots |
-//! | confirm: `BootOrder` has the running one first. Else what was on trial leaves `BootOrder` and `BootNext` | the one; the other |
-//! | `boot/loader` is exchanged, sync | the entries lead through the links of the version before, which stay till the clean-up |
-//! | `Boot####` of the list, under new numbers | nothing names them |
-//! | `BootNext` | the new one is tried once, then the confirmed one boots |
-//! | `BootOrder` with the new one behind the confirmed; entries that nothing names are removed | as before it; a try is known to have been given |
-//!
-//! All but the second step is [`follow`](Locked::follow_efi), which every change, clean-up and confirm begins with, so
-//! that what a cut or the firmware left undone is done before links or files go.
+//! A build that boots from the firmware's own entries.
 
-use super::{Armed, Loader, Try, refuse};
+use super::super::{Armed, Loader, Try, refuse};
 use crate::error::{Error, Result};
+use crate::sysroot::apply::remove_all;
 use crate::sysroot::{Deployment, Locked};
 use nix::unistd::{AccessFlags, access};
 use rootling_boot::efi::{self, DevicePath, Firmware, First, GLOBAL, LoadOption, Place};
-use rootling_boot::loader::{Change, Step, Trial, tried_entry};
+use rootling_boot::loader::{Change, Promises, Step, Trial, tried_entry};
 use rootling_boot::menu::Item;
 use rootling_boot::plan::{Step as DiskStep, deployment_path};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the kernel shows variables.
-pub(super) const EFIVARS: &str = "sys/firmware/efi/efivars";
+const EFIVARS: &str = "sys/firmware/efi/efivars";
 /// Where the ESP is mounted; not where links are needed.
 const PLACES: [&str; 2] = ["efi", "boot/efi"];
 /// Sectors of sysfs, in bytes.
 const SECTOR: u64 = 512;
+
+/// A board that boots so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    partition: String,
+}
+
+impl Board {
+    /// Where the ESP is mounted, below the sysroot.
+    pub fn partition(&self) -> &str {
+        &self.partition
+    }
+}
 
 /// The ESP that deployments boot from.
 pub(in crate::sysroot) fn installed(sysroot: &Path) -> Option<String> {
@@ -42,7 +41,7 @@ pub(in crate::sysroot) fn installed(sysroot: &Path) -> Option<String> {
 }
 
 /// The loader, if firmware and ESP are within reach.
-pub(super) fn open(sysroot: &Path, partition: Option<&str>) -> Result<Loader> {
+pub(in crate::sysroot) fn open(sysroot: &Path, partition: Option<&str>) -> Result<Loader> {
     let is_esp = |place: &&str| sysroot.join(place).join("EFI").is_dir();
     let partition = match partition {
         Some(given) => PLACES.into_iter().find(|place| *place == given.trim_matches('/')),
@@ -51,11 +50,16 @@ pub(super) fn open(sysroot: &Path, partition: Option<&str>) -> Result<Loader> {
     let partition =
         partition.ok_or_else(|| Error::not_found("an ESP, mounted at efi or boot/efi", sysroot))?;
     read(sysroot)?;
-    Ok(Loader::Efi { partition: partition.into() })
+    Ok(Loader::Efi(Board { partition: partition.into() }))
+}
+
+/// What it can and cannot do on this device.
+pub(in crate::sysroot) fn promises(_: &Board, sysroot: &Path) -> Result<Promises> {
+    read(sysroot).map(|_| efi::PROMISES)
 }
 
 /// What the firmware says.
-pub(super) fn read(sysroot: &Path) -> Result<Firmware> {
+fn read(sysroot: &Path) -> Result<Firmware> {
     let dir = sysroot.join(EFIVARS);
     let names = match dir.is_dir() {
         true => crate::fs::list(&dir)?,
@@ -76,7 +80,12 @@ pub(super) fn read(sysroot: &Path) -> Result<Firmware> {
 }
 
 /// How it stands with what is armed; entries that were dropped while it runs are no sign that it was confirmed.
-pub(super) fn trial(sysroot: &Path, armed: &Armed, booted: Option<&Deployment>) -> Result<Trial> {
+pub(in crate::sysroot) fn trial(
+    _: &Board,
+    sysroot: &Path,
+    armed: &Armed,
+    booted: Option<&Deployment>,
+) -> Result<Trial> {
     let runs = booted.is_some_and(|booted| booted.name() == armed.id.as_str());
     Ok(match read(sysroot)?.place(armed.id.as_str()) {
         Place::Next => Trial::Left(1),
@@ -86,18 +95,45 @@ pub(super) fn trial(sysroot: &Path, armed: &Armed, booted: Option<&Deployment>) 
     })
 }
 
+/// Sets a variable, or makes it.
+pub(in crate::sysroot) fn set_variable(sysroot: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = mutable_variable(sysroot, name)?;
+    let write = || {
+        // efivarfs takes a variable in one write, and cuts it by itself
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+        file.write_all(bytes)?;
+        let length = u64::try_from(bytes.len()).unwrap_or_default();
+        if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
+    };
+    write().map_err(Error::io("write", &path))
+}
+
+/// Removes a variable, or nothing.
+pub(in crate::sysroot) fn remove_variable(sysroot: &Path, name: &str) -> Result<()> {
+    remove_all(&mutable_variable(sysroot, name)?)
+}
+
+/// The file of a variable; the kernel makes most of them immutable, against `rm -rf`.
+fn mutable_variable(sysroot: &Path, name: &str) -> Result<PathBuf> {
+    let path = sysroot.join(EFIVARS).join(name);
+    if let Ok(file) = File::open(&path) {
+        crate::sys::set_immutable(file.as_fd(), false).map_err(Error::io("make mutable", &path))?;
+    }
+    Ok(path)
+}
+
 impl Locked {
     /// What has to be done before a list is exchanged.
-    pub(super) fn prepare_efi(
+    pub(in crate::sysroot) fn prepare_efi(
         &self,
-        partition: &str,
+        board: &Board,
         new: &[Deployment],
         old: Option<&Armed>,
         what: Try,
     ) -> Result<Change> {
         let dir = self.path.join(EFIVARS);
         access(&dir, AccessFlags::W_OK).map_err(|errno| Error::io("write to", &dir)(errno.into()))?;
-        let mut change = self.files(partition, &self.items(new)?);
+        let mut change = self.files(&board.partition, &self.items(new)?);
         let firmware = read(&self.path)?;
         let first = new.first().map(Deployment::name).unwrap_or_default();
         let armed = old.map(|old| old.id.as_str());
@@ -112,7 +148,7 @@ impl Locked {
     }
 
     /// Has ESP and firmware follow the list that is in use; says whether anything was to do.
-    pub(in crate::sysroot) fn follow_efi(&self, partition: &str) -> Result<bool> {
+    pub(in crate::sysroot) fn follow_efi(&self, board: &Board) -> Result<bool> {
         let (firmware, items) = (read(&self.path)?, self.items(&self.deployments)?);
         if items.is_empty() {
             return Ok(false);
@@ -127,16 +163,24 @@ impl Locked {
                 Place::Absent | Place::Next => First::Next,
             },
         };
-        let esp = Esp::find(&self.path, partition)?;
+        let esp = Esp::find(&self.path, &board.partition)?;
         let options = items.iter().enumerate().map(|(at, item)| {
             let tried = at == 0 && first != First::Confirmed;
             esp.option(item, tried)
         });
         let variables = efi::follow(&firmware, &options.collect::<Result<Vec<_>>>()?, first);
         let variables = variables.map_err(refuse)?;
-        self.apply(&self.files(partition, &items))?;
+        self.apply(&self.files(&board.partition, &items))?;
         self.apply(&variables)?;
         Ok(!variables.steps.is_empty())
+    }
+
+    /// From now on the ESP is found by the folder of deployments.
+    pub(in crate::sysroot) fn install_efi(&self, board: &Board) -> Result<()> {
+        self.follow_efi(board)?;
+        let folder = format!("{}/{}", board.partition, efi::FOLDER);
+        let steps = vec![Step::Disk(DiskStep::MakeDir(folder))];
+        self.apply(&Change { steps, reboot_argument: None })
     }
 
     /// The steps that put kernels on the ESP where they are not.
