@@ -37,6 +37,14 @@ mod locked {
             self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
         }
 
+        pub fn compare_exchange(&self, old: T, new: T, order: Ordering, _: Ordering) -> Result<T, T>
+        where
+            T: PartialEq,
+        {
+            let there = self.update(order, |value| if value == old { new } else { value });
+            if there == old { Ok(there) } else { Err(there) }
+        }
+
         fn update(&self, _: Ordering, change: impl FnOnce(T) -> T) -> T {
             let mut value = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let before = *value;
@@ -79,6 +87,9 @@ mod tests {
         let left = AtomicI64::new(5);
         assert_eq!((left.fetch_sub(7, Relaxed), left.load(Relaxed)), (5, -2));
         assert_eq!((left.fetch_add(7, Relaxed), left.load(Relaxed)), (-2, 5));
+        assert_eq!(left.compare_exchange(4, 6, Relaxed, Relaxed), Err(5));
+        assert_eq!(left.compare_exchange(5, 6, Relaxed, Relaxed), Ok(5));
+        assert_eq!(left.load(Relaxed), 6);
         left.store(i64::MIN, Relaxed);
         left.fetch_sub(1, Relaxed);
         assert_eq!(left.into_inner(), i64::MAX);
