@@ -1,7 +1,7 @@
 //! Which loader a device has: the configuration first, else what is there.
 
 use super::env::UBoot;
-use super::{EXTLINUX, Loader, UENV, efi, fat, refuse};
+use super::{EXTLINUX, Loader, UENV, efi, fat, flash, refuse};
 use crate::error::{Error, Result};
 use rootling_boot::grub;
 use rootling_boot::loader::{Kind, Traces};
@@ -86,8 +86,8 @@ fn open(sysroot: &Path, root: &Path, settings: &Settings, kind: Kind) -> Result<
             let mut config = EnvConfig::parse(&text).map_err(refuse)?;
             for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
                 let device = area.device.clone();
-                if device.starts_with("/dev/mtd") || device.contains("ubi") {
-                    return Err(Error::unsupported(format!("U-Boot environment on flash ({device})")));
+                if flash::is_flash(&device) {
+                    flash::check(&device)?;
                 }
                 if !device.starts_with("/dev/") {
                     area.device = device.trim_start_matches('/').to_string();

@@ -14,6 +14,7 @@
 //! | `armed` | the file `rootling-trial` |
 //! | `apply` | one step of a plan |
 //! | `efi` | kernels on the ESP and entries of the firmware |
+//! | `flash` | U-Boot's environment on MTD |
 //! | `fat` | systemd-boot's entries on a partition without symlinks |
 //! | `trial` | arm, confirm, fall back, repair on a list of deployments |
 //!
@@ -32,6 +33,7 @@ mod detect;
 pub(super) mod efi;
 mod env;
 pub(super) mod fat;
+mod flash;
 mod trial;
 
 pub use armed::Armed;
