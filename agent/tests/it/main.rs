@@ -1,5 +1,6 @@
 //! The agent against servers that misbehave and against the real `ostree`.
 
+mod boot_bad;
 mod boot_confirm;
 mod boot_efi;
 mod boot_finalize;

@@ -9,6 +9,7 @@ use super::loader::Loader;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, space::available};
 use crate::walk::{self, Entry};
+use nix::unistd::{AccessFlags, access};
 use rootling_boot::KernelFiles;
 use rootling_boot::efi::FOLDER;
 use rootling_boot::kernel::{MODULES, VMLINUZ, choose_version};
@@ -21,7 +22,7 @@ use std::path::Path;
 const MARGIN: u64 = 1 << 20;
 const BLOCK: u64 = 4096;
 
-/// Refuses a deployment that would not fit, on the file system of the sysroot or of `/boot`.
+/// Refuses a deployment that would not fit, on the file system of the sysroot or of `/boot`, or where that is read-only.
 pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: &[Change]) -> Result<()> {
     let edits =
         changes.iter().map(|c| fs::symlink_metadata(edited.join(&c.path)).map_or(0, |m| blocks(m.len())));
@@ -34,6 +35,7 @@ pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: 
     };
     for (place, folder) in [(place, "ostree")].into_iter().chain(esp) {
         let boot = sysroot.path.join(place);
+        access(&boot, AccessFlags::W_OK).map_err(|errno| Error::io("write to", &boot)(errno.into()))?;
         if !same_file_system(&boot, &sysroot.path.join("ostree/repo"))? {
             let files = boot_files(sysroot.repo(), commit)?;
             if !is_installed(&boot.join(folder), &files)? {
