@@ -3,7 +3,7 @@
 //! | file | says |
 //! |---|---|
 //! | `targets` | which machines |
-//! | `musl` | their C library, unpacked from Debian's packages |
+//! | `musl`, `zig` | their C library, unpacked from Debian's packages or built by zig |
 //! | `recipe` | the flags, and one call that builds a program |
 //! | `unwind.rs` | the stub of libunwind |
 //! | `budget`, `size-budget.toml` | how large a program may be |
@@ -12,3 +12,4 @@ pub mod budget;
 pub mod musl;
 pub mod recipe;
 pub mod targets;
+pub mod zig;

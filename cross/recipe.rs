@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `rustc-web`, `cargo-web`, `rust-web-src` | a compiler and the source of the same standard library |
 //! | `ld.lld` | links for every target, and pads less than GNU ld |
-//! | `musl-dev` of the target | [`musl`] unpacks it |
+//! | `musl-dev` of the target | [`musl`] unpacks it; for riscv64, which Debian has none for, zig builds it |
 //! | a cross C compiler | ring alone, with the headers of musl |
 //!
 //! The standard library is built again for each target and each set of flags, so the flags are the same for every
@@ -52,25 +52,39 @@ pub struct Program {
 
 /// Builds a program for a target; answers where it is.
 pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
-    let folder = place::target().join("cross");
-    let usr = musl::fetch(target, &folder.join("musl"))?;
-    let unwind = unwind(target, &folder.join("unwind").join(target.name))?;
-    let lib = usr.join("lib").join(target.musl);
-    let lib = lib.display();
-    let flags = format!(
-        "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
-         -Lnative={lib} -Lnative={} -Clink-arg={lib}/crt1.o -Clink-arg={lib}/crti.o -Clink-arg={lib}/crtn.o \
-         -Clink-arg=-lc {} {SMALL}",
-        unwind.display(),
-        target.flags
-    );
-    let args =
-        "build -q --release --locked -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
-    let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
-    command.args(["-p", program.package, "--target", target.triple, "--target-dir"]).arg(&folder);
+    let args = "build -q -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -p";
+    let mut command = cargo(target, &format!("{args} {}", program.package), program.tls)?;
     if !program.tls {
         command.arg("--no-default-features");
     }
+    run(&mut command)?;
+    let built = folder().join(target.triple).join("release").join(program.package);
+    // the next feature set is built over it
+    let kept = folder().join("out").join(target.name);
+    fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
+    let kept = kept.join(format!("{}{}", program.package, if program.tls { "-tls" } else { "" }));
+    fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
+    Ok(kept)
+}
+
+/// Debian's cargo with the flags of a target; `c` where C is compiled too.
+pub fn cargo(target: &Target, args: &str, c: bool) -> Result<Command> {
+    let folder = folder();
+    let usr = musl::fetch(target, &folder.join("musl"))?;
+    let unwind = unwind(target, &folder.join("unwind").join(target.name))?;
+    let lib = usr.join("lib").join(target.musl);
+    let starts = ["crt1.o", "crti.o", "crtn.o"].map(|name| lib.join(name)).into_iter();
+    let starts = starts.filter(|path| path.exists()).map(|path| format!("-Clink-arg={}", path.display()));
+    let flags = format!(
+        "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
+         -Lnative={} -Lnative={} {} -Clink-arg=-lc {} {SMALL}",
+        lib.display(),
+        unwind.display(),
+        starts.collect::<Vec<_>>().join(" "),
+        target.flags
+    );
+    let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
+    command.args(["--release", "--locked", "--target", target.triple, "--target-dir"]).arg(&folder);
     let name = target.triple.replace('-', "_");
     let upper = name.to_ascii_uppercase();
     command
@@ -78,19 +92,16 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
         .env("RUSTC_BOOTSTRAP", "1")
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTUP_TOOLCHAIN")
-        .env(format!("CARGO_TARGET_{upper}_LINKER"), "ld.lld")
+        .env(format!("CARGO_TARGET_{upper}_LINKER"), target.linker.0)
         .env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), flags);
-    if program.tls {
+    if c {
         command.env(format!("CC_{name}"), target.cc.0).env(format!("CFLAGS_{name}"), c_flags(target, &usr)?);
     }
-    run(&mut command)?;
-    let built = folder.join(target.triple).join("release").join(program.package);
-    // the next feature set is built over it
-    let kept = folder.join("out").join(target.name);
-    fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
-    let kept = kept.join(format!("{}{}", program.package, if program.tls { "-tls" } else { "" }));
-    fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
-    Ok(kept)
+    Ok(command)
+}
+
+fn folder() -> PathBuf {
+    place::target().join("cross")
 }
 
 /// musl's headers, and the compiler's own, and nothing of the machine's C library.

@@ -1,11 +1,12 @@
 //! Checking that every object a commit needs is there and is what its name says; and making it so again.
 
+use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, Transaction};
 use rootling_object::{Checksum, DirTree, ObjectKind, ObjectName};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One object that is missing or broken.
 #[derive(Debug)]

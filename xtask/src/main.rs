@@ -5,7 +5,7 @@
 //! | [`demo`] | the main job, on real packages |
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
 //! | [`mod@bench`] | side by side with ostree |
-//! | [`cross`], [`smoke`], [`machines`] | static programs for other machines, an update by each, and the recipe of the folder cross |
+//! | [`cross`], [`smoke`], [`emulated`], [`machines`] | static programs for other machines, an update by each, tests there, and the recipe of the folder cross |
 //! | [`qemu`] | real boots with real boot loaders |
 //! | [`uboot`] | the boot loader that the emulated ARM machines count with |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
@@ -21,6 +21,7 @@ mod check;
 mod cross;
 mod demo;
 mod deps;
+mod emulated;
 mod fuzz;
 mod golden;
 mod guest;
@@ -53,6 +54,8 @@ cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
+cargo xtask cross TARGET --tests test suites of the device's crates, on another processor
+cargo xtask cross deltas [TARGET] golden deltas, decoded on processors of every kind
 cargo xtask guest TARGET         a small system for virtual machines, into target/guest/TARGET
 cargo xtask qemu PATH...|ci|all  boots updates that work and updates that fail under QEMU
 cargo xtask uboot arm64|arm      a U-Boot for QEMU that counts boots, from Debian's source
@@ -92,6 +95,9 @@ fn work() -> Result<()> {
         }
         ["size"] => size::size(),
         ["size", "--shipping"] => size::shipping().map(drop),
+        ["cross", "deltas"] => cross::deltas(None),
+        ["cross", "deltas", name] => cross::deltas(Some(name)),
+        ["cross", name, "--tests"] => cross::tests(name),
         ["cross", name] => cross::cross(name),
         ["guest", name] => guest::guest(name),
         ["qemu", paths @ ..] if !paths.is_empty() => qemu::qemu(paths),

@@ -39,12 +39,12 @@ impl Bed {
     }
 
     /// Installs one commit and upgrades to the next; each is in the status and in the boot entries afterwards.
-    pub fn update(&self, target: &Target, program: &Path, tls: bool) -> Result<()> {
+    pub fn update(&self, target: &Target, cpu: Option<&str>, program: &Path, tls: bool) -> Result<()> {
         let sysroot = self.dir.join("sysroot");
         forget(&sysroot)?;
         let run = |args: &[&str]| {
-            let mut command = Command::new(target.emulator.0);
-            output(command.arg(program).arg("--sysroot").arg(&sysroot).args(args))
+            let mut command = target.run(cpu, program);
+            output(command.arg("--sysroot").arg(&sysroot).args(args))
         };
         let first = commit(&self.dir, 1)?;
         let (url, ca) = match tls {
@@ -64,6 +64,13 @@ impl Bed {
         let entries =
             fs::read_dir(sysroot.join("boot/loader/entries")).context("boot/loader/entries")?.count();
         ensure!(entries == 2, "boot/loader/entries: expected 2 entries, got {entries}");
+        // what is not in the program is refused by its name
+        let refused =
+            run(&["boot", "install", "efi"]).err().map(|error| error.to_string()).unwrap_or_default();
+        ensure!(
+            refused.contains("without the feature efi"),
+            "boot install efi: expected a refusal, got {refused}"
+        );
         forget(&sysroot)
     }
 }

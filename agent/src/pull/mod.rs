@@ -21,10 +21,9 @@ mod queue;
 pub mod source;
 mod walk;
 
-use std::sync::atomic::AtomicU64;
-
 use rootling_object::{Checksum, Commit, RefName, Refspec};
 use rootling_store::Repo;
+use rootling_store::atomic::AtomicU64;
 use rootling_trust::{Policy, Verified};
 
 use crate::error::Result;

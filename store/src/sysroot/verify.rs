@@ -4,12 +4,13 @@
 //! and flash forgets. Whatever this run did not hash itself is read and hashed here, before the new deployment
 //! can be booted. Nothing is written.
 
+use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::repo::Repo;
 use crate::share::share;
 use rootling_object::{Checksum, Commit, DirTree, ObjectKind, ObjectName};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Content objects handed to a thread at once; bounds the memory, not the work.
