@@ -24,6 +24,7 @@
     )
 )]
 
+mod base64;
 mod commit;
 mod error;
 mod key;
