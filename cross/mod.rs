@@ -5,10 +5,12 @@
 //! | `targets` | which machines |
 //! | `musl` | their C library, unpacked from Debian's packages |
 //! | `recipe` | the flags, and one call that builds a program |
+//! | `small` | what more makes it small: the last compilation, and ring |
 //! | `unwind.rs` | the stub of libunwind |
 //! | `budget`, `size-budget.toml` | how large a program may be |
 
 pub mod budget;
 pub mod musl;
 pub mod recipe;
+pub mod small;
 pub mod targets;

@@ -16,8 +16,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::musl;
 use super::targets::Target;
+use super::{musl, small};
 use crate::place;
 use crate::run::{cargo_at, output, run};
 
@@ -65,12 +65,14 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
         target.flags
     );
     let args =
-        "build -q --release --locked -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
+        "rustc -q --release --locked -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
     let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
-    command.args(["-p", program.package, "--target", target.triple, "--target-dir"]).arg(&folder);
+    command.args(["-p", program.package, "--bin", program.package, "--target", target.triple]);
+    command.arg("--target-dir").arg(&folder);
     if !program.tls {
         command.arg("--no-default-features");
     }
+    command.arg("--").args(small::last(target, program.tls)?);
     let name = target.triple.replace('-', "_");
     let upper = name.to_ascii_uppercase();
     command
@@ -98,7 +100,7 @@ fn c_flags(target: &Target, usr: &Path) -> Result<String> {
     let own = output(Command::new(target.cc.0).arg("-print-file-name=include"));
     let own = own.with_context(|| format!("install it with: apt-get install {}", target.cc.1))?;
     let headers = usr.join("include").join(target.musl);
-    Ok(format!("-nostdinc -isystem {} -isystem {}", headers.display(), own.trim()))
+    Ok(format!("-nostdinc -isystem {} -isystem {} {}", headers.display(), own.trim(), small::C_FLAG))
 }
 
 /// A folder with the libunwind.a that std asks for.
