@@ -9,23 +9,26 @@ use anyhow::{Context, Result};
 use super::targets::Target;
 use crate::place;
 
-/// - functions that differ in constants alone become one with parameters; repeated instructions become functions
+/// - functions that differ in constants alone become one with parameters
 /// - what is passed by reference stays so: to load it is longer at each of a thousand calls
 /// - registers are spilled where it is short, not where it is fast
 const LAST: &[&str] = &[
     "-Cllvm-args=-enable-global-merge-func",
-    "-Cllvm-args=-enable-machine-outliner=always",
-    "-Cllvm-args=-machine-outliner-reruns=2",
     "-Cllvm-args=-opt-disable=argpromotion",
     "-Cllvm-args=-split-spill-mode=size",
 ];
+
+/// Repeated instructions become functions; for processors of 64 bits and Thumb-2, where LLVM knows how to.
+const OUTLINE: &[&str] =
+    &["-Cllvm-args=-enable-machine-outliner=always", "-Cllvm-args=-machine-outliner-reruns=2"];
 
 /// For the C compiler.
 pub const C_FLAG: &str = "-DOPENSSL_SMALL";
 
 /// Arguments for rustc after those of cargo; `ring` where it is linked.
 pub fn last(target: &Target, ring: bool) -> Result<Vec<String>> {
-    let mut args: Vec<String> = LAST.iter().map(|arg| (*arg).to_owned()).collect();
+    let outline: &[&str] = if matches!(target.name, "i686" | "armv5te") { &[] } else { OUTLINE };
+    let mut args: Vec<String> = LAST.iter().chain(outline).map(|arg| (*arg).to_owned()).collect();
     if ring {
         let path = place::root().join("Cargo.lock");
         let lock = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
