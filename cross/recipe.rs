@@ -16,8 +16,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::musl;
 use super::targets::Target;
+use super::{musl, small};
 use crate::place;
 use crate::run::{cargo_at, output, run};
 
@@ -52,11 +52,13 @@ pub struct Program {
 
 /// Builds a program for a target; answers where it is.
 pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
-    let args = "build -q -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -p";
-    let mut command = cargo(target, &format!("{args} {}", program.package), program.tls)?;
+    let args = "rustc -q -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
+    let args = format!("{args} -p {0} --bin {0}", program.package);
+    let mut command = cargo(target, &args, program.tls)?;
     if !program.tls {
         command.arg("--no-default-features");
     }
+    command.arg("--").args(small::last(target, program.tls)?);
     run(&mut command)?;
     let built = folder().join(target.triple).join("release").join(program.package);
     // the next feature set is built over it
@@ -109,7 +111,7 @@ fn c_flags(target: &Target, usr: &Path) -> Result<String> {
     let own = output(Command::new(target.cc.0).arg("-print-file-name=include"));
     let own = own.with_context(|| format!("install it with: apt-get install {}", target.cc.1))?;
     let headers = usr.join("include").join(target.musl);
-    Ok(format!("-nostdinc -isystem {} -isystem {}", headers.display(), own.trim()))
+    Ok(format!("-nostdinc -isystem {} -isystem {} {}", headers.display(), own.trim(), small::C_FLAG))
 }
 
 /// A folder with the libunwind.a that std asks for.
