@@ -22,11 +22,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("mounts::", "starts itself in a namespace, where the kernel would need the emulator"),
 ];
 
-/// Builds and runs the tests of the packages; `only` are parts of their names, none for all.
+/// Builds and runs the tests of the packages; `only` are the starts of their names, none for all.
 pub fn suites(target: &Target, packages: &[&str], only: &[&str]) -> Result<()> {
     let programs = step(&format!("tests for {}", target.name), || build(target, packages))?;
-    let mut failed = Vec::new();
+    let (mut failed, mut ran) = (Vec::new(), 0);
     for (program, folder) in programs {
+        if !only.is_empty() && !any(target, &program, only)? {
+            continue;
+        }
+        ran += 1;
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let title = format!("{name} on {}", target.name);
         if let Err(error) = step(&title, || run(target, &program, &folder, only)) {
@@ -34,6 +38,7 @@ pub fn suites(target: &Target, packages: &[&str], only: &[&str]) -> Result<()> {
             failed.push(title);
         }
     }
+    ensure!(ran > 0, "expected tests called {}, got none", only.join(", "));
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
     }
@@ -72,6 +77,15 @@ fn run(target: &Target, program: &Path, folder: &Path, only: &[&str]) -> Result<
         }
     }
     crate::run::run(&mut command)
+}
+
+fn any(target: &Target, program: &Path, starts: &[&str]) -> Result<bool> {
+    for start in starts {
+        if lists(target, program, start)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn lists(target: &Target, program: &Path, start: &str) -> Result<bool> {
