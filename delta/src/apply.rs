@@ -41,12 +41,7 @@ pub fn apply_group(
     new: &mut dyn NewContent,
 ) -> Result<()> {
     let Some(group) = header.groups.get(number) else {
-        return Err(Error::malformed(
-            "delta",
-            "group",
-            format_args!("one of {}", header.groups.len()),
-            number,
-        ));
+        return Err(Error::count("delta: group", wide(header.groups.len()), "groups at most", wide(number)));
     };
     verify(bytes, group.size(), Checksum(group.checksum))?;
     let mut group = Group::open(backend, group, bytes, budget)?;
@@ -97,7 +92,7 @@ const CHUNK: u64 = 16 << 10;
 
 fn verify(bytes: &dyn ReadAt, size: u64, expected: Checksum) -> Result<()> {
     if bytes.size() != size {
-        return Err(Error::malformed("group", "length", format_args!("{size} bytes"), bytes.size()));
+        return Err(Error::count("group: length", size, "bytes", bytes.size()));
     }
     let (mut hasher, mut at, mut buffer) = (Hasher::new(), 0u64, Vec::new());
     while at < size {

@@ -102,8 +102,9 @@ fn entry(bytes: &[u8]) -> Option<Entry> {
     ((least..=most).contains(&head) && head <= entry.total).then_some(entry)
 }
 
-fn key(entry: &Entry) -> (Option<Checksum>, u32, u32) {
-    (entry.from, entry.version, entry.profile)
+/// What entries ascend by; nothing comes first.
+fn key(entry: &Entry) -> ([u8; 32], u32, u32) {
+    (entry.from.map_or([0; 32], |from| from.0), entry.version, entry.profile)
 }
 
 /// The bytes that [`decode`] reads; of entries with the same start, version and profile the last one stays.

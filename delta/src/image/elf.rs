@@ -83,8 +83,8 @@ impl Class {
     }
 
     /// How an address is written.
-    pub(crate) fn form(&self) -> Form {
-        if self.word == 8 { Form::U64 } else { Form::U32(1) }
+    pub(crate) fn form(&self) -> &'static Form {
+        if self.word == 8 { &Form::U64 } else { &Form::U32 }
     }
 }
 

@@ -14,7 +14,7 @@ mod kernel;
 pub(crate) mod layout;
 
 use crate::io::ReadAt;
-use crate::num::wide;
+use crate::num::{ascend, up_to, wide};
 use crate::rules::Rule;
 
 /// Where sections that are not loaded are put. Changing it does not break the format.
@@ -69,26 +69,19 @@ impl Section {
     }
 }
 
-/// A range of addresses or offsets and the section it belongs to.
-#[derive(Debug, Clone, Copy)]
-struct Range {
-    start: u64,
-    end: u64,
-    section: usize,
-}
-
 /// An old file taken apart.
 #[derive(Debug)]
 pub(crate) struct Image {
-    pub(crate) class: &'static elf::Class,
+    class: &'static elf::Class,
     pub(crate) machine: Machine,
     pub(crate) relocatable: bool,
     /// In the order of the section table; two more at the end stand for the ELF header and the section table.
     pub(crate) sections: Vec<Section>,
     /// Number of sections that the file itself lists.
     pub(crate) listed: usize,
-    by_addr: Vec<Range>,
-    by_offset: Vec<Range>,
+    /// Address, or offset, and number of each section that has any, ascending.
+    by_addr: Vec<(u64, usize)>,
+    by_offset: Vec<(u64, usize)>,
 }
 
 /// Takes a file apart; `None` is any file that no profile knows.
@@ -106,29 +99,29 @@ impl Image {
     ) -> Image {
         let (mut by_addr, mut by_offset) = (Vec::new(), Vec::new());
         for (number, section) in sections.iter().enumerate() {
-            let range =
-                |start: u64, size: u64| Range { start, end: start.saturating_add(size), section: number };
             let thread_bss = section.flags & elf::SHF_TLS != 0 && section.file_size == 0;
             if section.size > 0 && number < listed && !thread_bss {
-                by_addr.push(range(section.addr, section.size));
+                by_addr.push((section.addr, number));
             }
             if section.file_size > 0 {
-                by_offset.push(range(section.offset, section.file_size));
+                by_offset.push((section.offset, number));
             }
         }
-        by_addr.sort_by_key(|range| (range.start, range.section));
-        by_offset.sort_by_key(|range| (range.start, range.section));
+        ascend(&mut by_addr);
+        ascend(&mut by_offset);
         Image { class, machine, relocatable, sections, listed, by_addr, by_offset }
+    }
+
+    /// Lengths and places in the file's own structures.
+    pub(crate) fn class(&self) -> &'static elf::Class {
+        self.class
     }
 
     /// The section that has `addr`.
     pub(crate) fn section_at(&self, addr: u64) -> Option<(usize, &Section)> {
-        let after = self.by_addr.partition_point(|range| range.start <= addr);
-        let range = self.by_addr.get(after.checked_sub(1)?)?;
-        if addr >= range.end {
-            return None;
-        }
-        Some((range.section, self.sections.get(range.section)?))
+        let (_, number) = *self.by_addr.get(up_to(&self.by_addr, addr).checked_sub(1)?)?;
+        let section = self.sections.get(number)?;
+        (addr < section.addr.saturating_add(section.size)).then_some((number, section))
     }
 
     /// The loaded section that has `addr`.
@@ -143,12 +136,14 @@ impl Image {
 
     /// The section whose bytes hold `offset`, if one does, and where its bytes or the hole end.
     pub(crate) fn run_at(&self, offset: u64) -> (Option<usize>, u64) {
-        let after = self.by_offset.partition_point(|range| range.start <= offset);
-        let next = self.by_offset.get(after).map_or(u64::MAX, |range| range.start);
+        let after = up_to(&self.by_offset, offset);
+        let next = self.by_offset.get(after).map_or(u64::MAX, |(start, _)| *start);
         let here = after.checked_sub(1).and_then(|before| self.by_offset.get(before));
-        match here.filter(|range| offset < range.end) {
-            Some(range) => (Some(range.section), range.end.min(next)),
-            None => (None, next),
+        let section = here.and_then(|(_, number)| Some((*number, self.sections.get(*number)?)));
+        let end = section.map_or(0, |(_, section)| section.offset.saturating_add(section.file_size));
+        match section {
+            Some((number, _)) if offset < end => (Some(number), end.min(next)),
+            _ => (None, next),
         }
     }
 
