@@ -52,6 +52,22 @@ pub struct Program {
 
 /// Builds a program for a target; answers where it is.
 pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
+    let features = match (program.package, program.tls) {
+        (_, true) => None,
+        ("rootling", false) => Some("delta"),
+        (_, false) => Some(""),
+    };
+    let kept = format!("{}{}", program.package, if program.tls { "-tls" } else { "" });
+    build_with(target, program, features, &kept)
+}
+
+/// Builds a program with these features in place of the default ones, and keeps it under a name.
+pub fn build_with(
+    target: &Target,
+    program: Program,
+    features: Option<&str>,
+    name_kept: &str,
+) -> Result<PathBuf> {
     let folder = place::target().join("cross");
     let usr = musl::fetch(target, &folder.join("musl"))?;
     let unwind = unwind(target, &folder.join("unwind").join(target.name))?;
@@ -68,8 +84,8 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
         "build -q --release --locked -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
     let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
     command.args(["-p", program.package, "--target", target.triple, "--target-dir"]).arg(&folder);
-    if !program.tls {
-        command.arg("--no-default-features");
+    if let Some(features) = features {
+        command.args(["--no-default-features", "--features", features]);
     }
     let name = target.triple.replace('-', "_");
     let upper = name.to_ascii_uppercase();
@@ -88,7 +104,7 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
     // the next feature set is built over it
     let kept = folder.join("out").join(target.name);
     fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
-    let kept = kept.join(format!("{}{}", program.package, if program.tls { "-tls" } else { "" }));
+    let kept = kept.join(name_kept);
     fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
     Ok(kept)
 }

@@ -1,9 +1,11 @@
 //! From a downloaded group to content objects that hash to their names.
 
+use crate::ENABLED;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::group::Group;
 use crate::header::Header;
+use crate::image;
 use crate::io::{ReadAt, Sink};
 use crate::num::{index, wide};
 use crate::tree::{Plan, PlannedObject};
@@ -40,6 +42,9 @@ pub fn apply_group(
     old: &dyn OldContent,
     new: &mut dyn NewContent,
 ) -> Result<()> {
+    if !ENABLED {
+        return Error::none();
+    }
     let Some(group) = header.groups.get(number) else {
         return Err(Error::count("delta: group", wide(header.groups.len()), "groups at most", wide(number)));
     };
@@ -57,12 +62,24 @@ pub fn apply_group(
 
 /// Makes the symlinks, which need no group.
 pub fn apply_symlinks(plan: &Plan, new: &mut dyn NewContent) -> Result<()> {
+    if !ENABLED {
+        return Error::none();
+    }
     for object in plan.objects.iter().filter(|object| object.size.is_none()) {
         new.begin(object)?;
         check(object, object.header.hasher())?;
         new.finish(object)?;
     }
     Ok(())
+}
+
+/// The ELF machine of an old object whose references this build cannot predict, though others can: a delta does not say which
+/// architectures it is about, and no part of it that needs such an object has to be fetched.
+pub fn missing_machine(old: &dyn OldContent, source: &Checksum) -> Option<u16> {
+    if image::IS_COMPLETE {
+        return None;
+    }
+    image::missing_machine(&*old.open(source).ok()?)
 }
 
 fn make(

@@ -53,6 +53,9 @@ pub(crate) fn decode(
             copies = CopyMap::decode(&mut tokens.control, size, old.size())?;
         }
         (PREDICTED, None) => {
+            if let Some(machine) = image::missing_machine(old) {
+                return Err(Error::unsupported("prediction for ELF machine", machine.into()));
+            }
             return Err(Error::fixed("file: method: expected an old file that a profile knows, got another"));
         }
         (number, _) => return Err(Error::unsupported("file method", number)),

@@ -10,6 +10,7 @@
 //! | 16 | 4 | its length once decoded |
 //! | 20 | | the packed [`Header`] in postcard; then the groups in order |
 
+use crate::ENABLED;
 use crate::backend::{self, Backend, Stream, StreamHeader};
 use crate::codec;
 use crate::error::{Error, Result};
@@ -40,6 +41,9 @@ pub struct Prelude {
 impl Prelude {
     /// Reads and bounds the first bytes of a delta.
     pub fn decode(bytes: &[u8]) -> Result<Prelude> {
+        if !ENABLED {
+            return Error::none();
+        }
         let Some(bytes) = bytes.get(..PRELUDE) else {
             return Err(Error::count("delta prelude: length", wide(PRELUDE), "bytes", wide(bytes.len())));
         };
@@ -113,6 +117,9 @@ pub struct Header {
 impl Header {
     /// Unpacks and reads the header whose packed form is `bytes`, within `budget` bytes of memory.
     pub fn decode(prelude: &Prelude, bytes: &[u8], budget: u64) -> Result<Header> {
+        if !ENABLED {
+            return Error::none();
+        }
         let working = backend::memory(prelude.backend, prelude.header.raw)
             .saturating_add(prelude.header.raw.saturating_mul(2))
             .saturating_add(prelude.header.packed);

@@ -10,11 +10,15 @@
 //! | relocatable | without bytes (.bss) | [`NO_BYTES`] + section number << 32 |
 
 pub(crate) mod elf;
+#[cfg(feature = "aarch64")]
+mod kernel;
+#[cfg(not(feature = "aarch64"))]
+#[path = "disabled_kernel.rs"]
 mod kernel;
 pub(crate) mod layout;
 
 use crate::io::ReadAt;
-use crate::num::{ascend, up_to, wide};
+use crate::num::{ascend, u16_at, up_to, wide};
 use crate::rules::Rule;
 
 /// Where sections that are not loaded are put. Changing it does not break the format.
@@ -84,9 +88,32 @@ pub(crate) struct Image {
     by_offset: Vec<(u64, usize)>,
 }
 
+/// Whether all architectures of profile 1 are in this build.
+pub(crate) const IS_COMPLETE: bool = cfg!(all(feature = "x86", feature = "aarch64", feature = "arm"));
+
 /// Takes a file apart; `None` is any file that no profile knows.
 pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
     elf::parse(file).or_else(|| kernel::parse(file))
+}
+
+/// The ELF machine of a file whose references only another build can predict.
+pub(crate) fn missing_machine(file: &dyn ReadAt) -> Option<u16> {
+    machine(file).filter(|machine| match *machine {
+        elf::ARM => !cfg!(feature = "arm"),
+        elf::X86_64 => !cfg!(feature = "x86"),
+        _ => !cfg!(feature = "aarch64"),
+    })
+}
+
+/// The ELF machine of a file, if it may be one of profile 1.
+fn machine(file: &dyn ReadAt) -> Option<u16> {
+    let mut head = [0; 60];
+    file.read_at(0, &mut head).ok()?;
+    if head.ends_with(b"ARM\x64") {
+        return Some(elf::AARCH64);
+    }
+    let machine = u16_at(&head, 18).filter(|_| head.starts_with(b"\x7fELF"))?;
+    [elf::ARM, elf::X86_64, elf::AARCH64].contains(&machine).then_some(machine)
 }
 
 impl Image {
@@ -112,9 +139,9 @@ impl Image {
         Image { class, machine, relocatable, sections, listed, by_addr, by_offset }
     }
 
-    /// Lengths and places in the file's own structures.
+    /// Lengths and places in the file's own structures; known beforehand where no 32-bit architecture is built.
     pub(crate) fn class(&self) -> &'static elf::Class {
-        self.class
+        if cfg!(any(feature = "arm", feature = "i386")) { self.class } else { &elf::BITS_64 }
     }
 
     /// The section that has `addr`.
@@ -150,5 +177,31 @@ impl Image {
     /// Bytes of memory that the tables take.
     pub(crate) fn memory(&self) -> u64 {
         wide(self.sections.len()).saturating_mul(256)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_of_a_file_is_known_without_its_rules() {
+        let file = |start: &[u8], at: usize, middle: &[u8]| {
+            let mut file = vec![0; 100];
+            file[..start.len()].copy_from_slice(start);
+            file[at..at + middle.len()].copy_from_slice(middle);
+            file
+        };
+        for (file, expected) in [
+            (file(b"\x7fELF\x01\x01\x01", 18, &[40, 0]), Some(40)),
+            (file(b"\x7fELF\x02\x01\x01", 18, &[62, 0]), Some(62)),
+            (file(b"\x7fELF\x02\x01\x01", 18, &[183, 0]), Some(183)),
+            (file(b"MZ", 56, b"ARM\x64"), Some(183)),
+            (file(b"\x7fELF\x02\x01\x01", 18, &[8, 0]), None),
+            (file(b"text", 18, &[62, 0]), None),
+            (b"\x7fELF".to_vec(), None),
+        ] {
+            assert_eq!(machine(&file), expected, "{file:?}");
+        }
     }
 }

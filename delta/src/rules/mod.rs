@@ -76,7 +76,6 @@ pub(crate) struct Context<'a> {
     pub(crate) tables: tables::Tables,
     checkpoints: checkpoints::Checkpoints,
     /// Address of the global offset table of a 32-bit x86 file.
-    #[cfg_attr(not(feature = "i386"), expect(dead_code, reason = "only its rules read it"))]
     offset_table: Option<u64>,
     pub(crate) peek: Peek<'a>,
     pub(crate) far: Peek<'a>,
@@ -87,7 +86,9 @@ impl<'a> Context<'a> {
     pub(crate) fn new(file: &'a dyn ReadAt, image: &'a Image, layout: &'a Layout) -> Context<'a> {
         let mut peek = Peek::near(file);
         let tables = match image.machine {
-            Machine::X86_64 if !image.relocatable => tables::find(file, image, &mut peek),
+            Machine::X86_64 if cfg!(feature = "x86") && !image.relocatable => {
+                tables::find(file, image, &mut peek)
+            }
             _ => tables::Tables::default(),
         };
         let checkpoints = checkpoints::Checkpoints::new(image, &mut peek);
