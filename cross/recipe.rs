@@ -52,11 +52,27 @@ pub struct Program {
 
 /// Builds a program for a target; answers where it is.
 pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
+    let features = match (program.package, program.tls) {
+        (_, true) => None,
+        ("rootling", false) => Some("delta"),
+        (_, false) => Some(""),
+    };
+    let kept = format!("{}{}", program.package, if program.tls { "-tls" } else { "" });
+    build_with(target, program, features, &kept)
+}
+
+/// Builds a program with these features in place of the default ones, and keeps it under a name.
+pub fn build_with(
+    target: &Target,
+    program: Program,
+    features: Option<&str>,
+    name_kept: &str,
+) -> Result<PathBuf> {
     let args = "rustc -q -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
     let args = format!("{args} -p {0} --bin {0}", program.package);
     let mut command = cargo(target, &args, program.tls)?;
-    if !program.tls {
-        command.arg("--no-default-features");
+    if let Some(features) = features {
+        command.args(["--no-default-features", "--features", features]);
     }
     command.arg("--").args(small::last(target, program.tls)?);
     run(&mut command)?;
@@ -64,7 +80,7 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
     // the next feature set is built over it
     let kept = folder().join("out").join(target.name);
     fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
-    let kept = kept.join(format!("{}{}", program.package, if program.tls { "-tls" } else { "" }));
+    let kept = kept.join(name_kept);
     fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
     Ok(kept)
 }

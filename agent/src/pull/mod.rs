@@ -13,6 +13,10 @@
 
 pub mod admit;
 pub mod cache;
+#[cfg(feature = "static-delta")]
+pub mod delta;
+#[cfg(not(feature = "static-delta"))]
+#[path = "no_delta.rs"]
 pub mod delta;
 pub mod history;
 pub mod lookup;

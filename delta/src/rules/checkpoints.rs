@@ -31,7 +31,7 @@ impl Checkpoints {
         let (mut starts, mut numbered) = (Vec::new(), Vec::new());
         for section in &image.sections {
             let (start, end) = match section.rule {
-                Rule::Frames => (section.offset, section.offset.saturating_add(section.file_size)),
+                Rule::Frames => (section.offset, section.offset.wrapping_add(section.file_size)),
                 Rule::Types => {
                     let bounds = types::bounds(section, peek).unwrap_or_default();
                     (bounds.start, bounds.end)
@@ -48,10 +48,10 @@ impl Checkpoints {
                 number = number.wrapping_add(1);
                 if at >= next {
                     starts.extend(u32::try_from(at));
-                    next = at.saturating_add(EVERY);
+                    next = at.wrapping_add(EVERY);
                 }
                 let Some(length) = length(peek, at) else { break };
-                at = at.saturating_add(length);
+                at = at.wrapping_add(length);
             }
         }
         starts.sort_unstable();
@@ -70,7 +70,7 @@ impl Checkpoints {
         let number = number.checked_sub(1)?;
         let mut at = u64::from(*self.types.get(index(number / RECORDS))?);
         for _ in 0..number % RECORDS {
-            at = at.saturating_add(types::record_length(peek, at)?);
+            at = at.wrapping_add(types::record_length(peek, at)?);
         }
         Some(at)
     }
