@@ -119,7 +119,7 @@ impl<'a> Stream<'a> {
     fn fill(&mut self, field: &'static str) -> Result<()> {
         let count = self.left.min(BUFFER);
         if count == 0 {
-            return Err(Error::malformed(self.name, field, "more bytes", "the end of the stream"));
+            return Err(self.wrong(field, "more bytes", "the end of the stream"));
         }
         self.buffer.resize(index(count), 0);
         let mut rest = self.buffer.as_mut_slice();
@@ -136,7 +136,13 @@ impl<'a> Stream<'a> {
     }
 
     fn broken(&self, field: &'static str) -> Error {
-        Error::malformed(self.name, field, "a valid compressed stream", "another")
+        self.wrong(field, "a valid compressed stream", "another")
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wrong(&self, field: &'static str, expected: &'static str, got: &'static str) -> Error {
+        Error::malformed(self.name, field, expected, got)
     }
 
     /// The next byte.
@@ -170,20 +176,21 @@ impl<'a> Stream<'a> {
 
     /// A number in LEB128, shortest form, at most 64 bits.
     pub(crate) fn number(&mut self, field: &'static str) -> Result<u64> {
-        let mut value = 0u64;
-        for shift in (0u32..64).step_by(7) {
+        let (mut value, mut shift) = (0u64, 0u32);
+        while shift < 64 {
             let byte = self.byte(field)?;
             let bits = u64::from(byte & 0x7f);
             let placed = bits.wrapping_shl(shift);
             if placed.wrapping_shr(shift) != bits || (byte == 0 && shift > 0) {
-                return Err(Error::malformed(self.name, field, "a number in shortest form", "another"));
+                return Err(self.wrong(field, "a number in shortest form", "another"));
             }
             value |= placed;
             if byte < 0x80 {
                 return Ok(value);
             }
+            shift = shift.wrapping_add(7);
         }
-        Err(Error::malformed(self.name, field, "a number of 64 bits", "a longer one"))
+        Err(self.wrong(field, "a number of 64 bits", "a longer one"))
     }
 
     /// A signed number: zigzag in LEB128.
@@ -200,9 +207,7 @@ impl<'a> Stream<'a> {
         let mut one = [0];
         match self.coder.read(&mut one) {
             Some(0) => Ok(()),
-            Some(_) => {
-                Err(Error::malformed(self.name, "end", "no further bytes", "more than the header says"))
-            }
+            Some(_) => Err(self.wrong("end", "no further bytes", "more than the header says")),
             None => Err(self.broken("end")),
         }
     }

@@ -4,7 +4,7 @@
 use super::{Rule, frames, types};
 use crate::image::Image;
 use crate::io::Peek;
-use crate::num::index;
+use crate::num::{index, low32};
 
 /// Least distance between two remembered starts, in bytes. Changing it does not break the format.
 const EVERY: u64 = 4 << 10;
@@ -43,11 +43,11 @@ impl Checkpoints {
             let (mut at, mut next, mut number) = (start, start, 0u64);
             while at < end && starts.len() < MAX {
                 if of_types && number & RECORDS.wrapping_sub(1) == 0 && numbered.len() < MAX_RECORDS {
-                    numbered.extend(u32::try_from(at));
+                    numbered.push(low32(at));
                 }
                 number = number.wrapping_add(1);
                 if at >= next {
-                    starts.extend(u32::try_from(at));
+                    starts.push(low32(at));
                     next = at.wrapping_add(EVERY);
                 }
                 let Some(length) = length(peek, at) else { break };

@@ -83,7 +83,7 @@ fn each(
     image: &Image,
     section: &Section,
     window: &Window<'_>,
-    mut report: impl FnMut(usize, u64, u8, bool),
+    report: &mut dyn FnMut(usize, u64, u8, bool),
 ) -> usize {
     let bytes = window.bytes;
     let stop = if window.last { bytes.len() } else { bytes.len().saturating_sub(LONGEST) };
@@ -111,7 +111,7 @@ fn each(
 
 /// Finds the references of a window of code.
 pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found: &mut Vec<Field>) -> usize {
-    each(image, section, window, |place, target, immediate, to_code| {
+    each(image, section, window, &mut |place, target, immediate, to_code| {
         found.push(Field {
             at: window.start.wrapping_add(wide(place)),
             form: &Form::REL32,
@@ -129,7 +129,7 @@ pub(super) fn addresses_taken(
     window: &Window<'_>,
     report: &mut dyn FnMut(u64),
 ) -> usize {
-    each(image, section, window, |place, target, _, to_code| {
+    each(image, section, window, &mut |place, target, _, to_code| {
         let opcode = place.checked_sub(2).and_then(|opcode| u8_at(window.bytes, opcode));
         if !to_code && opcode == Some(0x8d) {
             report(target);
