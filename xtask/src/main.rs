@@ -60,6 +60,7 @@ cargo xtask fuzz [TARGET|all] [SECONDS]
 cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
 cargo xtask replay [--full | --without fsync|flush]
                                  the power cut at every write of an update; without: the judge has to find it
+cargo xtask kills COUNT          kill -9 at so many points of an upgrade by delta
 cargo xtask testbed              RPMs made from Debian's packages, in two states
 ";
 
@@ -95,6 +96,9 @@ fn work() -> Result<()> {
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),
         ["golden", "--save"] => golden::golden(true),
+        ["kills", count] => {
+            test::kills(count.parse().with_context(|| format!("kills: {count:?} is not a number"))?)
+        }
         ["replay"] => replay::replay(None),
         ["replay", "--full"] => replay::replay(Some("full")),
         ["replay", "--without", what @ ("fsync" | "flush")] => replay::replay(Some(what)),
