@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`demo`] | the main job, on real packages |
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
-//! | [`mod@bench`] | side by side with ostree |
+//! | [`mod@bench`] | side by side with ostree, and static deltas with all others |
 //! | [`cross`], [`smoke`], [`machines`] | static programs for other machines, an update by each, and the recipe of the folder cross |
 //! | [`qemu`] | real boots with real boot loaders |
 //! | [`uboot`] | the boot loader that the emulated ARM machines count with |
@@ -49,6 +49,8 @@ cargo xtask test                 everything CI runs
 cargo xtask check                its quick part: format, lints, unit tests, tidy, documentation
 cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
+cargo xtask bench delta [CORPUS]...
+                                 static deltas beside other methods, into docs/benchmarks-delta.md
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
 cargo xtask guest TARGET         a small system for virtual machines, into target/guest/TARGET
@@ -84,6 +86,7 @@ fn work() -> Result<()> {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(),
         ["bench"] => bench::bench(5),
+        ["bench", "delta", corpora @ ..] => bench::delta::bench(corpora),
         ["bench", rounds] => {
             bench::bench(rounds.parse().with_context(|| format!("rounds: {rounds:?} is not a number"))?)
         }
