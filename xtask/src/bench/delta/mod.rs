@@ -164,8 +164,10 @@ fn document(results: &[report::Result], programs: &Programs) -> Result<String> {
          ## On the device\n\n\
          The shipping build without TLS, on a deployed sysroot, from nginx on the loopback. `upgrade` is all of it: fetch, decode, verify, deploy and write the\n\
          boot entry. It ran again inside of a memory cgroup (version {version}), where the page cache counts too. Speed and instructions are of `pull`: fetch,\n\
-         decode, SHA-256 in software, write. Instructions as valgrind's callgrind counts them on x86_64. The last column takes {assumption}\n\
-         for a Cortex-A53 and as many instructions as here: an estimate, not a measurement.\n\n\
+         decode, SHA-256 in software, write. Instructions as valgrind's callgrind counts them on x86_64, where each byte that a string\n\
+         instruction (`rep movsb`, the memory copy of this build) moves counts as one more: an upper bound, several times too high. The last column\n\
+         takes {assumption} for a Cortex-A53 and as many instructions as here: an estimate from\n\
+         below, not a measurement.\n\n\
          {devices}\n\
          ## Every method\n\n\
          Encode and decode are separate processes; a peak is of the largest. Ours decodes each delta again before it offers it, on all cores. Decoding is\n\

@@ -101,7 +101,7 @@ pub fn summary(results: &[Result]) -> String {
 /// What an upgrade takes on the device.
 pub fn devices(results: &[Result]) -> String {
     let mut out = format!(
-        "| corpus | peak RSS of `upgrade` | peak of a cgroup of {} | MB made in a CPU second | instructions for a byte | Cortex-A53, estimated |\n\
+        "| corpus | peak RSS of `upgrade` | peak of a cgroup of {} | MB made in a CPU second | instructions for a byte, at most | Cortex-A53, estimated, at least |\n\
          |---|---:|---:|---:|---:|---:|\n",
         mebibytes(GROUP)
     );
