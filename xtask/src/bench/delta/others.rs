@@ -43,14 +43,17 @@ pub fn zstd(scene: &Scene) -> Result<Figures> {
     Ok(Figures { method: "zstd --patch-from".to_owned(), bytes: file_size(&delta)?, encode, decode })
 }
 
-/// `bsdiff` on each changed file; one that is new is made from nothing.
+/// `bsdiff` on each changed file; one that is new is made from a file of one byte, since bsdiff takes no empty ones.
 pub fn bsdiff(scene: &Scene) -> Result<Figures> {
     let (nothing, delta, made) =
         (scene.dir.join("nothing"), scene.dir.join("bsdiff"), scene.dir.join("made-file"));
-    fs::write(&nothing, "")?;
+    fs::write(&nothing, "\n")?;
     let (mut encode, mut decode, mut bytes) = (Spent::default(), Spent::default(), 0);
-    for file in &scene.changed {
-        let old = file.old.as_ref().unwrap_or(&nothing);
+    for file in scene.changed.iter().filter(|file| file.size > 0) {
+        let old = match &file.old {
+            Some(old) if file_size(old)? > 0 => old,
+            _ => &nothing,
+        };
         encode.run(Command::new("bsdiff").arg(old).arg(&file.new).arg(&delta))?;
         decode.run(Command::new("bspatch").arg(old).arg(&made).arg(&delta))?;
         same(&made, &file.new)?;
