@@ -90,16 +90,23 @@ impl Apt {
             Deb { name: name.replace("%3a", ":"), sha256: sha256.to_owned(), path: self.debs.join(name) };
         if !deb.path.exists() {
             eprintln!("   fetching {}", deb.name);
-            self.run("apt-get", &["-q", "download", wanted])?;
+            output(self.command("apt-get", &["-q", "download", wanted]).current_dir(&self.debs))?;
         }
         let sum = output(Command::new("sha256sum").arg(&deb.path))?;
         ensure!(sum.starts_with(sha256), "{}: expected SHA-256 {sha256}, got {sum}", deb.path.display());
         Ok(deb)
     }
 
+    /// Not where the packages lie: apt names no file that it finds there already.
     fn run(&self, program: &str, args: &[&str]) -> Result<String> {
+        output(&mut self.command(program, args))
+    }
+
+    fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
-        output(command.arg("-c").arg(&self.config).args(args).env("LC_ALL", "C").current_dir(&self.debs))
+        command.arg("-c").arg(&self.config).args(args).env("LC_ALL", "C");
+        command.current_dir(self.config.with_file_name("cache"));
+        command
     }
 }
 
