@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`demo`] | the main job, on real packages |
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
-//! | [`mod@bench`] | side by side with ostree |
+//! | [`mod@bench`] | side by side with ostree, and static deltas with all others |
 //! | [`cross`], [`smoke`], [`emulated`], [`machines`] | static programs for other machines, an update by each, tests there, and the recipe of the folder cross |
 //! | [`qemu`] | real boots with real boot loaders |
 //! | [`uboot`] | the boot loader that the emulated ARM machines count with |
@@ -52,6 +52,8 @@ cargo xtask test                 everything CI runs
 cargo xtask check                its quick part: format, lints, unit tests, tidy, documentation
 cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
+cargo xtask bench delta [CORPUS]...
+                                 static deltas beside other methods, into docs/benchmarks-delta.md
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
 cargo xtask cross TARGET --tests test suites of the device's crates, on another processor
@@ -67,6 +69,7 @@ cargo xtask replay [--full | --busy | --fat | --without fsync|flush|freeze|excha
                                  the power cut at every write of an update; busy: while another program writes
                                  to /boot; fat: what systemd-boot finds; without: the judge has to find it
 cargo xtask older REVISION       the agent of an earlier commit takes over from today's, and the other way round
+cargo xtask kills COUNT          kill -9 at so many points of an upgrade by delta
 cargo xtask testbed              RPMs made from Debian's packages, in two states
 ";
 
@@ -90,6 +93,7 @@ fn work() -> Result<()> {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(),
         ["bench"] => bench::bench(5),
+        ["bench", "delta", corpora @ ..] => bench::delta::bench(corpora),
         ["bench", rounds] => {
             bench::bench(rounds.parse().with_context(|| format!("rounds: {rounds:?} is not a number"))?)
         }
@@ -105,6 +109,9 @@ fn work() -> Result<()> {
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),
         ["golden", "--save"] => golden::golden(true),
+        ["kills", count] => {
+            test::kills(count.parse().with_context(|| format!("kills: {count:?} is not a number"))?)
+        }
         ["replay"] => replay::replay(None),
         ["replay", "--full"] => replay::replay(Some("full")),
         ["replay", "--fat"] => replay::fat(),
