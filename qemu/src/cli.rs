@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rootling_compose::serve::Server;
 
-use crate::image::{self, disk::Sizes};
+use crate::image::{self, By, disk::Sizes};
 use crate::machine::accel;
 use crate::machine::command::{Accel, Options, command};
 use crate::path::Path;
@@ -171,6 +171,7 @@ fn make(args: ImageArgs) -> Result<ExitCode> {
     };
     image::make(&image::Options {
         path: Path::new(&args.arch, &args.loader)?,
+        by: By::Agent,
         repo: args.repo,
         name: args.name,
         disk: args.output,

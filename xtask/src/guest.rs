@@ -16,10 +16,7 @@ pub fn guest(name: &str) -> Result<()> {
     let program = |package| recipe::build(target, Program { package, tls: false });
     let agent = step(&format!("rootling for {name}"), || program("rootling"))?;
     let prepare = step(&format!("prepare-root for {name}"), || program("rootling-prepare-root"))?;
-    step("programs of the build host", || {
-        run(&mut cargo("build -q -p rootling-compose --bin rootling-compose"))?;
-        run(&mut cargo("build -q -p rootling-tests --bin guest"))
-    })?;
+    step("programs of the build host", programs)?;
     step(&format!("guest for {name}"), || {
         let mut maker = Command::new(place::program("debug", "guest"));
         maker.args(["--target", name, "--agent"]).arg(&agent).arg("--prepare-root").arg(&prepare);
@@ -27,4 +24,9 @@ pub fn guest(name: &str) -> Result<()> {
         maker.arg("--dir").arg(place::root().join("target/guest").join(name));
         run(maker.arg("--debs").arg(place::testbed().join("debs")).current_dir(place::root()))
     })
+}
+
+/// All of the workspace, in the very form that the tests need too: other forms have other features, built anew.
+pub fn programs() -> Result<()> {
+    run(&mut cargo("build -q --workspace --bins"))
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::machines::musl;
-use crate::run::{cargo, run, step};
+use crate::run::{run, step};
 use crate::{guest, place, tools, uboot};
 
 /// The emulators, their firmware and the loaders.
@@ -40,7 +40,7 @@ const SCENARIOS: &[&str] = &["upgrade", "panic", "failed-check"];
 pub fn qemu(names: &[&str]) -> Result<()> {
     let paths = if names == ["ci"] { CI } else { names };
     step("tools", || tools::ensure(&[tools::BUILD, TOOLS]))?;
-    step("programs", || run(&mut cargo("build -q -p rootling -p rootling-compose -p rootling-qemu --bins")))?;
+    step("programs", guest::programs)?;
     let mut command = Command::new(place::program("debug", "rootling-qemu"));
     command.arg("validate").args(SCENARIOS).args(paths.iter().flat_map(|path| ["--path", path]));
     for arch in archs(paths) {

@@ -34,6 +34,7 @@ const MODULES: &[&str] = &[
     "cat",
     "reboot",
     "minicmd",
+    "gzio",
 ];
 /// The root is found by its label, wherever the firmware has put the disk.
 const EARLY: &str = "search.fs_label ROOT root\nset prefix=($root)/boot/grub\n";

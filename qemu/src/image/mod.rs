@@ -1,7 +1,8 @@
-//! A bootable disk from a repo: the sysroot is a folder that the agent itself fills.
+//! A bootable disk from a repo: the sysroot is a folder that the device program itself fills.
 
 pub mod disk;
 mod grub;
+mod ostree;
 mod uboot;
 
 use std::fs;
@@ -18,11 +19,32 @@ pub const STATEROOT: &str = "guest";
 /// The remote that the deployment follows.
 pub const REMOTE: &str = "origin";
 
+/// Who lays out the sysroot and deploys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The device program.
+    Agent,
+    /// The real `ostree` of this machine.
+    Ostree,
+}
+
+impl By {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Agent => "rootling",
+            By::Ostree => "ostree",
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Machine and loader.
     pub path: path::Path,
+    /// Who makes it.
+    pub by: By,
     /// A repo in this machine's file system.
     pub repo: PathBuf,
     /// What is deployed.
@@ -48,7 +70,10 @@ pub fn make(options: &Options) -> Result<()> {
     let work =
         tempfile::tempdir_in(parent).with_context(|| format!("make a folder in {}", parent.display()))?;
     let (sysroot, esp) = (work.path().join("sysroot"), work.path().join("esp"));
-    deploy(options, &sysroot)?;
+    match options.by {
+        By::Agent => deploy(options, &sysroot)?,
+        By::Ostree => ostree::deploy(options, &sysroot)?,
+    }
     // else nobody could remove the folder again; where it cannot be set it need not be taken back
     let _ = host::output(host::command("chattr").arg("-i").arg(deployment(&sysroot)?));
     take_into_use(options, work.path(), &sysroot)?;
@@ -81,12 +106,22 @@ fn deploy(options: &Options, sysroot: &Path) -> Result<()> {
     let repo = repo.to_str().context("repo: expected a name in UTF-8")?;
     device(&["remote", "add", REMOTE, url, policy])?;
     device(&["pull", repo, name, "--remote", REMOTE])?;
-    let console = format!("--karg=console={}", options.path.arch.console());
-    let refspec = format!("{REMOTE}:{name}");
-    let mut args = vec!["deploy", &refspec, "--karg=root=LABEL=ROOT", "--karg=rw", &console];
-    let kargs: Vec<String> = options.kargs.iter().map(|arg| format!("--karg={arg}")).collect();
+    let (refspec, kargs) = (format!("{REMOTE}:{name}"), options.karg_flags());
+    let mut args = vec!["deploy", &refspec];
     args.extend(kargs.iter().map(String::as_str));
     device(&args)
+}
+
+impl Options {
+    /// Kernel arguments, as both programs take them.
+    fn karg_flags(&self) -> Vec<String> {
+        let console = format!("console={}", self.path.arch.console());
+        let own = ["root=LABEL=ROOT", "rw", &console];
+        own.into_iter()
+            .chain(self.kargs.iter().map(String::as_str))
+            .map(|arg| format!("--karg={arg}"))
+            .collect()
+    }
 }
 
 /// Puts the loader and its settings where they belong, and has the agent take it into use.
@@ -122,6 +157,9 @@ fn take_into_use(options: &Options, work: &Path, sysroot: &Path) -> Result<()> {
     fs::write(etc.join("fstab"), "LABEL=ESP /efi vfat defaults 0 0\n")?;
     fs::create_dir_all(etc.join("rootling"))?;
     fs::write(etc.join("rootling/agent.conf"), "[boot]\ntimeout=0\n")?;
+    if options.by == By::Ostree {
+        return ostree::grub_menu(sysroot);
+    }
     let mut install = host::command(&options.agent);
     install.arg("--sysroot").arg(sysroot).args(["boot", "install", loader.agent_name()]);
     host::output(&mut install).map(drop)

@@ -48,6 +48,8 @@ pub enum What {
     Command(String),
     /// QEMU was killed.
     Cut,
+    /// Something was measured.
+    Measured(String),
 }
 
 /// A machine.
@@ -172,6 +174,11 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    /// Puts down what was measured in the guest.
+    pub fn measured(&mut self, what: String) {
+        self.note(What::Measured(what));
     }
 
     fn type_line(&mut self, title: &str, text: &str) -> Result<()> {

@@ -26,7 +26,7 @@ pub struct Span {
     pub end: f64,
     /// How it ended.
     pub how: End,
-    /// What was typed.
+    /// What was typed, and measured.
     pub commands: Vec<(f64, String)>,
 }
 
@@ -55,7 +55,9 @@ pub fn spans(timeline: &[Moment]) -> Vec<Span> {
                 last.how = End::Panic;
             }
             (What::Ready, Some(last)) => last.ready = Some(moment.at),
-            (What::Command(text), Some(last)) => last.commands.push((moment.at, text.clone())),
+            (What::Command(text) | What::Measured(text), Some(last)) => {
+                last.commands.push((moment.at, text.clone()))
+            }
             (What::Cut, _) | (_, None) => {}
         }
     }

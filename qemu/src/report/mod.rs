@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::machine::What;
 use crate::scenario::Outcome;
 
 /// Writes `report.txt`, `junit.xml` and `index.html`.
@@ -50,6 +51,11 @@ pub fn line(outcome: &Outcome) -> String {
         outcome.wall_s,
         outcome.cpu_s
     );
+    let measured = outcome.timeline.iter().filter_map(|moment| match &moment.what {
+        What::Measured(what) => Some(format!("\n    {what}")),
+        _ => None,
+    });
+    let head = head + &measured.collect::<String>();
     match &outcome.fault {
         None => head,
         Some(fault) => format!(
@@ -63,8 +69,8 @@ pub fn line(outcome: &Outcome) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::machine::Moment;
     use crate::machine::marker::Booted;
-    use crate::machine::{Moment, What};
     use crate::scenario::Scenario;
 
     /// One that passed and one that did not.
@@ -76,6 +82,7 @@ pub(crate) mod tests {
             (8.0, booted(false)),
             (9.0, What::Ready),
             (10.0, What::Command("rootling upgrade <a&b>".into())),
+            (11.0, What::Measured("7 <KiB>".into())),
             (12.0, What::Start),
             (20.0, What::Panic),
         ];
@@ -102,7 +109,7 @@ pub(crate) mod tests {
         let text = text(&examples());
         assert!(
             text.starts_with(
-                "ok     x86_64/grub            upgrade        2 boots    21.0 s    19.5 CPU s\n"
+                "ok     x86_64/grub            upgrade        2 boots    21.0 s    19.5 CPU s\n    7 <KiB>\n"
             ),
             "{text}"
         );

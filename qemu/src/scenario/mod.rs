@@ -1,85 +1,32 @@
 //! What is tried on a machine: each scenario is one list of steps with what must be seen after each.
 
+mod full_disk;
 pub mod guest;
+mod kind;
+mod memory;
+mod stage;
 mod steps;
+mod take_over;
+
+pub use kind::{ALL, Scenario};
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use rootling_compose::serve::Server;
 
-use crate::image::{self, disk::Sizes};
+use crate::image::{self, By, disk::Sizes};
 use crate::machine::command::{Accel, Options, copy};
 use crate::machine::{Machine, Moment};
 use crate::path;
-use guest::{Guest, Repo};
+use guest::Guest;
+use stage::Stage;
 
 /// What every image starts with.
 const BASE: &str = "good-1";
-/// Seconds until a guest on trial that was not confirmed reboots; enough for an emulated machine on a busy host.
-const DEADLINE: &str = "guest.deadline=60";
-
-/// One of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scenario {
-    /// A good update is tried, confirmed and stays.
-    Upgrade,
-    /// An update whose kernel panics.
-    Panic,
-    /// An update that boots and fails a health check.
-    FailedCheck,
-    /// An update in which the device program does not start.
-    DeadAgent,
-    /// Back to the previous system by hand.
-    Rollback,
-    /// An old system, a newer one, and one newer still.
-    Chain,
-    /// The power goes in the middle of updates.
-    PowerCut,
-}
-
-/// In the order of the report.
-pub const ALL: &[Scenario] = &[
-    Scenario::Upgrade,
-    Scenario::Panic,
-    Scenario::FailedCheck,
-    Scenario::DeadAgent,
-    Scenario::Rollback,
-    Scenario::Chain,
-    Scenario::PowerCut,
-];
-
-impl Scenario {
-    /// As on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Scenario::Upgrade => "upgrade",
-            Scenario::Panic => "panic",
-            Scenario::FailedCheck => "failed-check",
-            Scenario::DeadAgent => "dead-agent",
-            Scenario::Rollback => "rollback",
-            Scenario::Chain => "chain",
-            Scenario::PowerCut => "power-cut",
-        }
-    }
-}
-
-impl FromStr for Scenario {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Scenario> {
-        let found = ALL.iter().find(|scenario| scenario.name() == text);
-        let Some(found) = found else {
-            let names: Vec<&str> = ALL.iter().map(|scenario| scenario.name()).collect();
-            bail!("scenario {text:?}: expected one of {}", names.join(" "));
-        };
-        Ok(*found)
-    }
-}
 
 /// What every scenario of one run shares.
 #[derive(Debug, Clone)]
@@ -121,29 +68,7 @@ pub struct Outcome {
     pub log: PathBuf,
 }
 
-/// A machine on a fresh copy of the path's image, with a repo of its own.
-pub struct Stage {
-    /// The machine.
-    pub machine: Machine,
-    /// What it updates from.
-    pub repo: Repo,
-    /// The commit of the image.
-    pub base: String,
-    /// The repo's address, as the guest sees it.
-    pub url: String,
-    /// The program of the build host.
-    pub compose: PathBuf,
-    /// What the guest verifies by.
-    pub policy: String,
-    /// The path.
-    pub path: path::Path,
-    /// To start the machine again.
-    pub options: Options,
-    /// The serial port's log.
-    pub log: PathBuf,
-}
-
-/// Runs scenarios on one path; its image is made once.
+/// Runs scenarios on one path; its images are made once.
 pub fn run(
     setting: &Setting,
     path: path::Path,
@@ -157,21 +82,29 @@ pub fn run(
     fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let origin = setting.guest.copy(&folder.join("base"))?;
     origin.publish(&setting.compose, BASE)?;
-    let disk = folder.join("base.img");
-    image::make(&image::Options {
-        path,
-        repo: origin.path.clone(),
-        name: setting.guest.name.clone(),
-        disk: disk.clone(),
-        agent: setting.agent.clone(),
-        url: "http://10.0.2.2/".into(),
-        policy: setting.guest.policy(),
-        kargs: ["quiet", "loglevel=3", DEADLINE].map(String::from).into(),
-        sizes: Sizes { esp: 96, root: 768 },
-    })?;
+    let image = |by: By| {
+        let disk = folder.join(format!("base-{}.img", by.name()));
+        if disk.exists() {
+            return Ok(disk);
+        }
+        image::make(&image::Options {
+            path,
+            by,
+            repo: origin.path.clone(),
+            name: setting.guest.name.clone(),
+            disk: disk.clone(),
+            agent: setting.agent.clone(),
+            url: "http://10.0.2.2/".into(),
+            policy: setting.guest.policy(),
+            kargs: ["quiet", "loglevel=3"].map(String::from).into(),
+            sizes: Sizes { esp: 96, root: 768 },
+        })
+        .map(|()| disk)
+    };
     let mut outcomes = Vec::new();
     for scenario in scenarios {
-        let outcome = one(setting, path, *scenario, &folder, &disk)?;
+        ensure!(scenario.fits(path), "scenario {}: not for the path {path}", scenario.name());
+        let outcome = one(setting, path, *scenario, &folder, &image(scenario.by())?)?;
         tell(&outcome);
         outcomes.push(outcome);
     }
@@ -194,7 +127,7 @@ fn one(
     let options = Options {
         path,
         disk: own.clone(),
-        memory: setting.memory,
+        memory: scenario.memory(path).unwrap_or(setting.memory),
         accel: setting.accel,
         uboot: setting.uboot.clone(),
         writes: setting.log_writes.then(|| folder.join("writes")),

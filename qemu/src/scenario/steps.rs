@@ -3,13 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 
-use super::{Scenario, Stage};
-use crate::machine::marker::{Booted, json};
+use super::stage::{Stage, TRIES, same};
+use super::{Scenario, full_disk, memory, take_over};
 
-/// Tries of each update: the fewest that show that the loader counts.
-const TRIES: u32 = 2;
+/// Seconds until a guest on trial whose device program does not start gives up.
+const DEADLINE_S: u32 = 20;
 /// Cuts of the power before the update is let through.
 const CUTS: usize = 4;
 /// An update takes about so long on an emulated machine.
@@ -18,17 +17,23 @@ const LONGEST_MS: u64 = 8000;
 /// Plays one.
 pub fn play(scenario: Scenario, stage: &mut Stage) -> Result<()> {
     stage.arrives(&stage.base.clone(), false)?;
-    stage.name_server()?;
+    if scenario != Scenario::TakeOver {
+        stage.name_server()?;
+    }
     match scenario {
         Scenario::Upgrade => upgrade(stage),
-        Scenario::Panic if !stage.path.loader.counts() => refused(stage),
+        Scenario::Panic if !stage.path.loader.counts() => refused(stage, "panics"),
         Scenario::Panic => falls_back(stage, "panics"),
         Scenario::FailedCheck if !stage.path.loader.counts() => fails_uncounted(stage),
         Scenario::FailedCheck => falls_back(stage, "failed-check"),
-        Scenario::DeadAgent => falls_back(stage, "dead-agent"),
+        Scenario::DeadAgent if !stage.path.loader.counts() => refused(stage, "dead-agent"),
+        Scenario::DeadAgent => dead_agent(stage),
         Scenario::Rollback => rollback(stage),
         Scenario::Chain => chain(stage),
         Scenario::PowerCut => power_cut(stage),
+        Scenario::FullDisk => full_disk::play(stage),
+        Scenario::Memory => memory::play(stage),
+        Scenario::TakeOver => take_over::play(stage),
     }
 }
 
@@ -70,17 +75,21 @@ fn falls_back(stage: &mut Stage, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The guest's own deadline, outside of the device program, ends each try; /etc carries it to the new system.
+fn dead_agent(stage: &mut Stage) -> Result<()> {
+    stage.machine.expect(&format!("echo {DEADLINE_S} >/etc/guest.deadline"), 0)?;
+    falls_back(stage, "dead-agent")
+}
+
 /// Without counting a trial is refused, and nothing changes.
-fn refused(stage: &mut Stage) -> Result<()> {
-    stage.publish("panics")?;
+fn refused(stage: &mut Stage, name: &str) -> Result<()> {
+    stage.publish(name)?;
     let printed = stage.machine.expect(&format!("rootling upgrade --tries={TRIES}"), 1)?;
     ensure!(
         printed.iter().any(|line| line.contains("counts no boots") || line.contains("--tries=0")),
         "expected a refusal that names the reason, got {printed:?}"
     );
-    stage.machine.reboot()?;
-    let base = stage.base.clone();
-    stage.arrives(&base, false)
+    stage.stays()
 }
 
 /// Armed although nothing counts: the failed check itself takes the update off the menu.
@@ -100,16 +109,14 @@ fn rollback(stage: &mut Stage) -> Result<()> {
     let new = stage.publish("good-2")?;
     stage.updates_to(&new)?;
     stage.machine.expect("rootling rollback", 0)?;
-    stage.machine.reboot()?;
-    let base = stage.base.clone();
-    stage.arrives(&base, false)
+    stage.stays()
 }
 
 /// Whatever moment the power goes at, the old or the new system boots, and the update gets there in the end.
 fn power_cut(stage: &mut Stage) -> Result<()> {
     let new = stage.publish("good-2")?;
     for _ in 0..CUTS {
-        stage.machine.begin(&format!("rootling upgrade --tries={TRIES}"))?;
+        stage.machine.begin(&stage.upgrade())?;
         stage.machine.pass(moment())?;
         stage.machine.cut_power(&stage.options, &stage.log)?;
         let booted = stage.machine.booted()?;
@@ -139,53 +146,4 @@ fn chain(stage: &mut Stage) -> Result<()> {
         stage.updates_to(&new)?;
     }
     Ok(())
-}
-
-impl Stage {
-    /// Waits for a guest that runs this commit, and for its shell.
-    fn arrives(&mut self, commit: &str, on_trial: bool) -> Result<()> {
-        let booted = self.machine.booted()?;
-        same(&booted, commit, on_trial)?;
-        self.machine.ready()
-    }
-
-    /// The guest learns where this machine serves the repo.
-    fn name_server(&mut self) -> Result<()> {
-        let command = format!("rootling remote add origin {} --force {}", self.url, self.policy);
-        self.machine.expect(&command, 0).map(drop)
-    }
-
-    fn publish(&mut self, name: &str) -> Result<String> {
-        self.repo.publish(&self.compose, name)
-    }
-
-    /// An update that proves itself.
-    fn updates_to(&mut self, new: &str) -> Result<()> {
-        let tries = if self.path.loader.counts() { TRIES } else { 0 };
-        self.machine.expect(&format!("rootling upgrade --tries={tries}"), 0)?;
-        self.machine.reboot()?;
-        self.arrives(new, tries > 0)?;
-        let status = self.status()?;
-        ensure!(status["outcome"] == "nothing" && status["armed"].is_null(), "not confirmed: {status}");
-        Ok(())
-    }
-
-    fn status(&mut self) -> Result<Value> {
-        json(&self.machine.expect("rootling boot status --json", 0)?)
-    }
-}
-
-fn same(booted: &Booted, commit: &str, on_trial: bool) -> Result<()> {
-    ensure!(
-        booted.commit == commit && booted.on_trial == on_trial,
-        "expected {commit} {}, got {} {}",
-        state(on_trial),
-        booted.commit,
-        state(booted.on_trial)
-    );
-    Ok(())
-}
-
-fn state(on_trial: bool) -> &'static str {
-    if on_trial { "on trial" } else { "confirmed" }
 }

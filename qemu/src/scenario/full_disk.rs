@@ -1,0 +1,39 @@
+//! An update for which there is no room: refused with the reason, and after room was made it works.
+
+use anyhow::Result;
+
+use super::stage::{BOOTS, Stage};
+use crate::path::Loader;
+
+/// The exit code of the device program.
+const NO_SPACE: i32 = 5;
+
+/// Plays it: the root up to what only root may use, the root up to the last block with no reserve of the repo, and
+/// the FAT partition where kernels lie there.
+pub fn play(stage: &mut Stage) -> Result<()> {
+    // with another initramfs, so that there is something to write
+    let new = stage.publish("good-3")?;
+    let upgrade = stage.upgrade();
+    fill(stage, "/sysroot/filler", "$(($(df -k /sysroot | awk 'END{print $4}') - 1024))k")?;
+    stage.refuses(&upgrade, NO_SPACE, "no space on", BOOTS)?;
+    let config = "/sysroot/ostree/repo/config";
+    stage.machine.expect(
+        &format!("cp {config} /run/config; sed -i '/^.core.$/amin-free-space-percent=0' {config}"),
+        0,
+    )?;
+    stage.machine.expect("dd if=/dev/zero of=/sysroot/more bs=4k 2>/dev/null; sync", 0)?;
+    stage.refuses(&upgrade, NO_SPACE, "no space on", BOOTS)?;
+    stage.stays()?;
+    stage.machine.expect(&format!("rm /sysroot/filler /sysroot/more; sed -i /^min-free/d {config}"), 0)?;
+    if stage.path.loader == Loader::SystemdBoot {
+        stage.machine.expect("dd if=/dev/zero of=/efi/filler bs=64k 2>/dev/null; sync", 0)?;
+        stage.refuses(&upgrade, NO_SPACE, "no space on", BOOTS)?;
+        stage.stays()?;
+        stage.machine.expect("rm /efi/filler", 0)?;
+    }
+    stage.updates_to(&new)
+}
+
+fn fill(stage: &mut Stage, file: &str, length: &str) -> Result<()> {
+    stage.machine.expect(&format!("busybox fallocate -l {length} {file} && sync"), 0).map(drop)
+}

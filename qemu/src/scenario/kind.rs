@@ -1,0 +1,96 @@
+//! Which scenarios there are, and what each asks of the machine.
+
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+
+use crate::image::By;
+use crate::path::{Arch, Loader, Path};
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// A good update is tried, confirmed and stays.
+    Upgrade,
+    /// An update whose kernel panics.
+    Panic,
+    /// An update that boots and fails a health check.
+    FailedCheck,
+    /// An update in which the device program does not start.
+    DeadAgent,
+    /// Back to the previous system by hand.
+    Rollback,
+    /// An old system, a newer one, and one newer still.
+    Chain,
+    /// The power goes in the middle of updates.
+    PowerCut,
+    /// No room for the update, and then room.
+    FullDisk,
+    /// An update on a machine with little memory, of which it may take little.
+    Memory,
+    /// A device that libostree made.
+    TakeOver,
+}
+
+/// In the order of the report.
+pub const ALL: &[Scenario] = &[
+    Scenario::Upgrade,
+    Scenario::Panic,
+    Scenario::FailedCheck,
+    Scenario::DeadAgent,
+    Scenario::Rollback,
+    Scenario::Chain,
+    Scenario::PowerCut,
+    Scenario::FullDisk,
+    Scenario::Memory,
+    Scenario::TakeOver,
+];
+
+impl Scenario {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scenario::Upgrade => "upgrade",
+            Scenario::Panic => "panic",
+            Scenario::FailedCheck => "failed-check",
+            Scenario::DeadAgent => "dead-agent",
+            Scenario::Rollback => "rollback",
+            Scenario::Chain => "chain",
+            Scenario::PowerCut => "power-cut",
+            Scenario::FullDisk => "full-disk",
+            Scenario::Memory => "memory",
+            Scenario::TakeOver => "take-over",
+        }
+    }
+
+    /// Whether it can be played there: libostree's menu for GRUB is made here, those for other loaders are not.
+    pub fn fits(self, path: Path) -> bool {
+        self != Scenario::TakeOver || matches!(path.loader, Loader::Grub | Loader::GrubEfi)
+    }
+
+    /// Who makes its disk.
+    pub fn by(self) -> By {
+        if self == Scenario::TakeOver { By::Ostree } else { By::Agent }
+    }
+
+    /// MiB of memory, where it is not what was asked for.
+    pub fn memory(self, path: Path) -> Option<u32> {
+        match (self, path.arch) {
+            (Scenario::Memory, Arch::Armv7) => Some(64),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Scenario> {
+        let found = ALL.iter().find(|scenario| scenario.name() == text);
+        let Some(found) = found else {
+            let names: Vec<&str> = ALL.iter().map(|scenario| scenario.name()).collect();
+            bail!("scenario {text:?}: expected one of {}", names.join(" "));
+        };
+        Ok(*found)
+    }
+}

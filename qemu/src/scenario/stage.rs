@@ -1,0 +1,132 @@
+//! A machine on a fresh copy of the path's image, with a repo of its own; and what scenarios do on it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::guest::Repo;
+use crate::machine::Machine;
+use crate::machine::command::Options;
+use crate::machine::marker::{Booted, json};
+use crate::path;
+
+/// Tries of each update: the fewest that show that the loader counts.
+pub const TRIES: u32 = 2;
+/// What boots, by everything in the guest that says so.
+pub const BOOTS: &str = "/sysroot/boot /efi /sysroot/ostree/boot.* /sysroot/ostree/deploy /sysroot/ostree/repo/refs /sysroot/ostree/repo/config";
+
+/// All of it.
+pub struct Stage {
+    /// The machine.
+    pub machine: Machine,
+    /// What it updates from.
+    pub repo: Repo,
+    /// The commit of the image.
+    pub base: String,
+    /// The repo's address, as the guest sees it.
+    pub url: String,
+    /// The program of the build host.
+    pub compose: PathBuf,
+    /// What the guest verifies by.
+    pub policy: String,
+    /// The path.
+    pub path: path::Path,
+    /// To start the machine again.
+    pub options: Options,
+    /// The serial port's log.
+    pub log: PathBuf,
+}
+
+impl Stage {
+    /// Waits for a guest that runs this commit, and for its shell.
+    pub fn arrives(&mut self, commit: &str, on_trial: bool) -> Result<()> {
+        let booted = self.machine.booted()?;
+        same(&booted, commit, on_trial)?;
+        self.machine.ready()
+    }
+
+    /// Restarts the guest, which comes back with the system of the image.
+    pub fn stays(&mut self) -> Result<()> {
+        self.machine.reboot()?;
+        self.arrives(&self.base.clone(), false)
+    }
+
+    /// The guest learns where this machine serves the repo.
+    pub fn name_server(&mut self) -> Result<()> {
+        let command = format!("rootling remote add origin {} --force {}", self.url, self.policy);
+        self.machine.expect(&command, 0).map(drop)
+    }
+
+    /// Has the ref name a commit of the guest; answers its checksum.
+    pub fn publish(&mut self, name: &str) -> Result<String> {
+        self.repo.publish(&self.compose, name)
+    }
+
+    /// An update that the loader can try, or one without a trial where it cannot.
+    pub fn upgrade(&self) -> String {
+        let tries = if self.path.loader.counts() { TRIES } else { 0 };
+        format!("rootling upgrade --tries={tries}")
+    }
+
+    /// An update that proves itself.
+    pub fn updates_to(&mut self, new: &str) -> Result<()> {
+        let command = self.upgrade();
+        self.machine.expect(&command, 0)?;
+        self.proves_itself(new)
+    }
+
+    /// Restarts into what was deployed, which is confirmed.
+    pub fn proves_itself(&mut self, new: &str) -> Result<()> {
+        self.machine.reboot()?;
+        self.arrives(new, self.path.loader.counts())?;
+        let status = self.status()?;
+        ensure!(status["outcome"] == "nothing" && status["armed"].is_null(), "not confirmed: {status}");
+        Ok(())
+    }
+
+    /// What `rootling boot status` says.
+    pub fn status(&mut self) -> Result<Value> {
+        json(&self.machine.expect("rootling boot status --json", 0)?)
+    }
+
+    /// A checksum of names, sizes, times, inodes and link targets below folders of the guest: other when anything is.
+    pub fn snapshot(&mut self, folders: &str) -> Result<String> {
+        let command = format!("find {folders} | sort | xargs stat -c '%N %f %s %Y %i' | sha256sum");
+        let printed = self.machine.expect(&command, 0)?;
+        let is_sum = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let sum = printed.iter().rev().find_map(|line| line.split_whitespace().find(is_sum));
+        sum.map(String::from)
+            .with_context(|| format!("guest: {command}: expected a checksum, got {printed:?}"))
+    }
+
+    /// Runs a command that has to be refused with this exit code, for a reason in which this is said, and that
+    /// changes nothing below these folders.
+    pub fn refuses(&mut self, command: &str, code: i32, reason: &str, folders: &str) -> Result<()> {
+        let before = self.snapshot(folders)?;
+        let printed = self.machine.expect(command, code)?;
+        ensure!(
+            printed.iter().any(|line| line.contains(reason)),
+            "guest: {command}: expected a refusal that says {reason:?}, got {printed:?}"
+        );
+        let after = self.snapshot(folders)?;
+        ensure!(before == after, "guest: {command} was refused and has changed something in {folders}");
+        Ok(())
+    }
+}
+
+/// Whether this is what runs.
+pub fn same(booted: &Booted, commit: &str, on_trial: bool) -> Result<()> {
+    ensure!(
+        booted.commit == commit && booted.on_trial == on_trial,
+        "expected {commit} {}, got {} {}",
+        state(on_trial),
+        booted.commit,
+        state(booted.on_trial)
+    );
+    Ok(())
+}
+
+fn state(on_trial: bool) -> &'static str {
+    if on_trial { "on trial" } else { "confirmed" }
+}
