@@ -89,7 +89,7 @@ fn work() -> Result<()> {
         ["size"] => size::size(),
         ["size", "--shipping"] => size::shipping().map(drop),
         ["cross", name] => cross::cross(name),
-        ["guest", name] => guest::guest(name),
+        ["guest", name] => guest::guest(name).map(drop),
         ["qemu", paths @ ..] if !paths.is_empty() => qemu::qemu(paths),
         ["uboot", arch] => uboot::uboot(arch).map(|path| println!("{}", path.display())),
         ["deps"] => deps::deps(),

@@ -17,9 +17,10 @@ pub const FW_ENV: &str = "/efi/uboot.env 0x0 0x40000\n";
 
 /// The environment as text. The addresses are those of QEMU's machine `virt`.
 fn text(arch: Arch) -> String {
-    let boot = match arch {
-        Arch::Aarch64 => "booti",
-        _ => "bootz",
+    // a kernel of 32-bit ARM unpacks itself over what lies at the start of memory, and all has to fit into 64 MiB
+    let (boot, ramdisk, places) = match arch {
+        Arch::Aarch64 => ("booti", "0x44000000", "fdt_high=0xffffffff\ninitrd_high=0xffffffff\n"),
+        _ => ("bootz", "0x42000000", ""),
     };
     let try_one = |suffix: &str| {
         format!(
@@ -31,8 +32,8 @@ fn text(arch: Arch) -> String {
         )
     };
     format!(
-        "fdt_addr=0x40000000\nscriptaddr=0x40200000\nkernel_addr_r=0x40400000\nramdisk_addr_r=0x44000000\n\
-         fdt_high=0xffffffff\ninitrd_high=0xffffffff\nbootdelay=0\nupgrade_available=0\nbootcount=0\nbootlimit=3\n\
+        "fdt_addr=0x40000000\nscriptaddr=0x40200000\nkernel_addr_r=0x40400000\nramdisk_addr_r={ramdisk}\n\
+         {places}bootdelay=0\nupgrade_available=0\nbootcount=0\nbootlimit=3\n\
          bootcmd={}\naltbootcmd={}\n",
         try_one(""),
         try_one("2")
