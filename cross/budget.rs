@@ -1,6 +1,6 @@
 //! `size-budget.toml`: one number for each program, target and feature set.
 //!
-//! A reader of the few lines it has: `[PROGRAM.TARGET]`, then `plain = BYTES` and `tls = BYTES`. While such a limit is
+//! A reader of the few lines it has: `[PROGRAM.TARGET]`, then `plain = BYTES` and `tls = BYTES`, or other keys. While such a limit is
 //! missed, `plain-held` or `tls-held` beside it keeps the program from growing; once it is met, that line has to go.
 
 use anyhow::{Context, Result, bail, ensure};
@@ -46,10 +46,15 @@ impl Budget {
     /// How a program of so many bytes stands; an error if that is not allowed.
     pub fn judge(&self, program: &str, target: &str, tls: bool, bytes: u64) -> Result<String> {
         let name = format!("{program} for {target}{}", if tls { " with TLS" } else { "" });
-        let Some(limit) = self.limit(program, target, tls) else {
+        self.judge_as(&name, program, target, if tls { "tls" } else { "plain" }, bytes)
+    }
+
+    /// Likewise for what the row `key` of a table limits, called `name` in texts.
+    pub fn judge_as(&self, name: &str, program: &str, target: &str, key: &str, bytes: u64) -> Result<String> {
+        let Some(limit) = self.row(program, target, key) else {
             return Ok(format!("{name}: {} bytes, no limit", grouped(bytes)));
         };
-        let held = self.row(program, target, if tls { "tls-held" } else { "plain-held" });
+        let held = self.row(program, target, &format!("{key}-held"));
         let (have, most) = (grouped(bytes), grouped(limit));
         match held {
             None => ensure!(bytes <= limit, "{name}: expected {most} bytes at most, got {have}"),

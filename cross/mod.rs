@@ -3,12 +3,15 @@
 //! | file | says |
 //! |---|---|
 //! | `targets` | which machines |
-//! | `musl` | their C library, unpacked from Debian's packages |
+//! | `musl`, `zig` | their C library, unpacked from Debian's packages or built by zig |
 //! | `recipe` | the flags, and one call that builds a program |
+//! | `small` | what more makes it small: the last compilation, and ring |
 //! | `unwind.rs` | the stub of libunwind |
 //! | `budget`, `size-budget.toml` | how large a program may be |
 
 pub mod budget;
 pub mod musl;
 pub mod recipe;
+pub mod small;
 pub mod targets;
+pub mod zig;

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::targets::{TARGETS, Target};
+use super::targets::{Libc, TARGETS, Target};
+use super::zig;
 use crate::run::{output, run};
 
 /// The folder with `lib` and `include` of a target's musl: the machine's own, or fetched once.
@@ -22,7 +23,10 @@ pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
     if usr.join("lib").join(target.musl).join("libc.a").exists() {
         return Ok(usr);
     }
-    unpack("musl-dev", target.debian, folder)?;
+    match target.libc {
+        Libc::Debian(architecture) => unpack("musl-dev", architecture, folder)?,
+        Libc::Zig(name) => zig::build(name, target.musl, &usr, folder)?,
+    }
     Ok(usr)
 }
 
@@ -59,7 +63,11 @@ fn configure(folder: &Path) -> Result<PathBuf> {
     }
     let list = folder.join("etc/sources.list");
     fs::write(&list, main_suite()?)?;
-    let all: Vec<String> = TARGETS.iter().map(|target| format!("\"{}\";", target.debian)).collect();
+    let all = TARGETS.iter().filter_map(|target| match target.libc {
+        Libc::Debian(architecture) => Some(format!("\"{architecture}\";")),
+        Libc::Zig(_) => None,
+    });
+    let all: Vec<String> = all.collect();
     let at = folder.display();
     let text = format!(
         "Dir::Etc::SourceList \"{}\";\nDir::Etc::SourceParts \"-\";\nDir::State::Lists \"{at}/lists\";\n\

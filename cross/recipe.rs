@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `rustc-web`, `cargo-web`, `rust-web-src` | a compiler and the source of the same standard library |
 //! | `ld.lld` | links for every target, and pads less than GNU ld |
-//! | `musl-dev` of the target | [`musl`] unpacks it |
+//! | `musl-dev` of the target | [`musl`] unpacks it; for riscv64, which Debian has none for, zig builds it |
 //! | a cross C compiler | ring alone, with the headers of musl |
 //!
 //! The standard library is built again for each target and each set of flags, so the flags are the same for every
@@ -16,8 +16,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::musl;
 use super::targets::Target;
+use super::{musl, small};
 use crate::place;
 use crate::run::{cargo_at, output, run};
 
@@ -52,25 +52,57 @@ pub struct Program {
 
 /// Builds a program for a target; answers where it is.
 pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
-    let folder = place::target().join("cross");
+    let features = match (program.package, program.tls) {
+        (_, true) => None,
+        ("rootling", false) => Some("delta"),
+        (_, false) => Some(""),
+    };
+    let kept = format!("{}{}", program.package, if program.tls { "-tls" } else { "" });
+    build_with(target, program, features, &kept)
+}
+
+/// Builds a program with these features in place of the default ones, and keeps it under a name.
+pub fn build_with(
+    target: &Target,
+    program: Program,
+    features: Option<&str>,
+    name_kept: &str,
+) -> Result<PathBuf> {
+    let args = "rustc -q -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
+    let args = format!("{args} -p {0} --bin {0}", program.package);
+    let mut command = cargo(target, &args, program.tls)?;
+    if let Some(features) = features {
+        command.args(["--no-default-features", "--features", features]);
+    }
+    command.arg("--").args(small::last(target, program.tls)?);
+    run(&mut command)?;
+    let built = folder().join(target.triple).join("release").join(program.package);
+    // the next feature set is built over it
+    let kept = folder().join("out").join(target.name);
+    fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
+    let kept = kept.join(name_kept);
+    fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
+    Ok(kept)
+}
+
+/// Debian's cargo with the flags of a target; `c` where C is compiled too.
+pub fn cargo(target: &Target, args: &str, c: bool) -> Result<Command> {
+    let folder = folder();
     let usr = musl::fetch(target, &folder.join("musl"))?;
     let unwind = unwind(target, &folder.join("unwind").join(target.name))?;
     let lib = usr.join("lib").join(target.musl);
-    let lib = lib.display();
+    let starts = ["crt1.o", "crti.o", "crtn.o"].map(|name| lib.join(name)).into_iter();
+    let starts = starts.filter(|path| path.exists()).map(|path| format!("-Clink-arg={}", path.display()));
     let flags = format!(
         "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
-         -Lnative={lib} -Lnative={} -Clink-arg={lib}/crt1.o -Clink-arg={lib}/crti.o -Clink-arg={lib}/crtn.o \
-         -Clink-arg=-lc {} {SMALL}",
+         -Lnative={} -Lnative={} {} -Clink-arg=-lc {} {SMALL}",
+        lib.display(),
         unwind.display(),
+        starts.collect::<Vec<_>>().join(" "),
         target.flags
     );
-    let args =
-        "build -q --release --locked -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
     let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
-    command.args(["-p", program.package, "--target", target.triple, "--target-dir"]).arg(&folder);
-    if !program.tls {
-        command.arg("--no-default-features");
-    }
+    command.args(["--release", "--locked", "--target", target.triple, "--target-dir"]).arg(&folder);
     let name = target.triple.replace('-', "_");
     let upper = name.to_ascii_uppercase();
     command
@@ -78,19 +110,16 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
         .env("RUSTC_BOOTSTRAP", "1")
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTUP_TOOLCHAIN")
-        .env(format!("CARGO_TARGET_{upper}_LINKER"), "ld.lld")
+        .env(format!("CARGO_TARGET_{upper}_LINKER"), target.linker.0)
         .env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), flags);
-    if program.tls {
+    if c {
         command.env(format!("CC_{name}"), target.cc.0).env(format!("CFLAGS_{name}"), c_flags(target, &usr)?);
     }
-    run(&mut command)?;
-    let built = folder.join(target.triple).join("release").join(program.package);
-    // the next feature set is built over it
-    let kept = folder.join("out").join(target.name);
-    fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
-    let kept = kept.join(format!("{}{}", program.package, if program.tls { "-tls" } else { "" }));
-    fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
-    Ok(kept)
+    Ok(command)
+}
+
+fn folder() -> PathBuf {
+    place::target().join("cross")
 }
 
 /// musl's headers, and the compiler's own, and nothing of the machine's C library.
@@ -98,7 +127,7 @@ fn c_flags(target: &Target, usr: &Path) -> Result<String> {
     let own = output(Command::new(target.cc.0).arg("-print-file-name=include"));
     let own = own.with_context(|| format!("install it with: apt-get install {}", target.cc.1))?;
     let headers = usr.join("include").join(target.musl);
-    Ok(format!("-nostdinc -isystem {} -isystem {}", headers.display(), own.trim()))
+    Ok(format!("-nostdinc -isystem {} -isystem {} {}", headers.display(), own.trim(), small::C_FLAG))
 }
 
 /// A folder with the libunwind.a that std asks for.

@@ -1,5 +1,8 @@
 //! The machines a device program is built for.
 
+use std::path::Path;
+use std::process::Command;
+
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
@@ -7,67 +10,134 @@ pub struct Target {
     pub name: &'static str,
     /// As rustc calls it.
     pub triple: &'static str,
-    /// Debian's architecture, whose `musl-dev` is linked.
-    pub debian: &'static str,
+    /// Where its C library comes from.
+    pub libc: Libc,
     /// The folder of musl below `usr/lib` and `usr/include`.
     pub musl: &'static str,
+    /// The linker: program and package.
+    pub linker: (&'static str, &'static str),
     /// The C compiler, for ring.
     pub cc: (&'static str, &'static str),
     /// Runs its programs on another machine: program and package.
     pub emulator: (&'static str, &'static str),
+    /// Processors that the emulator is to be besides its own choice.
+    pub cpus: &'static [&'static str],
     /// Flags that only this one has.
     pub flags: &'static str,
+    /// Whether programs are shipped for it; else it is there to test on.
+    pub ships: bool,
 }
 
-/// All of them. armv5te serves ARMv6 as well; riscv64gc has no musl in Debian 12 and needs zig.
+/// Where the C library of a target comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Libc {
+    /// `musl-dev` of Debian's architecture of this name.
+    Debian(&'static str),
+    /// zig builds it for its target of this name.
+    Zig(&'static str),
+}
+
+const LLD: (&str, &str) = ("ld.lld", "lld");
+/// The first lld that knows these machines well enough is younger than Debian's own.
+const YOUNG_LLD: (&str, &str) = ("ld.lld-22", "lld-22");
+
+/// All of them. armv5te serves ARMv6 as well; s390x is a big-endian machine to test on.
 pub const TARGETS: &[Target] = &[
     Target {
         name: "x86_64",
         triple: "x86_64-unknown-linux-musl",
-        debian: "amd64",
+        libc: Libc::Debian("amd64"),
         musl: "x86_64-linux-musl",
+        linker: LLD,
         cc: ("gcc", "gcc"),
         emulator: ("qemu-x86_64-static", "qemu-user-static"),
+        cpus: &[],
         flags: "-Clink-arg=-zmax-page-size=4096",
+        ships: true,
     },
     Target {
         name: "aarch64",
         triple: "aarch64-unknown-linux-musl",
-        debian: "arm64",
+        libc: Libc::Debian("arm64"),
         musl: "aarch64-linux-musl",
+        linker: LLD,
         cc: ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
         emulator: ("qemu-aarch64-static", "qemu-user-static"),
+        cpus: &[],
         flags: "",
+        ships: true,
     },
     Target {
         name: "armv7",
         triple: "armv7-unknown-linux-musleabihf",
-        debian: "armhf",
+        libc: Libc::Debian("armhf"),
         musl: "arm-linux-musleabihf",
+        linker: LLD,
         cc: ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf"),
         emulator: ("qemu-arm-static", "qemu-user-static"),
+        cpus: &[],
         // its pages have 4 KiB on every kernel; lld pads for 64
         flags: "-Ctarget-feature=+thumb-mode -Clink-arg=-zmax-page-size=4096",
+        ships: true,
     },
     Target {
         name: "armv5te",
         triple: "armv5te-unknown-linux-musleabi",
-        debian: "armel",
+        libc: Libc::Debian("armel"),
         musl: "arm-linux-musleabi",
+        linker: LLD,
         cc: ("arm-linux-gnueabi-gcc", "gcc-arm-linux-gnueabi"),
         emulator: ("qemu-arm-static", "qemu-user-static"),
+        cpus: &["arm926"],
         flags: "-Clink-arg=-zmax-page-size=4096",
+        ships: true,
     },
     Target {
         name: "i686",
         triple: "i686-unknown-linux-musl",
-        debian: "i386",
+        libc: Libc::Debian("i386"),
         musl: "i386-linux-musl",
+        linker: LLD,
         cc: ("i686-linux-gnu-gcc", "gcc-i686-linux-gnu"),
         emulator: ("qemu-i386-static", "qemu-user-static"),
+        cpus: &[],
         flags: "",
+        ships: true,
+    },
+    Target {
+        name: "riscv64",
+        triple: "riscv64gc-unknown-linux-musl",
+        libc: Libc::Zig("riscv64-linux-musl"),
+        musl: "riscv64-linux-musl",
+        linker: YOUNG_LLD,
+        cc: ("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu"),
+        emulator: ("qemu-riscv64-static", "qemu-user-static"),
+        cpus: &[],
+        flags: "",
+        ships: true,
+    },
+    Target {
+        name: "s390x",
+        triple: "s390x-unknown-linux-musl",
+        libc: Libc::Debian("s390x"),
+        musl: "s390x-linux-musl",
+        linker: YOUNG_LLD,
+        cc: ("s390x-linux-gnu-gcc", "gcc-s390x-linux-gnu"),
+        emulator: ("qemu-s390x-static", "qemu-user-static"),
+        cpus: &[],
+        flags: "",
+        ships: false,
     },
 ];
+
+impl Target {
+    /// A program under the emulator, which is the processor `cpu` or its own choice.
+    pub fn run(&self, cpu: Option<&str>, program: &Path) -> Command {
+        let mut command = Command::new(self.emulator.0);
+        command.args(cpu.iter().flat_map(|cpu| ["-cpu", cpu])).arg(program);
+        command
+    }
+}
 
 /// The target of a name; the error lists the names.
 pub fn target(name: &str) -> anyhow::Result<&'static Target> {

@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use rootling_object::{Checksum, Commit, Refspec};
@@ -13,6 +12,7 @@ use rootling_store::sysroot::loader::Loader;
 use rootling_store::sysroot::{Deployment, Locked, Running, Sysroot};
 use rootling_trust::{Policy, Verified, verify_commit};
 
+use crate::child::{Child, End};
 use crate::error::{Error, Result};
 use crate::remote::{keys, read};
 use crate::settings;
@@ -148,10 +148,10 @@ pub fn reboot(sysroot: &Path) -> Result<()> {
     check_reboot(sysroot)?;
     for program in ["systemctl", "reboot"] {
         let asked = match program {
-            "systemctl" => Command::new(program).arg("reboot").status(),
-            _ => Command::new(program).status(),
+            "systemctl" => Child::start(program.as_ref(), &["reboot".as_ref()]),
+            _ => Child::start(program.as_ref(), &[]),
         };
-        if asked.is_ok_and(|status| status.success()) {
+        if asked.and_then(|child| child.wait()).is_ok_and(|end| end == End::Code(0)) {
             return Ok(());
         }
     }

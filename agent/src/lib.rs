@@ -20,6 +20,7 @@
 //!
 //! It never solves dependencies and knows nothing of RPM but the list a commit carries.
 
+mod child;
 pub mod cli;
 pub mod clock;
 pub mod command;

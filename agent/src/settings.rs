@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! [boot]
-//! loader=auto             grub, greenboot, systemd-boot, u-boot, extlinux; none: entries only
+//! loader=auto             grub, greenboot, systemd-boot, u-boot, extlinux, efi; none: entries only
 //! grubenv=/boot/grub2/grubenv
-//! partition=/efi          where systemd-boot's FAT partition is mounted
+//! partition=/efi          where the FAT partition of systemd-boot or efi is mounted
 //! tries=3                 of a new deployment; 0: none has to prove itself
 //! timeout=5               seconds of GRUB's menu
 //! [pull]

@@ -8,9 +8,6 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::settings;
 
-/// Tries of a new deployment unless somebody says otherwise.
-const TRIES: u32 = 3;
-
 /// What is asked for, and allowed; `tries` as the user gave them.
 pub fn wanted(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
     let trial = asked(sysroot, tries)?;
@@ -30,17 +27,17 @@ pub fn asked(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
         // whatever state the loader is in
         return Ok(Try::Keep);
     }
-    if sysroot.promises()?.is_none() {
+    let Some(promises) = sysroot.promises()? else {
         return match tries {
             None => Ok(Try::Keep),
             Some(_) => Err(Error::refused(format_args!(
                 "--tries: no boot loader is managed; see rootling boot status"
             ))),
         };
-    }
+    };
     let tries = match tries {
         Some(tries) => tries,
-        None => settings::read(&device::root(sysroot))?.tries.unwrap_or(TRIES),
+        None => settings::read(&device::root(sysroot))?.tries.unwrap_or(promises.usual_tries()),
     };
     if tries == 0 || sysroot.deployments().is_empty() {
         return Ok(Try::Keep);

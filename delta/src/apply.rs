@@ -1,9 +1,11 @@
 //! From a downloaded group to content objects that hash to their names.
 
+use crate::ENABLED;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::group::Group;
 use crate::header::Header;
+use crate::image;
 use crate::io::{ReadAt, Sink};
 use crate::num::{index, wide};
 use crate::tree::{Plan, PlannedObject};
@@ -40,13 +42,11 @@ pub fn apply_group(
     old: &dyn OldContent,
     new: &mut dyn NewContent,
 ) -> Result<()> {
+    if !ENABLED {
+        return Error::none();
+    }
     let Some(group) = header.groups.get(number) else {
-        return Err(Error::malformed(
-            "delta",
-            "group",
-            format_args!("one of {}", header.groups.len()),
-            number,
-        ));
+        return Err(Error::count("delta: group", wide(header.groups.len()), "groups at most", wide(number)));
     };
     verify(bytes, group.size(), Checksum(group.checksum))?;
     let mut group = Group::open(backend, group, bytes, budget)?;
@@ -62,12 +62,24 @@ pub fn apply_group(
 
 /// Makes the symlinks, which need no group.
 pub fn apply_symlinks(plan: &Plan, new: &mut dyn NewContent) -> Result<()> {
+    if !ENABLED {
+        return Error::none();
+    }
     for object in plan.objects.iter().filter(|object| object.size.is_none()) {
         new.begin(object)?;
         check(object, object.header.hasher())?;
         new.finish(object)?;
     }
     Ok(())
+}
+
+/// The ELF machine of an old object whose references this build cannot predict, though others can: a delta does not say which
+/// architectures it is about, and no part of it that needs such an object has to be fetched.
+pub fn missing_machine(old: &dyn OldContent, source: &Checksum) -> Option<u16> {
+    if image::IS_COMPLETE {
+        return None;
+    }
+    image::missing_machine(&*old.open(source).ok()?)
 }
 
 fn make(
@@ -97,7 +109,7 @@ const CHUNK: u64 = 16 << 10;
 
 fn verify(bytes: &dyn ReadAt, size: u64, expected: Checksum) -> Result<()> {
     if bytes.size() != size {
-        return Err(Error::malformed("group", "length", format_args!("{size} bytes"), bytes.size()));
+        return Err(Error::count("group: length", size, "bytes", bytes.size()));
     }
     let (mut hasher, mut at, mut buffer) = (Hasher::new(), 0u64, Vec::new());
     while at < size {

@@ -20,92 +20,112 @@ const GROWTH: u64 = 2;
 
 /// Reads a header that takes at most `budget` bytes of memory.
 pub(crate) fn decode(raw: &[u8], budget: u64) -> Result<Header> {
-    let mut reader = Reader { rest: raw, cost: 0, budget };
-    let header = reader.header()?;
+    let mut reader = Reader { rest: raw, cost: 0, budget, error: None };
+    let header = reader.header();
     if !reader.rest.is_empty() {
-        return Err(wrong("no further bytes"));
+        reader.fail("no further bytes");
     }
-    Ok(header)
+    match reader.error {
+        Some(error) => Err(error),
+        None => Ok(header),
+    }
 }
 
+/// Reads on after an error as if there were only zeros, which ends soon: to ask after each field costs twice the code.
 struct Reader<'a> {
     rest: &'a [u8],
     cost: u64,
     budget: u64,
+    /// The first error.
+    error: Option<Error>,
 }
 
 impl<'a> Reader<'a> {
-    fn header(&mut self) -> Result<Header> {
-        Ok(Header {
-            profile: self.short()?,
-            from: self.option(Self::array)?,
-            to: self.array()?,
-            commit: self.bytes()?,
-            detached: self.option(Self::bytes)?,
-            dirmetas: self.list(Self::bytes)?,
-            file_headers: self.list(Self::bytes)?,
-            dirs: self.list(Self::dir)?,
-            objects: self.list(Self::object)?,
-            groups: self.list(Self::group)?,
-        })
-    }
-
-    fn dir(&mut self) -> Result<Dir> {
-        Ok(Dir { base: self.base()?, edits: self.list(Self::edit)? })
-    }
-
-    fn edit(&mut self) -> Result<Edit> {
-        let name = self.text()?;
-        let change = match self.number()? {
-            0 => Change::Remove,
-            1 => Change::Object(self.short()?),
-            2 => Change::Old(self.text()?),
-            3 => Change::Dir(self.meta()?),
-            _ => return Err(wrong("a change from 0 to 3")),
-        };
-        Ok(Edit { name, change })
-    }
-
-    fn meta(&mut self) -> Result<Meta> {
-        match self.number()? {
-            0 => Ok(Meta::Same),
-            1 => self.short().map(Meta::New),
-            2 => self.array().map(Meta::Old),
-            _ => Err(wrong("a dirmeta from 0 to 2")),
+    fn header(&mut self) -> Header {
+        Header {
+            profile: self.short(),
+            from: self.option(Self::array),
+            to: self.array(),
+            commit: self.bytes(),
+            detached: self.option(Self::bytes),
+            dirmetas: self.list(Self::bytes),
+            file_headers: self.list(Self::bytes),
+            dirs: self.list(Self::dir),
+            objects: self.list(Self::object),
+            groups: self.list(Self::group),
         }
     }
 
-    fn object(&mut self) -> Result<Object> {
-        Ok(Object {
-            checksum: self.array()?,
-            header: self.short()?,
-            size: self.option(Self::number)?,
-            source: self.base()?,
-        })
+    fn dir(&mut self) -> Dir {
+        Dir { base: self.base(), edits: self.list(Self::edit) }
     }
 
-    fn group(&mut self) -> Result<GroupHeader> {
-        let (checksum, files) = (self.array()?, self.short()?);
+    fn edit(&mut self) -> Edit {
+        let name = self.text();
+        let change = match self.variant(3, "a change from 0 to 3") {
+            1 => Change::Object(self.short()),
+            2 => Change::Old(self.text()),
+            3 => Change::Dir(self.meta()),
+            _ => Change::Remove,
+        };
+        Edit { name, change }
+    }
+
+    fn meta(&mut self) -> Meta {
+        match self.variant(2, "a dirmeta from 0 to 2") {
+            1 => Meta::New(self.short()),
+            2 => Meta::Old(self.array()),
+            _ => Meta::Same,
+        }
+    }
+
+    fn object(&mut self) -> Object {
+        Object {
+            checksum: self.array(),
+            header: self.short(),
+            size: self.option(Self::number),
+            source: self.base(),
+        }
+    }
+
+    fn group(&mut self) -> GroupHeader {
+        let (checksum, files) = (self.array(), self.short());
         let mut streams = [StreamHeader::default(); 4];
         for stream in &mut streams {
-            *stream = StreamHeader { packed: self.number()?, raw: self.number()? };
+            *stream = StreamHeader { packed: self.number(), raw: self.number() };
         }
-        Ok(GroupHeader { checksum, files, streams })
+        GroupHeader { checksum, files, streams }
     }
 
-    fn base(&mut self) -> Result<Base> {
-        match self.number()? {
-            0 => Ok(Base::Same),
-            1 => Ok(Base::Nothing),
-            2 => self.text().map(Base::Path),
-            _ => Err(wrong("a base from 0 to 2")),
+    fn base(&mut self) -> Base {
+        match self.variant(2, "a base from 0 to 2") {
+            1 => Base::Nothing,
+            2 => Base::Path(self.text()),
+            _ => Base::Same,
         }
     }
 
-    fn number(&mut self) -> Result<u64> {
-        let mut value = 0u64;
-        for shift in (0u32..64).step_by(7) {
-            let byte = self.take(1)?.first().copied().unwrap_or(0);
+    /// Keeps the first error, and leaves nothing to read.
+    fn fail(&mut self, expected: &'static str) {
+        if self.error.is_none() {
+            self.error = Some(Error::malformed("delta header", "fields", expected, "other bytes"));
+        }
+        self.rest = &[];
+    }
+
+    /// The number of a variant, at most `last`.
+    fn variant(&mut self, last: u64, expected: &'static str) -> u64 {
+        let number = self.number();
+        if number > last {
+            self.fail(expected);
+        }
+        number
+    }
+
+    fn number(&mut self) -> u64 {
+        let (mut value, mut shift) = (0u64, 0u32);
+        while shift < 64 {
+            let byte = self.take(1).first().copied().unwrap_or(0);
             let bits = u64::from(byte & 0x7f);
             let placed = bits.wrapping_shl(shift);
             if placed.wrapping_shr(shift) != bits || (byte == 0 && shift > 0) {
@@ -113,72 +133,73 @@ impl<'a> Reader<'a> {
             }
             value |= placed;
             if byte < 0x80 {
-                return Ok(value);
+                return value;
+            }
+            shift = shift.wrapping_add(7);
+        }
+        self.fail("a number in shortest form");
+        0
+    }
+
+    fn short(&mut self) -> u32 {
+        low32(self.variant(u64::from(u32::MAX), "a number of 32 bits"))
+    }
+
+    fn take(&mut self, count: u64) -> &'a [u8] {
+        match self.rest.split_at_checked(index(count)) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                taken
+            }
+            None => {
+                self.fail("more bytes");
+                &[]
             }
         }
-        Err(wrong("a number in shortest form"))
     }
 
-    fn short(&mut self) -> Result<u32> {
-        let value = self.number()?;
-        if value > u64::from(u32::MAX) { Err(wrong("a number of 32 bits")) } else { Ok(low32(value)) }
-    }
-
-    fn take(&mut self, count: u64) -> Result<&'a [u8]> {
-        let Some((taken, rest)) = self.rest.split_at_checked(index(count)) else {
-            return Err(wrong("more bytes"));
-        };
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn charge(&mut self, count: u64) -> Result<()> {
+    fn charge(&mut self, count: u64) {
         self.cost = self.cost.saturating_add(count.saturating_mul(GROWTH));
-        if self.cost > self.budget {
-            return Err(Error::limit("memory of the header", self.budget, self.cost));
+        if self.cost > self.budget && self.error.is_none() {
+            self.error = Some(Error::limit("memory of the header", self.budget, self.cost));
+            self.rest = &[];
         }
-        Ok(())
     }
 
-    fn array(&mut self) -> Result<[u8; 32]> {
-        self.take(32)?.try_into().map_err(|_| wrong("32 bytes"))
+    fn array(&mut self) -> [u8; 32] {
+        self.take(32).try_into().unwrap_or([0; 32])
     }
 
-    fn bytes(&mut self) -> Result<Vec<u8>> {
-        let length = self.number()?;
-        let taken = self.take(length)?;
-        self.charge(length.saturating_add(LIST))?;
-        Ok(taken.to_vec())
+    fn bytes(&mut self) -> Vec<u8> {
+        let length = self.number();
+        let taken = self.take(length);
+        self.charge(length.saturating_add(LIST));
+        if self.error.is_some() { Vec::new() } else { taken.to_vec() }
     }
 
-    fn text(&mut self) -> Result<String> {
-        String::from_utf8(self.bytes()?).map_err(|_| wrong("UTF-8"))
+    fn text(&mut self) -> String {
+        String::from_utf8(self.bytes()).unwrap_or_else(|_| {
+            self.fail("UTF-8");
+            String::new()
+        })
     }
 
-    fn list<T>(&mut self, element: fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
-        let count = self.number()?;
+    fn list<T>(&mut self, element: fn(&mut Self) -> T) -> Vec<T> {
+        let count = self.number();
         if count > wide(self.rest.len()) {
-            return Err(wrong("more bytes"));
+            self.fail("more bytes");
         }
         let mut list = Vec::new();
-        for _ in 0..count {
-            self.charge(ELEMENT)?;
-            list.push(element(self)?);
+        while wide(list.len()) < count && self.error.is_none() {
+            self.charge(ELEMENT);
+            list.push(element(self));
         }
-        Ok(list)
+        list
     }
 
-    fn option<T>(&mut self, some: fn(&mut Self) -> Result<T>) -> Result<Option<T>> {
-        match self.number()? {
-            0 => Ok(None),
-            1 => some(self).map(Some),
-            _ => Err(wrong("0 or 1")),
-        }
+    fn option<T>(&mut self, some: fn(&mut Self) -> T) -> Option<T> {
+        (self.variant(1, "0 or 1") == 1).then(|| some(self))
     }
-}
-
-fn wrong(expected: &'static str) -> Error {
-    Error::malformed("delta header", "fields", expected, "other bytes")
 }
 
 /// The bytes that [`decode`] reads.

@@ -13,7 +13,7 @@
 
 use crate::backend::Stream;
 use crate::error::{Error, Result};
-use crate::num::{index, low32, wide};
+use crate::num::{ascend, index, low32, wide};
 use std::collections::BinaryHeap;
 
 /// Most copies in one file. Changing it does not break the format.
@@ -51,11 +51,11 @@ impl Copy {
     }
 
     pub(crate) fn old_end(self) -> u64 {
-        self.from().saturating_add(self.length())
+        self.from().wrapping_add(self.length())
     }
 
     pub(crate) fn end(self) -> u64 {
-        self.at().saturating_add(self.length())
+        self.at().wrapping_add(self.length())
     }
 
     fn holds(self, offset: u64) -> bool {
@@ -94,10 +94,10 @@ impl CopyMap {
         }
         let mut copies = vec![Copy::default(); index(count)];
         for copy in &mut copies {
-            copy.new = narrow("insert", stream.number("insert")?)?;
+            copy.new = narrow("copies: insert", stream.number("insert")?)?;
         }
         for copy in &mut copies {
-            copy.length = narrow("copy length", stream.number("copy length")?)?;
+            copy.length = narrow("copies: copy length", stream.number("copy length")?)?;
         }
         let (mut at, mut from) = (0u64, 0u64);
         for copy in &mut copies {
@@ -105,12 +105,11 @@ impl CopyMap {
             from = from.wrapping_add(copy.at()).wrapping_add(stream.signed("copy from")?);
             let (end, from_end) = (at.saturating_add(copy.length()), from.saturating_add(copy.length()));
             if copy.length == 0 || end > size || from_end > old_size {
-                let got = format!("{} bytes from {from} to {at}", copy.length);
                 return Err(Error::malformed(
                     "copies",
                     "copy",
                     format_args!("within {old_size} and {size}"),
-                    got,
+                    format_args!("{} bytes from {from} to {at}", copy.length),
                 ));
             }
             *copy = Copy::new(at, from, copy.length());
@@ -159,24 +158,28 @@ impl CopyMap {
 
 /// A length that fits the longest file.
 fn narrow(field: &'static str, value: u64) -> Result<u32> {
-    u32::try_from(value)
-        .map_err(|_| Error::malformed("copies", field, format_args!("at most {MAX_FILE}"), value))
+    u32::try_from(value).map_err(|_| Error::count(field, MAX_FILE, "bytes at most", value))
 }
 
 /// Cuts overlapping copies so that each old byte belongs to the longest one over it (the first of equals).
 fn longest(copies: &[Copy]) -> Vec<Copy> {
-    let mut starts: Vec<Copy> = copies.to_vec();
-    starts.sort_unstable_by_key(|copy| (copy.old, copy.new));
-    let mut starts = starts.into_iter().peekable();
-    let mut open: BinaryHeap<(u32, std::cmp::Reverse<u32>, u32)> = BinaryHeap::new();
+    let mut starts: Vec<(u64, usize)> = copies.iter().enumerate().map(|(n, copy)| (copy.from(), n)).collect();
+    ascend(&mut starts);
+    let mut starts = starts.as_slice();
+    // by length, then the first; copies are in the order of the new file
+    let mut open: BinaryHeap<(u32, std::cmp::Reverse<usize>)> = BinaryHeap::new();
     let mut intervals: Vec<Copy> = Vec::new();
     let mut at = 0u64;
+    let copy_of = |number: usize| copies.get(number).copied().unwrap_or_default();
     loop {
-        while let Some(copy) = starts.next_if(|copy| copy.from() <= at) {
-            open.push((copy.length, std::cmp::Reverse(copy.new), copy.old));
+        while let Some(((from, number), rest)) = starts.split_first()
+            && *from <= at
+        {
+            open.push((copy_of(*number).length, std::cmp::Reverse(*number)));
+            starts = rest;
         }
-        let top = open.peek().map(|(length, new, old)| Copy { new: new.0, old: *old, length: *length });
-        let next = starts.peek().map(|copy| copy.from());
+        let top = open.peek().map(|(_, number)| copy_of(number.0));
+        let next = starts.first().map(|(from, _)| *from);
         match (top, next) {
             (Some(top), _) if top.old_end() <= at => {
                 open.pop();

@@ -10,16 +10,9 @@ pub struct Error(Box<ErrorKind>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The bytes are not what the format says: refuse this part, take the objects loose.
-    Malformed {
-        /// Which structure.
-        what: &'static str,
-        /// Which field of it.
-        field: &'static str,
-        /// What the format demands.
-        expected: String,
-        /// What stood there.
-        got: String,
-    },
+    ///
+    /// Which structure and field, what the format demands, what stood there.
+    Malformed(String),
     /// More memory or output than this reader grants.
     Limit {
         /// Which bound.
@@ -70,8 +63,25 @@ impl Error {
         expected: &dyn Display,
         got: &dyn Display,
     ) -> Error {
-        let (expected, got) = (expected.to_string(), got.to_string());
-        Error(Box::new(ErrorKind::Malformed { what, field, expected, got }))
+        Error::wrong(format!("{what}: {field}: expected {expected}, got {got}"))
+    }
+
+    /// A text without numbers: least code where it is made.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn fixed(text: &'static str) -> Error {
+        Error::wrong(text.to_owned())
+    }
+
+    /// So many of something, but not as many as expected.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn count(what: &'static str, expected: u64, unit: &'static str, got: u64) -> Error {
+        Error::wrong(format!("{what}: expected {expected} {unit}, got {got}"))
+    }
+
+    fn wrong(text: String) -> Error {
+        Error(Box::new(ErrorKind::Malformed(text)))
     }
 
     #[cold]
@@ -84,6 +94,12 @@ impl Error {
     #[inline(never)]
     pub(crate) fn unsupported(what: &'static str, number: u64) -> Error {
         Error(Box::new(ErrorKind::Unsupported { what, number }))
+    }
+
+    /// The answer of a build without a decoder. The compiler cannot see through it: what calls the decoder stays in such a
+    /// program, and the difference of sizes is the decoder's own.
+    pub(crate) fn none<T>() -> Result<T> {
+        std::hint::black_box(Err(Error::unsupported("static deltas", 0)))
     }
 
     /// The caller's own reason.
@@ -111,14 +127,11 @@ impl fmt::Debug for Error {
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
-            ErrorKind::Malformed { what, field, expected, got } => {
-                write!(f, "{what}: {field}: expected {expected}, got {got}")
-            }
             ErrorKind::Limit { what, most, got } => write!(f, "{what}: expected at most {most}, got {got}"),
             ErrorKind::Unsupported { what, number } => {
                 write!(f, "{what}: expected one that this build has, got number {number}")
             }
-            ErrorKind::Io(reason) => f.write_str(reason),
+            ErrorKind::Malformed(text) | ErrorKind::Io(text) => f.write_str(text),
             ErrorKind::Object { group, object, error } => {
                 write!(f, "group {group}: object {object}: {error}")
             }

@@ -1,34 +1,80 @@
 //! A reference in an old file: where it is, how its value is written, what it points at.
 
-use crate::num::{extend, extend32, low32, u32_at, u64_at};
+use crate::num::{extend, low32, u32_at, u64_at};
 
-/// How a reference is written in its bytes. All are little-endian.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// 32 bits, signed: target - base.
-    Rel32,
-    /// 32 bits, signed: base - target (the CIE pointer of `.eh_frame`).
-    Neg32,
-    /// 32 bits, unsigned: (target - base) / scale.
-    U32(u32),
-    /// 64 bits: target - base.
-    U64,
-    /// AArch64 B and BL: 26 bits, in words.
-    Imm26,
-    /// AArch64 B.cond, CBZ, LDR literal: 19 bits at bit 5, in words.
-    Imm19,
-    /// AArch64 ADRP: 21 bits in two pieces, in pages.
-    Adrp,
-    /// AArch64 low 12 bits of an address at bit 10, divided by 1 << shift.
-    Low12(u8),
-    /// Thumb-2 BL and B.W: 24 bits in five pieces, in halfwords.
-    Thumb,
-    /// Thumb-2 BLX: likewise, from the base without its low two bits.
-    ThumbExchange,
+/// How a reference is written in its bytes, all little-endian: the distance from a base to a target in units, as some bits of a word.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Number of bits.
+    bits: u32,
+    /// The lowest of them, where they are in one piece.
+    at: u32,
+    pieces: Pieces,
+    /// Units are of 1 << this bytes,
+    unit: u32,
+    /// or of three times as many.
+    by_three: bool,
+    signed: bool,
+    /// From the target to the base.
+    backwards: bool,
+    /// Which bits of the addresses count.
+    of_target: u64,
+    of_base: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Pieces {
+    One,
+    /// As in ADRP: two bits at 29, the others at 5.
+    Page,
+    /// As in the branches of Thumb-2: five.
+    Branch,
+}
+
+/// Forms, each named after its bits.
+impl Form {
+    /// 32 bits, signed.
+    pub(crate) const REL32: Form = Form {
+        bits: 32,
+        at: 0,
+        pieces: Pieces::One,
+        unit: 0,
+        by_three: false,
+        signed: true,
+        backwards: false,
+        of_target: u64::MAX,
+        of_base: u64::MAX,
+    };
+    /// 32 bits, signed, backwards (the CIE pointer of `.eh_frame`).
+    pub(crate) const NEG32: Form = Form { backwards: true, ..Form::REL32 };
+    /// 32 bits, unsigned.
+    pub(crate) const U32: Form = Form { signed: false, ..Form::REL32 };
+    /// 32 bits, the number of a record of 24 bytes.
+    pub(crate) const INDEX24: Form = Form { unit: 3, by_three: true, ..Form::U32 };
+    /// 24 bits at bit 8, the number of a record of 16 bytes: the symbol of a 32-bit relocation.
+    pub(crate) const SYMBOL24: Form = Form { bits: 24, at: 8, unit: 4, ..Form::U32 };
+    /// 64 bits.
+    pub(crate) const U64: Form = Form { bits: 64, ..Form::REL32 };
     /// Arm exception index: the low 31 bits, signed.
-    Rel31,
-    /// 24 bits at bit 8: (target - base) / 16, the symbol of a 32-bit relocation.
-    Symbol24,
+    pub(crate) const REL31: Form = Form { bits: 31, ..Form::REL32 };
+    /// AArch64 B and BL: 26 bits, in words.
+    pub(crate) const IMM26: Form = Form { bits: 26, unit: 2, ..Form::REL32 };
+    /// AArch64 B.cond, CBZ, LDR literal: 19 bits at bit 5, in words.
+    pub(crate) const IMM19: Form = Form { bits: 19, at: 5, unit: 2, ..Form::REL32 };
+    /// AArch64 ADRP: 21 bits, in pages.
+    pub(crate) const ADRP: Form =
+        Form { bits: 21, pieces: Pieces::Page, unit: 12, of_target: !0xfff, of_base: !0xfff, ..Form::REL32 };
+    /// AArch64 low 12 bits of an address at bit 10, in units of 1 << the index.
+    pub(crate) const LOW12: [Form; 5] =
+        [Form::low12(0), Form::low12(1), Form::low12(2), Form::low12(3), Form::low12(4)];
+    /// Thumb-2 BL and B.W: 24 bits, in halfwords.
+    pub(crate) const THUMB: Form = Form { bits: 24, pieces: Pieces::Branch, unit: 1, ..Form::REL32 };
+    /// Thumb-2 BLX: likewise, from the base without its low two bits.
+    pub(crate) const THUMB_EXCHANGE: Form = Form { of_base: !3, ..Form::THUMB };
+
+    const fn low12(unit: u32) -> Form {
+        Form { bits: 12, at: 10, unit, of_target: 0xfff, of_base: 0, ..Form::U32 }
+    }
 }
 
 /// What the value of a reference is counted from, on the new side.
@@ -117,7 +163,7 @@ impl Kind {
 pub(crate) struct Field {
     /// Offset of its bytes in the old file.
     pub(crate) at: u64,
-    pub(crate) form: Form,
+    pub(crate) form: &'static Form,
     pub(crate) kind: Kind,
     pub(crate) base: Base,
     pub(crate) target: Target,
@@ -125,30 +171,27 @@ pub(crate) struct Field {
 
 impl Form {
     /// Length in bytes.
-    pub(crate) fn width(self) -> usize {
-        if self == Form::U64 { 8 } else { 4 }
+    pub(crate) fn width(&self) -> usize {
+        if self.bits == 64 { 8 } else { 4 }
     }
 
     /// The bits of the reference.
-    pub(crate) fn get(self, bytes: &[u8]) -> Option<u64> {
+    pub(crate) fn get(&self, bytes: &[u8]) -> Option<u64> {
+        if self.bits == 64 {
+            return u64_at(bytes, 0);
+        }
         let word = u32_at(bytes, 0)?;
-        let word64 = u64::from(word);
-        Some(match self {
-            Form::U64 => return u64_at(bytes, 0),
-            Form::Rel32 | Form::Neg32 | Form::U32(_) => word64,
-            Form::Imm26 => word64 & 0x3ff_ffff,
-            Form::Imm19 => (word64 >> 5) & 0x7_ffff,
-            Form::Adrp => ((word64 >> 29) & 3) | ((word64 >> 3) & 0x1f_fffc),
-            Form::Low12(_) => (word64 >> 10) & 0xfff,
-            Form::Thumb | Form::ThumbExchange => u64::from(thumb_bits(word)),
-            Form::Rel31 => word64 & 0x7fff_ffff,
-            Form::Symbol24 => word64 >> 8,
-        })
+        let placed = match self.pieces {
+            Pieces::One => word.wrapping_shr(self.at),
+            Pieces::Page => ((word >> 29) & 3) | ((word >> 3) & 0x1f_fffc),
+            Pieces::Branch => thumb_bits(word),
+        };
+        Some(u64::from(placed) & self.mask())
     }
 
     /// Writes the bits of the reference and leaves the others.
-    pub(crate) fn put(self, bytes: &mut [u8], value: u64) {
-        if self == Form::U64 {
+    pub(crate) fn put(&self, bytes: &mut [u8], value: u64) {
+        if self.bits == 64 {
             if let Some(place) = bytes.first_chunk_mut() {
                 *place = value.to_le_bytes();
             }
@@ -156,72 +199,36 @@ impl Form {
         }
         let Some(place) = bytes.first_chunk_mut::<4>() else { return };
         let old = u32::from_le_bytes(*place);
-        let low = low32(value);
-        let word = match self {
-            Form::U64 | Form::Rel32 | Form::Neg32 | Form::U32(_) => low,
-            Form::Imm26 => (old & !0x3ff_ffff) | (low & 0x3ff_ffff),
-            Form::Imm19 => (old & !(0x7_ffff << 5)) | ((low & 0x7_ffff) << 5),
-            Form::Adrp => (old & 0x9f00_001f) | ((low & 3) << 29) | ((low & 0x1f_fffc) << 3),
-            Form::Low12(_) => (old & !(0xfff << 10)) | ((low & 0xfff) << 10),
-            Form::Thumb | Form::ThumbExchange => thumb_word(old, low),
-            Form::Rel31 => (old & 0x8000_0000) | (low & 0x7fff_ffff),
-            Form::Symbol24 => (old & 0xff) | (low << 8),
+        let mask = low32(self.mask());
+        let low = low32(value) & mask;
+        let word = match self.pieces {
+            Pieces::One => (old & !mask.wrapping_shl(self.at)) | low.wrapping_shl(self.at),
+            Pieces::Page => (old & 0x9f00_001f) | ((low & 3) << 29) | ((low & 0x1f_fffc) << 3),
+            Pieces::Branch => thumb_word(old, low),
         };
         *place = word.to_le_bytes();
     }
 
     /// The bits that refer to `target` from `base`.
-    pub(crate) fn bits(self, target: u64, base: u64) -> u64 {
-        let distance = target.wrapping_sub(base);
-        match self {
-            Form::U64 => distance,
-            Form::Rel32 => u64::from(low32(distance)),
-            Form::Neg32 => u64::from(low32(distance.wrapping_neg())),
-            Form::U32(scale) => u64::from(low32(distance.checked_div(u64::from(scale)).unwrap_or(0))),
-            Form::Imm26 => (distance >> 2) & 0x3ff_ffff,
-            Form::Imm19 => (distance >> 2) & 0x7_ffff,
-            Form::Adrp => (target >> 12).wrapping_sub(base >> 12) & 0x1f_ffff,
-            Form::Low12(shift) => (target & 0xfff).wrapping_shr(u32::from(shift)),
-            Form::Thumb => (distance >> 1) & 0xff_ffff,
-            Form::ThumbExchange => (target.wrapping_sub(base & !3) >> 1) & 0xff_ffff,
-            Form::Rel31 => distance & 0x7fff_ffff,
-            Form::Symbol24 => (distance >> 4) & 0xff_ffff,
-        }
+    pub(crate) fn bits(&self, target: u64, base: u64) -> u64 {
+        let distance = (target & self.of_target).wrapping_sub(base & self.of_base);
+        let distance = if self.backwards { distance.wrapping_neg() } else { distance };
+        let units = distance.wrapping_shr(self.unit);
+        (if self.by_three { units / 3 } else { units }) & self.mask()
     }
 
     /// The bits that the form has.
-    pub(crate) fn mask(self) -> u64 {
-        match self {
-            Form::U64 => u64::MAX,
-            Form::Rel32 | Form::Neg32 | Form::U32(_) => 0xffff_ffff,
-            Form::Imm26 => 0x3ff_ffff,
-            Form::Imm19 => 0x7_ffff,
-            Form::Adrp => 0x1f_ffff,
-            Form::Low12(_) => 0xfff,
-            Form::Thumb | Form::ThumbExchange | Form::Symbol24 => 0xff_ffff,
-            Form::Rel31 => 0x7fff_ffff,
-        }
+    pub(crate) fn mask(&self) -> u64 {
+        u64::MAX.wrapping_shr(64u32.wrapping_sub(self.bits))
     }
 
     /// What `bits` refer to from `base`: the inverse of [`Form::bits`] where there is one.
-    pub(crate) fn target(self, bits: u64, base: u64) -> u64 {
-        let distance = match self {
-            Form::U64 | Form::Low12(_) => bits,
-            Form::Rel32 => extend32(low32(bits)),
-            Form::Neg32 => extend32(low32(bits)).wrapping_neg(),
-            Form::U32(scale) => bits.wrapping_mul(u64::from(scale)),
-            Form::Imm26 => extend(bits.wrapping_shl(2), 28),
-            Form::Imm19 => extend(bits.wrapping_shl(2), 21),
-            Form::Adrp => extend(bits.wrapping_shl(12), 33),
-            Form::Thumb | Form::ThumbExchange => extend(bits.wrapping_shl(1), 25),
-            Form::Rel31 => extend(bits, 31),
-            Form::Symbol24 => bits.wrapping_shl(4),
-        };
-        match self {
-            Form::ThumbExchange => (base & !3).wrapping_add(distance),
-            Form::Adrp => (base & !0xfff).wrapping_add(distance),
-            _ => base.wrapping_add(distance),
-        }
+    pub(crate) fn target(&self, bits: u64, base: u64) -> u64 {
+        let units = if self.signed { extend(bits, self.bits) } else { bits };
+        let units = if self.by_three { units.wrapping_mul(3) } else { units };
+        let distance = units.wrapping_shl(self.unit);
+        let distance = if self.backwards { distance.wrapping_neg() } else { distance };
+        (base & self.of_base).wrapping_add(distance)
     }
 }
 
@@ -248,16 +255,16 @@ mod tests {
     #[test]
     fn every_form_reads_what_it_wrote_and_leaves_the_rest() {
         for (form, bits) in [
-            (Form::Rel32, 0xffff_fffe),
-            (Form::U64, 0x1234_5678_9abc_def0),
-            (Form::Imm26, 0x3ab_cdef),
-            (Form::Imm19, 0x7_1234),
-            (Form::Adrp, 0x1f_1235),
-            (Form::Low12(3), 0xabc),
-            (Form::Thumb, 0xa5_1234),
-            (Form::ThumbExchange, 0x5a_1234),
-            (Form::Rel31, 0x7000_1234),
-            (Form::Symbol24, 0xab_cdef),
+            (&Form::REL32, 0xffff_fffe),
+            (&Form::U64, 0x1234_5678_9abc_def0),
+            (&Form::IMM26, 0x3ab_cdef),
+            (&Form::IMM19, 0x7_1234),
+            (&Form::ADRP, 0x1f_1235),
+            (&Form::LOW12[3], 0xabc),
+            (&Form::THUMB, 0xa5_1234),
+            (&Form::THUMB_EXCHANGE, 0x5a_1234),
+            (&Form::REL31, 0x7000_1234),
+            (&Form::SYMBOL24, 0xab_cdef),
         ] {
             for fill in [0, 0xff] {
                 let mut bytes = [fill; 8];
@@ -273,17 +280,17 @@ mod tests {
     #[test]
     fn bits_and_target_are_inverse() {
         for (form, target, base) in [
-            (Form::Rel32, 0x1000, 0x2004),
-            (Form::Neg32, 0x1000, 0x2004),
-            (Form::U32(24), 0x1000 + 24 * 7, 0x1000),
-            (Form::U64, 0x4000, 0),
-            (Form::Imm26, 0x1000, 0x2004),
-            (Form::Imm19, 0x1000, 0x2004),
-            (Form::Adrp, 0x5000, 0x12_2004),
-            (Form::Thumb, 0x5002, 0x12_2004),
-            (Form::ThumbExchange, 0x5004, 0x12_2006),
-            (Form::Rel31, 0x5002, 0x12_2004),
-            (Form::Symbol24, 0x1000 + 16 * 9, 0x1000),
+            (&Form::REL32, 0x1000, 0x2004),
+            (&Form::NEG32, 0x1000, 0x2004),
+            (&Form::INDEX24, 0x1000 + 24 * 7, 0x1000),
+            (&Form::U64, 0x4000, 0),
+            (&Form::IMM26, 0x1000, 0x2004),
+            (&Form::IMM19, 0x1000, 0x2004),
+            (&Form::ADRP, 0x5000, 0x12_2004),
+            (&Form::THUMB, 0x5002, 0x12_2004),
+            (&Form::THUMB_EXCHANGE, 0x5004, 0x12_2006),
+            (&Form::REL31, 0x5002, 0x12_2004),
+            (&Form::SYMBOL24, 0x1000 + 16 * 9, 0x1000),
         ] {
             assert_eq!(form.target(form.bits(target, base), base), target, "{form:?}");
         }

@@ -53,7 +53,10 @@ pub(crate) fn decode(
             copies = CopyMap::decode(&mut tokens.control, size, old.size())?;
         }
         (PREDICTED, None) => {
-            return Err(Error::malformed("file", "method", "an old file that a profile knows", "another"));
+            if let Some(machine) = image::missing_machine(old) {
+                return Err(Error::unsupported("prediction for ELF machine", machine.into()));
+            }
+            return Err(Error::fixed("file: method: expected an old file that a profile knows, got another"));
         }
         (number, _) => return Err(Error::unsupported("file method", number)),
     }
@@ -71,9 +74,7 @@ pub(crate) fn decode(
     rebuild(old, &copies, size, model, &mut corrections, sink)?;
     match corrections.clean {
         None | Some(0) => Ok(()),
-        Some(rest) => {
-            Err(Error::malformed("gaps", "last gap", "to end with the copies", format_args!("{rest} more")))
-        }
+        Some(rest) => Err(Error::count("gaps: last gap", 0, "bytes after the copies", rest)),
     }
 }
 
@@ -102,7 +103,7 @@ impl Corrector for Corrections<'_, '_> {
             };
             let difference = self.tokens.values.byte("value")?;
             if difference == 0 {
-                return Err(Error::malformed("values", "value", "a difference", 0));
+                return Err(Error::fixed("values: value: expected a difference, got 0"));
             }
             *byte = byte.wrapping_add(difference);
             self.clean = None;

@@ -53,8 +53,7 @@ impl<'a> Group<'a> {
             return Err(Error::limit("memory of a group", budget, memory));
         }
         if header.size() != bytes.size() {
-            let (expected, got) = (format!("{} bytes", header.size()), format!("{} bytes", bytes.size()));
-            return Err(Error::malformed("group", "length", expected, got));
+            return Err(Error::count("group: length", header.size(), "bytes", bytes.size()));
         }
         let [control, gaps, values, inserts] = header.streams;
         let mut offset = 0u64;
@@ -64,10 +63,10 @@ impl<'a> Group<'a> {
             opened
         };
         let tokens = Tokens {
-            control: open("control stream", control)?,
-            gaps: open("gap stream", gaps)?,
-            values: open("value stream", values)?,
-            inserts: open("insert stream", inserts)?,
+            control: open("control stream", control),
+            gaps: open("gap stream", gaps),
+            values: open("value stream", values),
+            inserts: open("insert stream", inserts),
         };
         Ok(Group { tokens, budget: budget.saturating_sub(memory) })
     }

@@ -10,6 +10,7 @@
 //! | 16 | 4 | its length once decoded |
 //! | 20 | | the packed [`Header`] in postcard; then the groups in order |
 
+use crate::ENABLED;
 use crate::backend::{self, Backend, Stream, StreamHeader};
 use crate::codec;
 use crate::error::{Error, Result};
@@ -40,12 +41,14 @@ pub struct Prelude {
 impl Prelude {
     /// Reads and bounds the first bytes of a delta.
     pub fn decode(bytes: &[u8]) -> Result<Prelude> {
-        let what = "delta prelude";
+        if !ENABLED {
+            return Error::none();
+        }
         let Some(bytes) = bytes.get(..PRELUDE) else {
-            return Err(Error::malformed(what, "length", format_args!("{PRELUDE} bytes"), bytes.len()));
+            return Err(Error::count("delta prelude: length", wide(PRELUDE), "bytes", wide(bytes.len())));
         };
         if bytes.get(..7) != Some(MAGIC) {
-            return Err(Error::malformed(what, "magic", "RLDELTA", "other bytes"));
+            return Err(Error::fixed("delta prelude: magic: expected RLDELTA, got other bytes"));
         }
         let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
         if byte(7) != VERSION {
@@ -57,7 +60,7 @@ impl Prelude {
             number => return Err(Error::unsupported("back end", u64::from(number))),
         };
         if [byte(9), byte(10), byte(11)] != [0; 3] {
-            return Err(Error::malformed(what, "padding", "zero", "other bytes"));
+            return Err(Error::fixed("delta prelude: padding: expected zero, got other bytes"));
         }
         let [packed, raw] = [12, 16].map(|at| u32_at(bytes, at).unwrap_or(0));
         if raw > MAX_HEADER || packed > MAX_HEADER {
@@ -114,6 +117,9 @@ pub struct Header {
 impl Header {
     /// Unpacks and reads the header whose packed form is `bytes`, within `budget` bytes of memory.
     pub fn decode(prelude: &Prelude, bytes: &[u8], budget: u64) -> Result<Header> {
+        if !ENABLED {
+            return Error::none();
+        }
         let working = backend::memory(prelude.backend, prelude.header.raw)
             .saturating_add(prelude.header.raw.saturating_mul(2))
             .saturating_add(prelude.header.packed);
@@ -121,11 +127,15 @@ impl Header {
             return Err(Error::limit("memory of the header", budget, working));
         }
         if wide(bytes.len()) != prelude.header.packed {
-            let expected = format!("{} bytes", prelude.header.packed);
-            return Err(Error::malformed("delta header", "length", expected, bytes.len()));
+            return Err(Error::count(
+                "delta header: length",
+                prelude.header.packed,
+                "bytes",
+                wide(bytes.len()),
+            ));
         }
         let packed = bytes.to_vec();
-        let mut stream = Stream::open(prelude.backend, "delta header", &packed, 0, prelude.header)?;
+        let mut stream = Stream::open(prelude.backend, "delta header", &packed, 0, prelude.header);
         let mut raw = vec![0; index(prelude.header.raw)];
         stream.exact("header", &mut raw)?;
         stream.end()?;
@@ -140,24 +150,21 @@ impl Header {
             return Err(Error::unsupported("profile", u64::from(self.profile)));
         }
         if rootling_object::Checksum::of(&self.commit).0 != self.to {
-            return Err(Error::malformed("delta header", "commit", "the commit it names", "another"));
+            return Err(Error::fixed("delta header: commit: expected the commit it names, got another"));
         }
         let files: u64 = self.groups.iter().map(|group| u64::from(group.files)).sum();
         let with_content = self.objects.iter().filter(|object| object.size.is_some()).count();
         if files != wide(with_content) {
-            return Err(Error::malformed(
-                "delta header",
-                "groups",
-                format_args!("{with_content} files"),
-                files,
-            ));
+            return Err(Error::count("delta header: groups", wide(with_content), "files", files));
         }
         let headers = wide(self.file_headers.len());
         match self.objects.iter().find(|object| u64::from(object.header) >= headers) {
-            Some(object) => {
-                let expected = format!("one of {headers} file headers");
-                Err(Error::malformed("delta header", "object", expected, object.header))
-            }
+            Some(object) => Err(Error::count(
+                "delta header: object",
+                headers,
+                "file headers at most",
+                object.header.into(),
+            )),
             None => Ok(()),
         }
     }

@@ -17,6 +17,10 @@
 //! | `make` | the encoder, with the feature of that name |
 #![forbid(unsafe_code)]
 #![cfg_attr(
+    not(all(feature = "x86", feature = "aarch64", feature = "arm", feature = "i386")),
+    allow(dead_code, reason = "names of what only other architectures have")
+)]
+#![cfg_attr(
     not(any(test, feature = "make")),
     deny(
         clippy::unwrap_used,
@@ -27,6 +31,10 @@
         clippy::as_conversions
     )
 )]
+
+/// Whether this build decodes anything: it does with the rules for at least one architecture. Without, all is refused, and what
+/// the decoder takes is not in the program.
+pub(crate) const ENABLED: bool = cfg!(any(feature = "x86", feature = "aarch64", feature = "arm"));
 
 pub mod apply;
 pub mod backend;
@@ -51,7 +59,7 @@ mod rules;
 mod shift;
 pub mod tree;
 
-pub use apply::{NewContent, OldContent, apply_group, apply_symlinks};
+pub use apply::{NewContent, OldContent, apply_group, apply_symlinks, missing_machine};
 pub use backend::Backend;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{Group, GroupHeader};

@@ -55,6 +55,18 @@ pub(crate) fn align_up(value: u64, to: u64) -> u64 {
     value.wrapping_add(mask) & !mask
 }
 
+/// Sorts places and what is there; one sort for all, since each type's own would be in the program again.
+#[inline(never)]
+pub(crate) fn ascend(places: &mut [(u64, usize)]) {
+    places.sort_unstable();
+}
+
+/// How many of the ascending `places` are at `place` or before.
+#[inline(never)]
+pub(crate) fn up_to(places: &[(u64, usize)], place: u64) -> usize {
+    places.partition_point(|(start, _)| *start <= place)
+}
+
 /// Signed to unsigned with small magnitudes first: 0, -1, 1, -2, …
 #[cfg(feature = "make")]
 pub(crate) fn zigzag(value: u64) -> u64 {

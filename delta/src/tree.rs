@@ -3,11 +3,11 @@
 //! No checksum of a dirtree travels: each is made from an old one and a few edits, from the leaves to the root, and
 //! the root must be the one that the commit names. So every object that a group will make is known by name first.
 
+use crate::ENABLED;
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::num::index;
+use crate::num::{index, wide};
 use rootling_object::{Checksum, Commit, DirTree, FileHeader};
-use std::cmp::Ordering;
 
 /// One changed directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,12 +118,15 @@ pub struct PlannedObject {
 
 /// Works out what `header` makes of the old tree.
 pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
+    if !ENABLED {
+        return Error::none();
+    }
     let mut objects = Vec::with_capacity(header.objects.len());
     for object in &header.objects {
         let bytes = header.file_headers.get(index(u64::from(object.header))).map_or(&[][..], Vec::as_slice);
         let file_header = FileHeader::decode_hashed(bytes).map_err(|err| inner("file header", &err))?;
         if file_header.is_symlink() != object.size.is_none() {
-            return Err(Error::malformed("object", "size", "one for each regular file", "another"));
+            return Err(Error::fixed("object: size: expected one for each regular file, got another"));
         }
         objects.push(PlannedObject {
             checksum: Checksum(object.checksum),
@@ -140,12 +143,7 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
         return Err(Error::malformed("delta", "root dirtree", commit.root_tree, root));
     }
     if walk.next != header.dirs.len() {
-        return Err(Error::malformed(
-            "delta header",
-            "dirs",
-            format_args!("{} dirs", walk.next),
-            header.dirs.len(),
-        ));
+        return Err(Error::count("delta header: dirs", wide(walk.next), "dirs", wide(header.dirs.len())));
     }
     let Walk { objects, dirmetas, dirtrees, .. } = walk;
     Ok(Plan { commit, dirtrees, dirmetas, objects })
@@ -168,11 +166,8 @@ impl Walk<'_> {
     /// Makes the dirtree of `dir`; `same` is the old directory of the same name.
     fn dir(&mut self, dir: Option<&Dir>, same: Option<Checksum>, depth: u32) -> Result<Checksum> {
         let Some(dir) = dir else {
-            return Err(Error::malformed(
-                "delta header",
-                "dirs",
-                "one for each changed directory",
-                "too few",
+            return Err(Error::fixed(
+                "delta header: dirs: expected one for each changed directory, got too few",
             ));
         };
         if depth > MAX_DEPTH {
@@ -181,42 +176,40 @@ impl Walk<'_> {
         let base = match &dir.base {
             Base::Same => same,
             Base::Nothing => None,
-            Base::Path(path) => Some(self.old_dir(path)?),
+            Base::Path(path) => Some(self.old(path, false)?),
         };
-        let base = base.map_or_else(|| Ok(DirTree::default()), |base| self.tree(&base))?;
-        let (mut files, mut dirs) = (Kept::new(&base.files), Kept::new(&base.dirs));
+        let mut tree = base.map_or_else(|| Ok(DirTree::default()), |base| self.tree(&base))?;
         let mut last: Option<&str> = None;
         for edit in &dir.edits {
-            if last.is_some_and(|last| last >= edit.name.as_str()) {
-                return Err(Error::malformed(
-                    "edit",
-                    "name",
-                    "ascending names",
-                    format_args!("{:?}", edit.name),
-                ));
+            let name = edit.name.as_str();
+            if last.is_some_and(|last| last >= name) {
+                return Err(Error::malformed("edit", "name", "ascending names", name));
             }
-            last = Some(&edit.name);
-            files.pass(&edit.name, |(name, _)| name);
-            dirs.pass(&edit.name, |(name, ..)| name);
-            match &edit.change {
-                Change::Remove => {}
-                Change::Object(number) => {
-                    let checksum = self.object(*number, base.file(&edit.name).copied())?;
-                    files.kept.push((edit.name.clone(), checksum));
-                }
-                Change::Old(path) => files.kept.push((edit.name.clone(), self.old_file(path)?)),
+            last = Some(name);
+            let (file, at) = match tree.files.binary_search_by(|(other, _)| other.as_str().cmp(name)) {
+                Ok(at) => (Some(tree.files.remove(at).1), at),
+                Err(at) => (None, at),
+            };
+            let (same, dir_at) = match tree.dirs.binary_search_by(|(other, ..)| other.as_str().cmp(name)) {
+                Ok(at) => (Some(tree.dirs.remove(at)), at),
+                Err(at) => (None, at),
+            };
+            let file = match &edit.change {
+                Change::Remove => continue,
+                Change::Object(number) => self.object(*number, file)?,
+                Change::Old(path) => self.old(path, true)?,
                 Change::Dir(meta) => {
-                    let same = base.dir(&edit.name);
-                    let meta = self.meta(meta, same.map(|(_, meta)| *meta))?;
+                    let meta = self.meta(meta, same.as_ref().map(|(.., meta)| *meta))?;
                     let child = self.header.dirs.get(self.next);
                     self.next = self.next.saturating_add(1);
-                    let tree = self.dir(child, same.map(|(tree, _)| *tree), depth.saturating_add(1))?;
-                    dirs.kept.push((edit.name.clone(), tree, meta));
+                    let inside = self.dir(child, same.map(|(_, tree, _)| tree), depth.saturating_add(1))?;
+                    tree.dirs.insert(dir_at, (name.to_owned(), inside, meta));
+                    continue;
                 }
-            }
+            };
+            tree.files.insert(at, (name.to_owned(), file));
         }
-        let new = DirTree { files: files.all(), dirs: dirs.all() };
-        let bytes = new.encode();
+        let bytes = tree.encode();
         DirTree::decode(&bytes).map_err(|err| inner("new dirtree", &err))?;
         let checksum = Checksum::of(&bytes);
         self.dirtrees.push((checksum, bytes));
@@ -228,11 +221,16 @@ impl Walk<'_> {
         let number = index(u64::from(number));
         let source = match self.header.objects.get(number).map(|object| &object.source) {
             Some(Base::Same) => same,
-            Some(Base::Path(path)) => Some(self.old_file(path)?),
+            Some(Base::Path(path)) => Some(self.old(path, true)?),
             Some(Base::Nothing) | None => None,
         };
         let Some(object) = self.objects.get_mut(number) else {
-            return Err(Error::malformed("edit", "object", "one of the header's objects", number));
+            return Err(Error::count(
+                "edit: object",
+                wide(self.header.objects.len()),
+                "objects at most",
+                wide(number),
+            ));
         };
         object.source = object.source.or(source);
         Ok(object.checksum)
@@ -244,55 +242,30 @@ impl Walk<'_> {
             Meta::New(number) => self.dirmetas.get(index(u64::from(*number))).map(|(checksum, _)| *checksum),
             Meta::Old(checksum) => Some(Checksum(*checksum)),
         };
-        found
-            .ok_or_else(|| Error::malformed("edit", "dirmeta", "one that is known", format_args!("{meta:?}")))
+        found.ok_or_else(|| Error::fixed("edit: dirmeta: expected one that is known, got another"))
     }
 
     fn tree(&self, checksum: &Checksum) -> Result<DirTree> {
         DirTree::decode(&self.old.dirtree(checksum)?).map_err(|err| inner("old dirtree", &err))
     }
 
-    fn old_dir(&self, path: &str) -> Result<Checksum> {
-        let mut at = self.old.root().map(|(tree, _)| tree).ok_or_else(|| missing(path))?;
-        for name in path.split('/').filter(|name| !name.is_empty()) {
-            at = *self.tree(&at)?.dir(name).ok_or_else(|| missing(path))?.0;
+    /// The directory, or the file, at a path of the old tree.
+    fn old(&self, path: &str, is_file: bool) -> Result<Checksum> {
+        let root = self.old.root().map(|(tree, _)| tree).ok_or_else(|| missing(path))?;
+        let mut found = (!is_file).then_some(root);
+        let (mut inside, mut rest) = (root, path);
+        while !rest.is_empty() {
+            let length = rest.bytes().position(|byte| byte == b'/');
+            let (name, after) = rest.split_at_checked(length.unwrap_or(rest.len())).unwrap_or((rest, ""));
+            let tree = self.tree(&inside)?;
+            found = match length {
+                None if is_file => tree.file(name).copied(),
+                _ => tree.dir(name).map(|(tree, _)| *tree),
+            };
+            inside = found.ok_or_else(|| missing(path))?;
+            rest = after.get(1..).unwrap_or("");
         }
-        Ok(at)
-    }
-
-    fn old_file(&self, path: &str) -> Result<Checksum> {
-        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let tree = self.tree(&self.old_dir(dir)?)?;
-        tree.file(name).copied().ok_or_else(|| missing(path))
-    }
-}
-
-/// An old list that becomes a new one, both ascending by name.
-struct Kept<'a, T> {
-    old: &'a [T],
-    kept: Vec<T>,
-}
-
-impl<'a, T: Clone> Kept<'a, T> {
-    fn new(old: &'a [T]) -> Kept<'a, T> {
-        Kept { old, kept: Vec::with_capacity(old.len()) }
-    }
-
-    /// Keeps what comes before `name`, and drops `name` itself.
-    fn pass(&mut self, name: &str, name_of: fn(&T) -> &String) {
-        while let Some((first, rest)) = self.old.split_first() {
-            match name_of(first).as_str().cmp(name) {
-                Ordering::Less => self.kept.push(first.clone()),
-                Ordering::Equal => {}
-                Ordering::Greater => return,
-            }
-            self.old = rest;
-        }
-    }
-
-    fn all(mut self) -> Vec<T> {
-        self.kept.extend_from_slice(self.old);
-        self.kept
+        found.ok_or_else(|| missing(path))
     }
 }
 

@@ -107,9 +107,10 @@ impl PackageDiff {
 /// that are in both lists are left out first.
 pub fn diff(old: &[Package], new: &[Package]) -> PackageDiff {
     let only_in = |these: &[Package], others: &[Package]| {
-        let others: std::collections::BTreeSet<&Package> = others.iter().collect();
+        let mut others: Vec<&Package> = others.iter().collect();
+        others.sort();
         let mut rest: Vec<Package> =
-            these.iter().filter(|package| !others.contains(package)).cloned().collect();
+            these.iter().filter(|package| others.binary_search(package).is_err()).cloned().collect();
         rest.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)).then_with(|| a.cmp_evr(b)));
         rest
     };

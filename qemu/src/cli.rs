@@ -113,6 +113,9 @@ struct ValidateArgs {
     /// The device program, built for this machine [default: rootling beside this program].
     #[arg(long)]
     agent: Option<PathBuf>,
+    /// Log every write to the disk into OUTPUT/PATH/SCENARIO/writes, from the last start of QEMU on.
+    #[arg(long)]
+    log_writes: bool,
     /// Everything that is made, and the report.
     #[arg(short, long, default_value = "target/qemu")]
     output: PathBuf,
@@ -194,6 +197,7 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
         memory: args.machine.memory,
         accel: args.machine.accel(path),
         uboot: args.machine.bios,
+        writes: None,
         folder,
     };
     let mut qemu = command(&options)?;
@@ -217,6 +221,7 @@ fn validate(args: ValidateArgs) -> Result<ExitCode> {
             uboot: pick(&args.uboots, arch).map(PathBuf::from),
             memory: args.machine.memory,
             accel: args.machine.accel(path),
+            log_writes: args.log_writes,
             folder: std::path::absolute(&args.output)?,
         };
         let wanted = own.map_or_else(|| scenarios(&args.scenarios, path), Ok)?;

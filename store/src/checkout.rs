@@ -3,6 +3,7 @@
 //! Nothing here is synced: who makes a checkout to keep syncs the file system once, after the last one. A checkout
 //! that was cut short is removed and made again.
 
+use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, RepoMode};
 use crate::share::share;
@@ -14,7 +15,7 @@ use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 
 /// How files get into the directory.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -22,6 +22,21 @@ pub fn replace_through(draft: &Path, path: &Path, content: &[u8]) -> Result<()> 
     file.sync_all().map_err(Error::io("sync", draft))?;
     fs::rename(draft, path).map_err(Error::io("rename", draft))?;
     sync_parent(path)
+}
+
+/// Bytes copied at a time.
+pub(crate) const CHUNK: usize = 32 << 10;
+
+/// Copies all of `source`; `path` is the file's, for errors.
+pub(crate) fn copy(source: &mut dyn Read, file: &mut dyn Write, path: &Path) -> Result<()> {
+    let mut buffer = [0; CHUNK];
+    loop {
+        let count = source.read(&mut buffer).map_err(Error::io("read for", path))?;
+        if count == 0 {
+            return Ok(());
+        }
+        file.write_all(buffer.get(..count).unwrap_or_default()).map_err(Error::io("write", path))?;
+    }
 }
 
 /// Makes the names in the directory of `path` durable.

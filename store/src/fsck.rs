@@ -1,11 +1,12 @@
 //! Checking that every object a commit needs is there and is what its name says; and making it so again.
 
+use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, Transaction};
 use rootling_object::{Checksum, DirTree, ObjectKind, ObjectName};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One object that is missing or broken.
 #[derive(Debug)]
@@ -64,7 +65,9 @@ fn check(repo: &Repo, commits: &[Checksum], repaired: &[Checksum], threads: usiz
     }
     check_content(repo, &mut seen, &mut report, threads);
     report.objects = seen.metadata.len() as u64 + seen.content.len() as u64;
-    report.problems = seen.problems.into_values().collect();
+    report.problems = seen.problems;
+    report.problems.sort_by_key(|problem| problem.object);
+    report.problems.dedup_by_key(|problem| problem.object);
     Ok(report)
 }
 
@@ -80,10 +83,11 @@ fn all_commits(repo: &Repo) -> Result<Vec<Checksum>> {
 
 #[derive(Default)]
 struct Seen {
-    metadata: std::collections::HashSet<ObjectName>,
+    metadata: HashSet<ObjectName>,
     /// Content objects with the first place they were seen at.
     content: HashMap<Checksum, Place>,
-    problems: BTreeMap<ObjectName, Problem>,
+    /// In the order they were found; the first about an object counts.
+    problems: Vec<Problem>,
 }
 
 #[derive(Clone)]
@@ -95,7 +99,7 @@ struct Place {
 
 impl Seen {
     fn problem(&mut self, object: ObjectName, commit: Checksum, path: String, error: Error) {
-        self.problems.entry(object).or_insert(Problem { object, commit, path, error });
+        self.problems.push(Problem { object, commit, path, error });
     }
 
     fn commit(&mut self, repo: &Repo, checksum: &Checksum) {

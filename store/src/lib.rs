@@ -10,10 +10,12 @@
 //! | [`fsck`], [`prune`] | broken and unneeded objects |
 //! | [`sysroot`] | deployments, boot entries, `/etc` |
 //! | [`lock`] | libostree's own locks |
+//! | [`atomic`] | counters for several threads |
 //!
 //! Durability is promised in the module doc of whatever writes: [`repo`] transactions and [`sysroot`].
 
 pub mod archive;
+pub mod atomic;
 pub mod checkout;
 pub mod deltas;
 pub mod diff;

@@ -117,7 +117,8 @@ impl<T> Drop for Bail<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use crate::atomic::AtomicU64;
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn everything_is_done_once() {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const BY_TIME: usize = 100;
 const BY_CALL: usize = 100;
 /// Calls that change a disk or make a change durable.
-const CALLS: [&str; 15] = [
+const CALLS: &[&str] = &[
     "rename",
     "write",
     "linkat",
@@ -57,6 +57,8 @@ pub(crate) struct Case {
     pub(crate) new: Checksum,
     /// What is killed, and then must complete.
     pub(crate) upgrade: &'static [&'static str],
+    /// At which calls.
+    pub(crate) calls: &'static [&'static str],
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn old_or_new_boots_after_a_kill_anywhere_and_the_next_run_completes() {
     let template_guard = Sysroot(template.clone());
     write_os(&tree, 2, 240);
     let new = publisher.publish(&tree, "2", 60);
-    let case = Case { template, old, new, upgrade: &["upgrade"] };
+    let case = Case { template, old, new, upgrade: &["upgrade"], calls: CALLS };
 
     let (hit, [booted_old, booted_new]) = storm(&case, publisher.dir.path(), BY_TIME, BY_CALL);
     println!("{} kills, {hit} hit; {booted_old} boot the old, {booted_new} the new", BY_TIME + BY_CALL);
@@ -88,7 +90,7 @@ pub(crate) fn storm(case: &Case, dir: &Path, by_time: usize, by_call: usize) -> 
     let mut kills: Vec<Kill> = (0..by_time)
         .map(|_| Kill::After(Duration::from_micros(random.below(length.as_micros() as u64))))
         .collect();
-    let kinds: Vec<_> = CALLS.iter().zip(&counts).filter(|(_, count)| **count > 0).collect();
+    let kinds: Vec<_> = case.calls.iter().zip(&counts).filter(|(_, count)| **count > 0).collect();
     for number in 0..by_call {
         let (call, count) = kinds[number % kinds.len()];
         kills.push(Kill::AtCall(call, 1 + random.below(*count as u64) as usize));
@@ -112,7 +114,7 @@ pub(crate) fn storm(case: &Case, dir: &Path, by_time: usize, by_call: usize) -> 
     (died.into_inner(), boots.into_inner().unwrap())
 }
 
-/// How long an upgrade takes, and how often it makes each of [`CALLS`] on its main thread.
+/// How long an upgrade takes, and how often it makes each of its calls on its main thread.
 fn undisturbed(case: &Case, dir: &Path) -> (Duration, Vec<usize>) {
     let device = dir.join("undisturbed");
     copy(&case.template, &device);
@@ -123,13 +125,13 @@ fn undisturbed(case: &Case, dir: &Path) -> (Duration, Vec<usize>) {
     copy(&case.template, &device);
     let log = dir.join("calls");
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-e", &format!("trace={}", CALLS.join(",")), "-o"]).arg(&log);
+    command.args(["-f", "-qq", "-e", &format!("trace={}", case.calls.join(",")), "-o"]).arg(&log);
     let agent = rootling(&device, case.upgrade);
     run(command.arg(agent.get_program()).args(agent.get_args()));
     remove(&device);
     let log = std::fs::read_to_string(&log).unwrap();
     let main = log.split_whitespace().next().unwrap().to_owned();
-    let counts = CALLS.iter().map(|call| {
+    let counts = case.calls.iter().map(|call| {
         log.lines().filter(|line| line.starts_with(&main) && line.contains(&format!(" {call}("))).count()
     });
     (length, counts.collect())

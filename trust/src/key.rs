@@ -7,9 +7,7 @@
 //! (a signature that is valid for many messages), an `S` of the group's order or more (a second form of the
 //! same signature), and a public key whose coordinate is not reduced (a second form of the same key).
 
-use crate::{Error, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::{Error, Result, base64};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use std::fmt;
 
@@ -40,9 +38,8 @@ impl PublicKey {
 
     /// Reads a key from its base64 text, white space around it allowed.
     pub fn parse_base64(text: &str) -> Result<PublicKey> {
-        let bytes = STANDARD
-            .decode(text.trim())
-            .map_err(|e| Error::bad_key("public key", "base64 of 32 bytes", e.to_string()))?;
+        let bytes = base64::decode(text.trim())
+            .map_err(|got| Error::bad_key("public key", "base64 of 32 bytes", got))?;
         PublicKey::from_bytes(&bytes)
     }
 
@@ -65,7 +62,7 @@ fn is_reduced(bytes: &[u8; 32]) -> bool {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&STANDARD.encode(self.0.as_bytes()))
+        f.write_str(&base64::encode(self.0.as_bytes()))
     }
 }
 
@@ -86,7 +83,7 @@ impl SecretKey {
         let bad = |got: String| {
             Error::bad_key("secret key", "base64 of 64 bytes, the seed and its public key", got)
         };
-        let bytes = STANDARD.decode(text.trim()).map_err(|_| bad("text that is not base64".into()))?;
+        let bytes = base64::decode(text.trim()).map_err(|_| bad("text that is not base64".into()))?;
         let fixed: &[u8; 64] =
             bytes.as_slice().try_into().map_err(|_| bad(format!("{} bytes", bytes.len())))?;
         let key =
@@ -96,7 +93,7 @@ impl SecretKey {
 
     /// The text that [`parse_base64`](Self::parse_base64) reads.
     pub fn to_base64(&self) -> String {
-        STANDARD.encode(self.0.to_keypair_bytes())
+        base64::encode(&self.0.to_keypair_bytes())
     }
 
     /// The key that checks this one's signatures.
@@ -185,8 +182,8 @@ mod tests {
         }
         let mut other = [[7; 32], [0; 32]].concat();
         other[32..].copy_from_slice(&SecretKey::from_seed(&[8; 32]).public().to_bytes());
-        let error = SecretKey::parse_base64(&STANDARD.encode(&other)).unwrap_err().to_string();
-        assert!(error.contains("another seed") && !error.contains(&STANDARD.encode(&other)), "{error}");
+        let error = SecretKey::parse_base64(&base64::encode(&other)).unwrap_err().to_string();
+        assert!(error.contains("another seed") && !error.contains(&base64::encode(&other)), "{error}");
         assert!(SecretKey::parse_base64(&public.to_string()).is_err());
         assert!(!format!("{key:?}").contains(&key.to_base64()));
     }

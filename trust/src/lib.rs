@@ -1,6 +1,7 @@
 //! Who may say what this device runs: ed25519 keys, signatures, and the one type a deployment is made from.
 //!
 //! ```text
+//! base64    the text of keys, strictly
 //! key       PublicKey, SecretKey in OSTree's base64 forms; the strict check of one signature
 //! keyring   the keys a remote trusts, and those it has revoked
 //! verified  Verified<T>: a value, and by what it was verified
@@ -24,6 +25,7 @@
     )
 )]
 
+mod base64;
 mod commit;
 mod error;
 mod key;

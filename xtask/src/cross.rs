@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::machines::budget::Budget;
 use crate::machines::recipe::{self, Program};
-use crate::machines::targets::{TARGETS, Target, target};
+use crate::machines::targets::{Libc, TARGETS, Target, target};
+use crate::machines::zig;
 use crate::measure::file_size;
 use crate::run::{output, step};
 use crate::smoke::{self, Bed};
-use crate::{place, tools};
+use crate::{emulated, place, tools};
 
 /// Every program in every feature set that ships.
 const PROGRAMS: &[Program] = &[
@@ -20,10 +21,21 @@ const PROGRAMS: &[Program] = &[
     Program { package: "rootling-prepare-root", tls: false },
 ];
 
+/// Where deltas have to decode to the same bytes: both sizes of a word, both orders of its bytes.
+const DELTAS: &[&str] = &["x86_64", "aarch64", "armv7", "s390x"];
+
 /// Builds for one target, or for all; red above the budget.
 pub fn cross(name: &str) -> Result<()> {
-    step("tools", || tools::ensure(&[recipe::TOOLS, smoke::TOOLS]))?;
-    let targets = if name == "all" { TARGETS.iter().collect() } else { vec![target(name)?] };
+    let targets = match name {
+        "all" => TARGETS.iter().filter(|target| target.ships).collect(),
+        name => vec![target(name)?],
+    };
+    // asked for by its name, it is an error where zig is missing
+    let lacks =
+        |target: &Target| name == "all" && matches!(target.libc, Libc::Zig(_)) && zig::find().is_none();
+    let (missing, targets): (Vec<&Target>, Vec<_>) = targets.into_iter().partition(|target| lacks(target));
+    ensure!(targets.iter().all(|target| target.ships), "{name}: there for tests only; see --tests");
+    prepare(&targets)?;
     let budget = Budget::read()?;
     let bed = Bed::make()?;
     let (mut rows, mut over) = (Vec::new(), Vec::new());
@@ -33,9 +45,11 @@ pub fn cross(name: &str) -> Result<()> {
                 format!("{} for {}{}", program.package, target.name, if program.tls { ", TLS" } else { "" });
             let bytes = step(&title, || {
                 let path = recipe::build(target, *program)?;
-                start(target, &path)?;
-                if program.package == "rootling" {
-                    bed.update(target, &path, program.tls)?;
+                for cpu in [None].into_iter().chain(target.cpus.iter().copied().map(Some)) {
+                    start(target, cpu, &path)?;
+                    if program.package == "rootling" {
+                        bed.update(target, cpu, &path, program.tls)?;
+                    }
                 }
                 file_size(&path)
             })?;
@@ -52,19 +66,42 @@ pub fn cross(name: &str) -> Result<()> {
         let limit = limit.map_or("-".to_owned(), place::grouped);
         println!("| {title} | {} | {limit} |", place::grouped(bytes));
     }
+    for target in missing {
+        println!("not built: {}, which needs zig: {}", target.name, zig::HOW);
+    }
     if !over.is_empty() {
         bail!("{}", over.join("; "));
     }
     Ok(())
 }
 
+/// The test suites of the device's crates on one target.
+pub fn tests(name: &str) -> Result<()> {
+    let target = target(name)?;
+    prepare(&[target])?;
+    emulated::suites(target, emulated::DEVICE, &[])
+}
+
+/// The same deltas decode to the same bytes on every kind of processor.
+pub fn deltas(only: Option<&str>) -> Result<()> {
+    let names = only.as_ref().map_or(DELTAS, std::slice::from_ref);
+    let targets = names.iter().map(|name| target(name)).collect::<Result<Vec<_>>>()?;
+    prepare(&targets)?;
+    let tests = |target| emulated::suites(target, &["rootling-delta"], &["golden::"]);
+    targets.into_iter().try_for_each(tests)
+}
+
+fn prepare(targets: &[&Target]) -> Result<()> {
+    let own: Vec<_> = targets.iter().flat_map(|target| [target.linker, target.cc, target.emulator]).collect();
+    step("tools", || tools::ensure(&[recipe::TOOLS, smoke::TOOLS, &own]))
+}
+
 /// The program answers under the emulator; both programs print something and touch nothing without arguments.
-fn start(target: &Target, path: &Path) -> Result<()> {
-    let (emulator, package) = target.emulator;
-    let result = Command::new(emulator).arg(path).arg("--version").output();
-    let result = result.with_context(|| format!("{emulator}: install it with: apt-get install {package}"))?;
+fn start(target: &Target, cpu: Option<&str>, path: &Path) -> Result<()> {
+    let mut command = target.run(cpu, path);
+    let result = command.arg("--version").output().context(target.emulator.0)?;
     if result.stdout.is_empty() && result.stderr.is_empty() {
-        bail!("{} says nothing under {emulator}: {}", path.display(), result.status);
+        bail!("{} says nothing under {}: {}", path.display(), target.emulator.0, result.status);
     }
     output(Command::new("file").arg(path)).map(|what| eprint!("   {what}"))
 }

@@ -4,14 +4,15 @@
 //! |---|---|
 //! | [`demo`] | the main job, on real packages |
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
-//! | [`mod@bench`] | side by side with ostree |
-//! | [`cross`], [`smoke`], [`machines`] | static programs for other machines, an update by each, and the recipe of the folder cross |
+//! | [`mod@bench`] | side by side with ostree, and static deltas with all others |
+//! | [`cross`], [`smoke`], [`emulated`], [`machines`] | static programs for other machines, an update by each, tests there, and the recipe of the folder cross |
 //! | [`qemu`] | real boots with real boot loaders |
 //! | [`uboot`] | the boot loader that the emulated ARM machines count with |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
 //! | [`guest`] | systems for virtual machines |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`replay`] | the power cut at every write |
+//! | [`older`] | an earlier agent on what today's left, and the other way round |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
 //! | [`run`], [`measure`], [`place`], [`tools`] | child processes, where things lie, what must be installed |
 
@@ -20,12 +21,14 @@ mod check;
 mod cross;
 mod demo;
 mod deps;
+mod emulated;
 mod fuzz;
 mod golden;
 mod guest;
 #[path = "../../cross/mod.rs"]
 mod machines;
 mod measure;
+mod older;
 mod place;
 mod qemu;
 mod replay;
@@ -49,8 +52,12 @@ cargo xtask test                 everything CI runs
 cargo xtask check                its quick part: format, lints, unit tests, tidy, documentation
 cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
+cargo xtask bench delta [CORPUS]...
+                                 static deltas beside other methods, into docs/benchmarks-delta.md
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
+cargo xtask cross TARGET --tests test suites of the device's crates, on another processor
+cargo xtask cross deltas [TARGET] golden deltas, decoded on processors of every kind
 cargo xtask guest TARGET         a small system for virtual machines, into target/guest/TARGET
 cargo xtask qemu PATH...|ci|all  boots updates that work and updates that fail under QEMU
 cargo xtask uboot arm64|arm      a U-Boot for QEMU that counts boots, from Debian's source
@@ -58,8 +65,11 @@ cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
 cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
-cargo xtask replay [--full | --without fsync|flush]
-                                 the power cut at every write of an update; without: the judge has to find it
+cargo xtask replay [--full | --busy | --fat | --without fsync|flush|freeze|exchange]
+                                 the power cut at every write of an update; busy: while another program writes
+                                 to /boot; fat: what systemd-boot finds; without: the judge has to find it
+cargo xtask older REVISION       the agent of an earlier commit takes over from today's, and the other way round
+cargo xtask kills COUNT          kill -9 at so many points of an upgrade by delta
 cargo xtask testbed              RPMs made from Debian's packages, in two states
 ";
 
@@ -83,11 +93,15 @@ fn work() -> Result<()> {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(),
         ["bench"] => bench::bench(5),
+        ["bench", "delta", corpora @ ..] => bench::delta::bench(corpora),
         ["bench", rounds] => {
             bench::bench(rounds.parse().with_context(|| format!("rounds: {rounds:?} is not a number"))?)
         }
         ["size"] => size::size(),
         ["size", "--shipping"] => size::shipping().map(drop),
+        ["cross", "deltas"] => cross::deltas(None),
+        ["cross", "deltas", name] => cross::deltas(Some(name)),
+        ["cross", name, "--tests"] => cross::tests(name),
         ["cross", name] => cross::cross(name),
         ["guest", name] => guest::guest(name).map(drop),
         ["qemu", paths @ ..] if !paths.is_empty() => qemu::qemu(paths),
@@ -95,9 +109,17 @@ fn work() -> Result<()> {
         ["deps"] => deps::deps(),
         ["golden"] => golden::golden(false),
         ["golden", "--save"] => golden::golden(true),
+        ["kills", count] => {
+            test::kills(count.parse().with_context(|| format!("kills: {count:?} is not a number"))?)
+        }
         ["replay"] => replay::replay(None),
         ["replay", "--full"] => replay::replay(Some("full")),
-        ["replay", "--without", what @ ("fsync" | "flush")] => replay::replay(Some(what)),
+        ["replay", "--fat"] => replay::fat(),
+        ["replay", "--busy"] => replay::replay(Some("busy")),
+        ["replay", "--without", what @ ("fsync" | "flush" | "freeze" | "exchange")] => {
+            replay::replay(Some(what))
+        }
+        ["older", revision] => older::older(revision),
         ["testbed"] => test::prepare_testbed(),
         ["fuzz"] => fuzz::fuzz(None, 60),
         ["fuzz", target] => fuzz::fuzz(Some(target), 60),

@@ -19,3 +19,9 @@ pub fn build(tls: bool) -> Result<PathBuf> {
     ensure!(cfg!(target_arch = "x86_64"), "the shipping profile is built on x86_64 only, for now");
     recipe::build(target(TARGET)?, Program { package: "rootling", tls })
 }
+
+/// Builds the agent with these features in place of the default ones.
+pub fn build_with(features: &str) -> Result<PathBuf> {
+    let program = Program { package: "rootling", tls: false };
+    recipe::build_with(target(TARGET)?, program, Some(features), &format!("rootling-[{features}]"))
+}

@@ -16,7 +16,8 @@ use crate::{place, tools};
 /// What the bed is made and served with.
 pub const TOOLS: &[tools::Tool] = &[("ostree", "ostree"), ("nginx", "nginx-light"), ("openssl", "openssl")];
 
-const REF: &str = "os/main";
+/// What is followed.
+pub const REF: &str = "os/main";
 
 /// A repo, served.
 pub struct Bed {
@@ -37,31 +38,15 @@ impl Bed {
         Ok(Bed { dir, server })
     }
 
-    fn commit(&self, version: u32) -> Result<String> {
-        let tree = self.dir.join("tree");
-        let modules = tree.join("usr/lib/modules/6.1.0");
-        let folders = ["usr/etc", "boot", "sysroot", "var", "proc", "dev", "sys", "run", "tmp"];
-        folders.iter().try_for_each(|folder| fs::create_dir_all(tree.join(folder)))?;
-        fs::create_dir_all(&modules)?;
-        fs::write(modules.join("vmlinuz"), format!("kernel {version}"))?;
-        fs::write(modules.join("initramfs.img"), "initramfs")?;
-        fs::write(tree.join("usr/lib/os-release"), "NAME=Smoke\nPRETTY_NAME=\"Smoke\"\nID=smoke\n")?;
-        fs::write(tree.join("usr/large"), vec![b'x'; 300_000])?;
-        let mut command = Command::new("ostree");
-        command.arg("commit").arg("--repo").arg(self.dir.join("repo")).args(["-b", REF, "--owner-uid=0"]);
-        command.args(["--owner-gid=0", &format!("--timestamp=@{version}")]);
-        Ok(output(command.arg(format!("--tree=dir={}", tree.display())))?.trim().to_owned())
-    }
-
     /// Installs one commit and upgrades to the next; each is in the status and in the boot entries afterwards.
-    pub fn update(&self, target: &Target, program: &Path, tls: bool) -> Result<()> {
+    pub fn update(&self, target: &Target, cpu: Option<&str>, program: &Path, tls: bool) -> Result<()> {
         let sysroot = self.dir.join("sysroot");
         forget(&sysroot)?;
         let run = |args: &[&str]| {
-            let mut command = Command::new(target.emulator.0);
-            output(command.arg(program).arg("--sysroot").arg(&sysroot).args(args))
+            let mut command = target.run(cpu, program);
+            output(command.arg("--sysroot").arg(&sysroot).args(args))
         };
-        let first = self.commit(1)?;
+        let first = commit(&self.dir, 1)?;
         let (url, ca) = match tls {
             true => (&self.server.secure, format!("--set=tls-ca-path={}/keys/ca.pem", self.dir.display())),
             false => (&self.server.url, "--set=branches=os/main".to_owned()),
@@ -70,7 +55,7 @@ impl Bed {
         run(&["remote", "add", "origin", url, "--no-sign-verify", &ca])?;
         run(&["pull", "origin", REF])?;
         run(&["deploy", &format!("origin:{REF}")])?;
-        let second = self.commit(2)?;
+        let second = commit(&self.dir, 2)?;
         run(&["upgrade"])?;
         let status = run(&["status"])?;
         for commit in [first, second] {
@@ -79,8 +64,32 @@ impl Bed {
         let entries =
             fs::read_dir(sysroot.join("boot/loader/entries")).context("boot/loader/entries")?.count();
         ensure!(entries == 2, "boot/loader/entries: expected 2 entries, got {entries}");
+        // what is not in the program is refused by its name
+        let refused =
+            run(&["boot", "install", "efi"]).err().map(|error| error.to_string()).unwrap_or_default();
+        ensure!(
+            refused.contains("without the feature efi"),
+            "boot install efi: expected a refusal, got {refused}"
+        );
         forget(&sysroot)
     }
+}
+
+/// Commits a small tree that can be deployed to `repo` in a folder; the checksum.
+pub fn commit(dir: &Path, version: u32) -> Result<String> {
+    let tree = dir.join("tree");
+    let modules = tree.join("usr/lib/modules/6.1.0");
+    let folders = ["usr/etc", "boot", "sysroot", "var", "proc", "dev", "sys", "run", "tmp"];
+    folders.iter().try_for_each(|folder| fs::create_dir_all(tree.join(folder)))?;
+    fs::create_dir_all(&modules)?;
+    fs::write(modules.join("vmlinuz"), format!("kernel {version}"))?;
+    fs::write(modules.join("initramfs.img"), "initramfs")?;
+    fs::write(tree.join("usr/lib/os-release"), "NAME=Smoke\nPRETTY_NAME=\"Smoke\"\nID=smoke\n")?;
+    fs::write(tree.join("usr/large"), vec![b'x'; 300_000])?;
+    let mut command = Command::new("ostree");
+    command.arg("commit").arg("--repo").arg(dir.join("repo")).args(["-b", REF, "--owner-uid=0"]);
+    command.args(["--owner-gid=0", &format!("--timestamp=@{version}")]);
+    Ok(output(command.arg(format!("--tree=dir={}", tree.display())))?.trim().to_owned())
 }
 
 impl Drop for Bed {
@@ -90,7 +99,7 @@ impl Drop for Bed {
 }
 
 /// Removes a folder with deployments, which are immutable.
-fn forget(dir: &Path) -> Result<()> {
+pub fn forget(dir: &Path) -> Result<()> {
     if dir.exists() {
         let _ = output(Command::new("chattr").args(["-R", "-f", "-i"]).arg(dir));
         fs::remove_dir_all(dir).with_context(|| format!("remove {}", dir.display()))?;

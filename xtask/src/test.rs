@@ -44,6 +44,14 @@ pub fn prepare_testbed() -> Result<()> {
     testbed()
 }
 
+/// Kills an upgrade by delta at `count` points; the tests of every change have a tenth of what issue 4 asks.
+pub fn kills(count: usize) -> Result<()> {
+    tools::ensure(&[tools::BUILD, tools::ORACLES])?;
+    run(&mut cargo("build -q -p rootling -p rootling-compose --bins"))?;
+    let mut test = cargo("test -q -p rootling-tests --test it delta_kill::old_or_new -- --nocapture");
+    run(test.env("ROOTLING_KILLS", count.to_string()))
+}
+
 /// Makes both states of the test bed.
 pub fn testbed() -> Result<()> {
     let mut command = std::process::Command::new(place::program("debug", "testbed"));

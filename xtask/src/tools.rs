@@ -42,6 +42,16 @@ pub const ORACLES: &[Tool] = &[
     ("efivar", "efivar"),
 ];
 
+/// What the replay of power cuts to a FAT boot partition needs beside [`REPLAY`].
+pub const FAT: &[Tool] = &[
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
+    ("/usr/lib/systemd/boot/efi/systemd-bootx64.efi", "systemd-boot-efi"),
+    ("mformat", "mtools"),
+    ("fsck.fat", "dosfstools"),
+    ("sfdisk", "fdisk"),
+];
+
 /// What the replay of power cuts needs; `qemu-storage-daemon` came to Debian with `qemu-system-common`.
 pub const REPLAY: &[Tool] = &[
     ("qemu-storage-daemon", "qemu-system-common"),

@@ -158,7 +158,7 @@ pub const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "boot install",
-        args: "[grub|greenboot|systemd-boot|u-boot|extlinux]",
+        args: "[grub|greenboot|systemd-boot|u-boot|extlinux|efi]",
         count: (0, 1),
         about: "take a boot loader into use, so that its files follow the deployments",
         flags: &[switch("force", "replace a grub.cfg that others made")],

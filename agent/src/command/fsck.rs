@@ -1,7 +1,5 @@
 //! `fsck`, and what libostree has no command for: `fsck --repair`.
 
-use std::collections::BTreeMap;
-
 use rootling_object::{Checksum, ObjectKind, ObjectName};
 use rootling_store::fsck::{self, Report};
 use rootling_store::{Repo, Transaction};
@@ -32,13 +30,15 @@ pub fn run(scene: &Scene<'_>, repair: bool) -> Result<Exit> {
         )));
     }
     scene.screen.phase("repairing");
-    let mut sources = Sources { scene, repo: &repo, open: BTreeMap::new() };
-    let owners: BTreeMap<ObjectName, Checksum> =
+    let mut sources = Sources { scene, repo: &repo, open: Vec::new() };
+    // ascending, as the report is
+    let owners: Vec<(ObjectName, Checksum)> =
         report.problems.iter().map(|problem| (problem.object, problem.commit)).collect();
     let mut failed = None;
     let replaced = fsck::repair(&repo, report, THREADS, &mut |transaction, object| {
         // objects found only after a directory was replaced belong to one of the same commits
-        let commit = owners.get(object).or_else(|| owners.values().next()).copied();
+        let found = owners.binary_search_by_key(object, |(object, _)| *object).unwrap_or(0);
+        let commit = owners.get(found).map(|(_, commit)| *commit);
         sources.bring(transaction, object, commit).map_err(|error| {
             let reason = error.to_string();
             failed.get_or_insert(error);
@@ -79,7 +79,7 @@ fn tell(scene: &Scene<'_>, report: &Report) {
 struct Sources<'a> {
     scene: &'a Scene<'a>,
     repo: &'a Repo,
-    open: BTreeMap<String, Pull<'a>>,
+    open: Vec<(String, Pull<'a>)>,
 }
 
 impl Sources<'_> {
@@ -122,12 +122,13 @@ impl Sources<'_> {
     }
 
     fn pull(&mut self, remote: &str) -> Result<&Pull<'_>> {
-        if !self.open.contains_key(remote) {
+        if !self.open.iter().any(|(name, _)| name == remote) {
             let (sysroot, patience) = (&self.scene.global.sysroot, &self.scene.patience);
             let (_, pull) =
                 open::remote(self.repo, sysroot, remote, Rules::default(), patience, self.scene.screen)?;
-            self.open.insert(remote.to_owned(), pull);
+            self.open.push((remote.to_owned(), pull));
         }
-        self.open.get(remote).ok_or_else(|| Error::bug(format_args!("a pull that was just opened is gone")))
+        let pull = self.open.iter().find(|(name, _)| name == remote).map(|(_, pull)| pull);
+        pull.ok_or_else(|| Error::bug(format_args!("a pull that was just opened is gone")))
     }
 }

@@ -13,6 +13,10 @@
 
 pub mod admit;
 pub mod cache;
+#[cfg(feature = "static-delta")]
+pub mod delta;
+#[cfg(not(feature = "static-delta"))]
+#[path = "no_delta.rs"]
 pub mod delta;
 pub mod history;
 pub mod lookup;
@@ -21,10 +25,9 @@ mod queue;
 pub mod source;
 mod walk;
 
-use std::sync::atomic::AtomicU64;
-
 use rootling_object::{Checksum, Commit, RefName, Refspec};
 use rootling_store::Repo;
+use rootling_store::atomic::AtomicU64;
 use rootling_trust::{Policy, Verified};
 
 use crate::error::Result;

@@ -1,8 +1,8 @@
 //! From the name of a remote, or a path, to a [`Pull`] that is ready to go.
 
+use rootling_store::atomic::AtomicU64;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use rootling_object::RefName;
 use rootling_store::Repo;

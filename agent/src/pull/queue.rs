@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use rootling_object::{Checksum, ObjectKind};
+use rootling_object::{Checksum, ObjectKind, ObjectName};
 
 use crate::error::Error;
 
@@ -33,7 +33,7 @@ pub struct Queue {
 struct State {
     metadata: Vec<Job>,
     content: Vec<Checksum>,
-    seen: HashSet<Checksum>,
+    seen: HashSet<ObjectName>,
     working: Vec<Checksum>,
     /// Threads that have nothing to do; a wake-up is a system call, so only they are woken.
     idle: usize,
@@ -50,7 +50,7 @@ impl Queue {
         let mut state = self.lock();
         let before = state.metadata.len() + state.content.len();
         for job in metadata {
-            if state.seen.insert(job.checksum) {
+            if state.seen.insert(ObjectName::new(job.kind, job.checksum)) {
                 state.metadata.push(job);
             }
         }

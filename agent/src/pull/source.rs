@@ -1,9 +1,9 @@
 //! Where objects come from: an archive repo behind a transport, or a repo of any mode on this machine.
 
+use rootling_store::atomic::AtomicU64;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use rootling_object::{Checksum, Dict, MAX_METADATA_SIZE, ObjectKind, ObjectName, RefName, Refspec};
 use rootling_store::{Repo, RepoMode, Transaction};

@@ -3,8 +3,9 @@
 //! Threads with small stacks share one [`Queue`]; each has at most one object in hand, so memory does not grow with
 //! the tree. Every dirtree is read even if it is here already: only that shows that what it names is here too.
 
+use rootling_store::atomic::AtomicU64;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use rootling_object::{Checksum, DirTree, ObjectKind, ObjectName};
 use rootling_store::Transaction;

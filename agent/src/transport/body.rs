@@ -3,9 +3,10 @@
 //! A writer that reads from a [`Body`] sees only an `io::Error`; afterwards [`Body::fault`] still tells whether
 //! the network failed, so that a broken connection is never reported as a broken object or disk.
 
+use rootling_store::atomic::AtomicU64;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
 

@@ -1,6 +1,8 @@
 //! The agent against servers that misbehave and against the real `ostree`.
 
+mod boot_bad;
 mod boot_confirm;
+mod boot_efi;
 mod boot_finalize;
 mod boot_health;
 mod boot_trial;

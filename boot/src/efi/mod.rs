@@ -7,9 +7,11 @@
 //! load_option    Boot####: attributes, description, device path, optional data
 //! order          BootOrder, BootNext, BootCurrent: lists of numbers
 //! plan           BootNext to try, BootOrder to confirm; entries that the firmware dropped
+//! list           the firmware's entries as a copy of a list of deployments
 //! ```
 
 mod device_path;
+mod list;
 mod load_option;
 mod order;
 mod plan;
@@ -17,6 +19,7 @@ pub mod text;
 mod variable;
 
 pub use device_path::{DevicePath, Node};
+pub use list::{FOLDER, First, Place, description, follow, promote, withdraw};
 pub use load_option::{ACTIVE, LoadOption};
 pub use order::{Number, decode_numbers, encode_numbers};
 pub use plan::{Firmware, PROMISES, arm, confirm, dropped, fall_back, repair, trial};

@@ -21,11 +21,13 @@ pub const PROMISES: Promises = Promises {
     loader: "efi firmware (BootNext)",
     counting: Counting::Once,
     torn: None,
-    note: Some("firmware may drop or reorder entries: they are checked and repaired at every start"),
+    note: Some(
+        "firmware may drop or reorder entries: they are checked and repaired at every confirm and change",
+    ),
 };
 
-const NEXT: &str = "BootNext";
-const ORDER: &str = "BootOrder";
+pub(super) const NEXT: &str = "BootNext";
+pub(super) const ORDER: &str = "BootOrder";
 const CURRENT: &str = "BootCurrent";
 
 /// What the firmware's variables say.
@@ -198,7 +200,7 @@ pub fn repair(firmware: &Firmware, ours: &[(Number, LoadOption)]) -> Result<Chan
     Ok(change)
 }
 
-fn set(name: String, data: Vec<u8>) -> Step {
+pub(super) fn set(name: String, data: Vec<u8>) -> Step {
     Step::SetVariable { name, bytes: Variable { attributes: ATTRIBUTES, data: &data }.encode() }
 }
 

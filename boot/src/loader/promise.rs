@@ -29,6 +29,14 @@ pub struct Promises {
 }
 
 impl Promises {
+    /// How many tries a new system has unless somebody says otherwise.
+    pub fn usual_tries(&self) -> u32 {
+        match self.counting {
+            Counting::Once => 1,
+            Counting::Never | Counting::UpTo(_) => 3,
+        }
+    }
+
     /// Refuses to arm with `tries` where the loader cannot keep to it, unless `anyway`.
     pub fn allow(&self, tries: u32, anyway: bool) -> Result<()> {
         let lacks = match self.counting {

@@ -221,6 +221,7 @@ pub(super) fn postprocess(
         default_target: manifest.default_target.clone(),
         add_files,
         remove_files: manifest.remove_files.clone(),
+        uncompress: manifest.uncompress.clone(),
         tmp_is_dir: manifest.tmp_is_dir,
         no_initramfs: manifest.no_initramfs,
         initramfs: manifest.initramfs.clone(),

@@ -74,8 +74,9 @@ impl Objects for Trees<'_> {
         self.read(checksum)
     }
 
-    fn file_header(&self, checksum: &Checksum) -> rootling_delta::Result<FileHeader> {
-        Ok(self.repo.open_content(checksum).map_err(foreign)?.header)
+    fn described(&self, checksum: &Checksum) -> rootling_delta::Result<(FileHeader, u64)> {
+        let content = self.repo.open_content(checksum).map_err(foreign)?;
+        Ok((content.header, content.size))
     }
 
     fn kept(&self, from: Option<&Checksum>, to: &Checksum) -> Option<Coded> {

@@ -57,6 +57,7 @@ pub(crate) fn flatten(layer: Layer, repo_dirs: Vec<PathBuf>, basearch: &str) -> 
         default_target: scalar(layer.default_target, "default-target")?,
         add_files: layer.add_files.into_iter().map(|(source, dest)| AddFile { source, dest }).collect(),
         remove_files: unique(layer.remove_files),
+        uncompress: layer.uncompress,
         automatic_version_prefix: scalar(layer.automatic_version_prefix, "automatic-version-prefix")?,
         add_commit_metadata: layer.add_commit_metadata,
         no_initramfs,

@@ -76,6 +76,7 @@ fn merge(layer: &mut Layer, under: Layer) {
     scalar(&mut layer.default_target, under.default_target);
     list(&mut layer.add_files, under.add_files);
     list(&mut layer.remove_files, under.remove_files);
+    list(&mut layer.uncompress, under.uncompress);
     scalar(&mut layer.automatic_version_prefix, under.automatic_version_prefix);
     for (key, value) in under.add_commit_metadata {
         layer.add_commit_metadata.entry(key).or_insert(value);

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use super::node::{At, Data, Entry, Node};
 use crate::initramfs::{Compression, Program};
+use crate::postprocess::Compressed;
 
 /// The values one manifest file sets; `None` and empty mean that it does not.
 #[derive(Debug, Default)]
@@ -35,6 +36,7 @@ pub(crate) struct Layer {
     /// Host path and path in the tree.
     pub(crate) add_files: Vec<(PathBuf, String)>,
     pub(crate) remove_files: Vec<String>,
+    pub(crate) uncompress: Vec<Compressed>,
     pub(crate) automatic_version_prefix: Option<String>,
     pub(crate) add_commit_metadata: Map<String, Value>,
     pub(crate) no_initramfs: Option<bool>,
@@ -72,6 +74,14 @@ pub(crate) fn read(document: Node, dir: &Path, basearch: &str) -> Result<(Layer,
             "default-target" => layer.default_target = Some(text(value, &key)?),
             "add-files" => layer.add_files = pairs(value, &key, dir)?,
             "remove-files" => layer.remove_files = texts(value, &key)?,
+            "uncompress" => {
+                for name in words(value, &key)? {
+                    let Some(kind) = Compressed::named(&name) else {
+                        bail!("{at}: uncompress {name:?} is not known, expected documentation or modules")
+                    };
+                    layer.uncompress.push(kind);
+                }
+            }
             "automatic-version-prefix" => layer.automatic_version_prefix = Some(number_or_text(value, &key)?),
             "add-commit-metadata" => {
                 for entry in map(value, &key)? {

@@ -20,6 +20,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::initramfs::{self, Program};
+use crate::postprocess::Compressed;
 
 pub use version::next_version;
 
@@ -50,6 +51,8 @@ pub struct Manifest {
     pub add_files: Vec<AddFile>,
     /// Paths removed from the tree (`remove-files`).
     pub remove_files: Vec<String>,
+    /// Compressed files that are stored plain (`uncompress`).
+    pub uncompress: Vec<Compressed>,
     /// Start of the `version` in the commit metadata (`automatic-version-prefix`).
     pub automatic_version_prefix: Option<String>,
     /// More commit metadata (`add-commit-metadata`).
@@ -111,6 +114,11 @@ impl Manifest {
             "basearch": self.basearch,
         });
         // a manifest without keeps the input hash that it had
+        if !self.uncompress.is_empty() {
+            let names: Vec<_> =
+                Compressed::ALL.iter().filter(|kind| self.uncompress.contains(kind)).collect();
+            json["uncompress"] = names.iter().map(|kind| kind.name()).collect();
+        }
         if let Some(initramfs) = &self.initramfs {
             json["initramfs"] = json!("rootling");
             json["initramfs-modules"] = json!(initramfs.modules);

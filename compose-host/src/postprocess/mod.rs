@@ -6,6 +6,7 @@
 
 mod accounts;
 mod cleanup;
+mod compressed;
 mod etc;
 mod files;
 mod kernel;
@@ -22,6 +23,8 @@ use crate::root::Root;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
+pub use compressed::Kind as Compressed;
+
 /// The manifest's part in it.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -33,6 +36,8 @@ pub struct Options {
     pub add_files: Vec<(PathBuf, String)>,
     /// `remove-files`: relative to the tree's top.
     pub remove_files: Vec<String>,
+    /// `uncompress`.
+    pub uncompress: Vec<Compressed>,
     /// `tmp-is-dir`.
     pub tmp_is_dir: bool,
     /// `no-initramfs`.
@@ -54,6 +59,7 @@ impl Default for Options {
             default_target: None,
             add_files: Vec::new(),
             remove_files: Vec::new(),
+            uncompress: Vec::new(),
             tmp_is_dir: false,
             no_initramfs: false,
             initramfs: None,
@@ -75,13 +81,14 @@ pub struct Outcome {
 
 type Step = fn(&Root, &Options, &mut Outcome) -> Result<()>;
 
-const STEPS: [(&str, Step); 13] = [
+const STEPS: [(&str, Step); 14] = [
     ("ldconfig", ldconfig::apply),
     ("units", units::apply),
     ("default-target", target::apply),
     ("remove-files", files::remove),
     ("add-files", files::add),
     ("postprocess scripts", scripts::apply),
+    ("compressed files", compressed::apply),
     ("kernel", kernel::apply),
     ("machine-id", machine_id::apply),
     ("cleanup", cleanup::apply),

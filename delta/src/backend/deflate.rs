@@ -1,15 +1,11 @@
 //! Raw deflate streams, inflated through miniz_oxide with a 32 KiB window.
 
-use super::Section;
+use super::{Coder, Section};
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
-use std::io::{Error, ErrorKind, Read, Result};
 
 /// Bytes of memory of one decoder: window, tables, input buffer.
 pub(super) const FIXED: u64 = 64 << 10;
-
-/// Size of the buffer of compressed bytes.
-const INPUT: usize = 4 << 10;
 
 /// Inflates a section of a group.
 pub(super) struct Inflate<'a> {
@@ -27,13 +23,11 @@ impl<'a> Inflate<'a> {
     }
 }
 
-impl Read for Inflate<'_> {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+impl Coder for Inflate<'_> {
+    fn read(&mut self, into: &mut [u8]) -> Option<usize> {
         while !self.done && !into.is_empty() {
             if self.at >= self.input.len() {
-                self.input.resize(INPUT, 0);
-                let count = self.section.read(&mut self.input)?;
-                self.input.truncate(count);
+                self.section.fill(&mut self.input);
                 self.at = 0;
             }
             let input = self.input.get(self.at..).unwrap_or(&[]);
@@ -44,13 +38,13 @@ impl Read for Inflate<'_> {
                 Ok(MZStatus::StreamEnd) => self.done = true,
                 Ok(_) | Err(MZError::Buf) if !starved => {}
                 Ok(_) if step.bytes_written > 0 => {}
-                _ => return Err(Error::new(ErrorKind::InvalidData, "broken deflate stream")),
+                _ => return None,
             }
             if step.bytes_written > 0 {
-                return Ok(step.bytes_written);
+                return Some(step.bytes_written);
             }
         }
-        Ok(0)
+        Some(0)
     }
 }
 

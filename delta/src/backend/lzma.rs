@@ -2,15 +2,11 @@
 //!
 //! **Source:** the LZMA specification of the LZMA SDK, with lc = 3, lp = 0, pb = 0: what depends on positions is gone.
 
-use super::{Section, dictionary};
+use super::{Coder, Section, dictionary};
 use crate::num::{index, wide};
-use std::io::{Error, ErrorKind, Read, Result};
 
 /// Bytes of memory of one decoder beside its dictionary: probabilities and input buffer.
 pub(super) const FIXED: u64 = 96 << 10;
-
-/// Size of the buffer of compressed bytes.
-const INPUT: u64 = 4 << 10;
 
 // Where each kind of probability starts among all of them.
 const STATES: usize = 12;
@@ -78,19 +74,13 @@ impl<'a> Lzma<'a> {
     /// The next compressed byte; after the last one the stream is broken.
     fn next(&mut self) -> u8 {
         if self.taken >= self.input.len() {
-            self.input.resize(index(self.section.left.min(INPUT)), 0);
+            self.section.fill(&mut self.input);
             self.taken = 0;
-            match self.section.read(&mut self.input) {
-                Ok(count) if count > 0 => self.input.truncate(count),
-                _ => {
-                    self.broken = true;
-                    self.input.clear();
-                }
-            }
         }
-        let byte = self.input.get(self.taken).copied().unwrap_or(0);
+        let byte = self.input.get(self.taken).copied();
+        self.broken |= byte.is_none();
         self.taken = self.taken.wrapping_add(1);
-        byte
+        byte.unwrap_or(0)
     }
 
     fn normalise(&mut self) {
@@ -260,8 +250,8 @@ impl<'a> Lzma<'a> {
     }
 }
 
-impl Read for Lzma<'_> {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+impl Coder for Lzma<'_> {
+    fn read(&mut self, into: &mut [u8]) -> Option<usize> {
         let count = into.len().min(index(self.left));
         for place in into.iter_mut().take(count) {
             let byte = self.byte();
@@ -277,9 +267,9 @@ impl Read for Lzma<'_> {
             }
         }
         if self.broken || (self.left == 0 && count > 0 && !self.is_ended()) {
-            return Err(Error::new(ErrorKind::InvalidData, "broken LZMA stream"));
+            return None;
         }
-        Ok(count)
+        Some(count)
     }
 }
 
@@ -297,6 +287,19 @@ pub(super) fn pack(raw: &[u8]) -> Vec<u8> {
 #[cfg(all(test, feature = "make"))]
 mod tests {
     use super::*;
+    use std::io::Read;
+
+    /// Decodes `packed` to `length` bytes; `None` if it is broken.
+    fn decode(packed: &Vec<u8>, length: usize) -> Option<Vec<u8>> {
+        let section = Section { source: packed, at: 0, left: wide(packed.len()) };
+        let mut lzma = Lzma::new(section, wide(length));
+        let mut ours = vec![0; length];
+        // in pieces, as streams take it
+        for piece in ours.chunks_mut(4096) {
+            assert_eq!(lzma.read(piece)?, piece.len());
+        }
+        Some(ours)
+    }
 
     /// Runs, noise, repeats from afar and near, so that every kind of symbol comes up.
     fn mixed(length: usize) -> Vec<u8> {
@@ -327,9 +330,7 @@ mod tests {
         for length in [1, 5, 4096, 300_000, 2_500_000] {
             let raw = mixed(length);
             let packed = pack(&raw);
-            let section = Section { source: &packed, at: 0, left: wide(packed.len()) };
-            let mut ours = Vec::new();
-            Lzma::new(section, wide(raw.len())).read_to_end(&mut ours).unwrap();
+            let ours = decode(&packed, raw.len()).unwrap();
             let dictionary = dictionary(wide(raw.len())) as u32;
             let mut theirs = Vec::new();
             let mut reader =
@@ -343,24 +344,19 @@ mod tests {
     fn what_is_too_short_too_long_or_changed_is_refused_or_other_bytes() {
         let raw = mixed(3000);
         let packed = pack(&raw);
-        let decode = |packed: &Vec<u8>, length: usize| {
-            let section = Section { source: packed, at: 0, left: wide(packed.len()) };
-            let mut ours = Vec::new();
-            Lzma::new(section, wide(length)).read_to_end(&mut ours).map(|_| ours)
-        };
         for cut in 0..packed.len() {
-            assert!(decode(&packed[..cut].to_vec(), raw.len()).is_err(), "cut at {cut}");
+            assert!(decode(&packed[..cut].to_vec(), raw.len()).is_none(), "cut at {cut}");
         }
         let mut longer = packed.clone();
         longer.push(0);
-        assert!(decode(&longer, raw.len()).is_err());
+        assert!(decode(&longer, raw.len()).is_none());
         for length in [0, 1, raw.len() - 1, raw.len() + 1] {
-            assert_eq!(decode(&packed, length).is_err(), length > 0, "{length}");
+            assert_eq!(decode(&packed, length).is_none(), length > 0, "{length}");
         }
         for bit in 0..packed.len() * 8 {
             let mut flipped = packed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(other) = decode(&flipped, raw.len()) {
+            if let Some(other) = decode(&flipped, raw.len()) {
                 assert!(other.len() == raw.len() && other != raw, "bit {bit}");
             }
         }

@@ -10,7 +10,6 @@ mod lzma;
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
 use crate::num::{index, unzigzag, wide};
-use std::io::Read;
 
 /// Which coder a delta uses; the numbers are wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,21 +55,41 @@ struct Section<'a> {
     left: u64,
 }
 
-impl Read for Section<'_> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.left.min(wide(into.len()));
-        let Some(into) = into.get_mut(..index(count)) else { return Ok(0) };
-        self.source.read_at(self.at, into).map_err(std::io::Error::other)?;
-        self.at = self.at.saturating_add(count);
-        self.left = self.left.saturating_sub(count);
-        Ok(into.len())
+/// Most compressed bytes that are taken from a section at a time.
+const INPUT: u64 = 4 << 10;
+
+impl Section<'_> {
+    /// Puts the next bytes into `input`, none at the end of the section or if they cannot be read.
+    fn fill(&mut self, input: &mut Vec<u8>) {
+        let count = self.left.min(INPUT);
+        input.resize(index(count), 0);
+        if self.source.read_at(self.at, input).is_err() {
+            input.clear();
+        }
+        self.at = self.at.wrapping_add(count);
+        self.left = self.left.wrapping_sub(count);
+    }
+}
+
+/// What decodes a section. Not `std::io::Read`: each of its provided methods would be in the program once for each coder.
+trait Coder {
+    /// Fills the start of `into` and says how much of it; nothing only at the end. `None` if the stream is broken.
+    fn read(&mut self, into: &mut [u8]) -> Option<usize>;
+}
+
+/// A stream of no bytes.
+struct Empty;
+
+impl Coder for Empty {
+    fn read(&mut self, _: &mut [u8]) -> Option<usize> {
+        Some(0)
     }
 }
 
 /// One token stream being decoded.
 pub(crate) struct Stream<'a> {
     name: &'static str,
-    reader: Box<dyn Read + 'a>,
+    coder: Box<dyn Coder + 'a>,
     buffer: Vec<u8>,
     at: usize,
     left: u64,
@@ -87,30 +106,43 @@ impl<'a> Stream<'a> {
         group: &'a dyn ReadAt,
         offset: u64,
         header: StreamHeader,
-    ) -> Result<Stream<'a>> {
+    ) -> Stream<'a> {
         let section = Section { source: group, at: offset, left: header.packed };
-        let reader: Box<dyn Read + 'a> = match (header.raw, backend) {
-            (0, _) => Box::new(std::io::empty()),
+        let coder: Box<dyn Coder + 'a> = match (header.raw, backend) {
+            (0, _) => Box::new(Empty),
             (raw, Backend::Lzma) => Box::new(lzma::Lzma::new(section, raw)),
             (_, Backend::Deflate) => Box::new(deflate::Inflate::new(section)),
         };
-        Ok(Stream { name, reader, buffer: Vec::new(), at: 0, left: header.raw })
+        Stream { name, coder, buffer: Vec::new(), at: 0, left: header.raw }
     }
 
     fn fill(&mut self, field: &'static str) -> Result<()> {
         let count = self.left.min(BUFFER);
         if count == 0 {
-            return Err(Error::malformed(self.name, field, "more bytes", "the end of the stream"));
+            return Err(self.wrong(field, "more bytes", "the end of the stream"));
         }
         self.buffer.resize(index(count), 0);
-        self.reader.read_exact(&mut self.buffer).map_err(|err| self.broken(field, &err))?;
+        let mut rest = self.buffer.as_mut_slice();
+        while !rest.is_empty() {
+            let made = self.coder.read(rest).unwrap_or(0);
+            let Some(after) = rest.get_mut(made..).filter(|_| made > 0) else {
+                return Err(self.broken(field));
+            };
+            rest = after;
+        }
         self.left = self.left.saturating_sub(count);
         self.at = 0;
         Ok(())
     }
 
-    fn broken(&self, field: &'static str, err: &std::io::Error) -> Error {
-        Error::malformed(self.name, field, "a valid compressed stream", err)
+    fn broken(&self, field: &'static str) -> Error {
+        self.wrong(field, "a valid compressed stream", "another")
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wrong(&self, field: &'static str, expected: &'static str, got: &'static str) -> Error {
+        Error::malformed(self.name, field, expected, got)
     }
 
     /// The next byte.
@@ -144,20 +176,21 @@ impl<'a> Stream<'a> {
 
     /// A number in LEB128, shortest form, at most 64 bits.
     pub(crate) fn number(&mut self, field: &'static str) -> Result<u64> {
-        let mut value = 0u64;
-        for shift in (0u32..64).step_by(7) {
+        let (mut value, mut shift) = (0u64, 0u32);
+        while shift < 64 {
             let byte = self.byte(field)?;
             let bits = u64::from(byte & 0x7f);
             let placed = bits.wrapping_shl(shift);
             if placed.wrapping_shr(shift) != bits || (byte == 0 && shift > 0) {
-                return Err(Error::malformed(self.name, field, "a number in shortest form", byte));
+                return Err(self.wrong(field, "a number in shortest form", "another"));
             }
             value |= placed;
             if byte < 0x80 {
                 return Ok(value);
             }
+            shift = shift.wrapping_add(7);
         }
-        Err(Error::malformed(self.name, field, "a number of 64 bits", "a longer one"))
+        Err(self.wrong(field, "a number of 64 bits", "a longer one"))
     }
 
     /// A signed number: zigzag in LEB128.
@@ -169,13 +202,13 @@ impl<'a> Stream<'a> {
     pub(crate) fn end(mut self) -> Result<()> {
         let rest = self.left.saturating_add(wide(self.buffer.len().saturating_sub(self.at)));
         if rest != 0 {
-            return Err(Error::malformed(self.name, "end", "no further bytes", format_args!("{rest} bytes")));
+            return Err(Error::count(self.name, 0, "bytes at the end", rest));
         }
         let mut one = [0];
-        match self.reader.read(&mut one) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(Error::malformed(self.name, "end", "no further bytes", "more than the header says")),
-            Err(err) => Err(self.broken("end", &err)),
+        match self.coder.read(&mut one) {
+            Some(0) => Ok(()),
+            Some(_) => Err(self.wrong("end", "no further bytes", "more than the header says")),
+            None => Err(self.broken("end")),
         }
     }
 }
@@ -197,7 +230,7 @@ mod tests {
     fn open(backend: Backend, raw: &[u8], packed: &[u8], check: impl Fn(Stream<'_>)) {
         let packed = packed.to_vec();
         let header = StreamHeader { packed: wide(packed.len()), raw: wide(raw.len()) };
-        check(Stream::open(backend, "test", &packed, 0, header).unwrap());
+        check(Stream::open(backend, "test", &packed, 0, header));
     }
 
     #[test]

@@ -6,6 +6,10 @@ use crate::io::ReadAt;
 use crate::num::{index, u8_at, u16_at, u32_at, u64_at, wide};
 use crate::rules::Rule;
 
+/// `EM_ARM`, `EM_X86_64`, `EM_AARCH64`.
+pub(crate) const ARM: u16 = 40;
+pub(crate) const X86_64: u16 = 62;
+pub(crate) const AARCH64: u16 = 183;
 pub(crate) const SHT_RELA: u32 = 4;
 pub(crate) const SHT_NOBITS: u32 = 8;
 const SHT_REL: u32 = 9;
@@ -83,8 +87,8 @@ impl Class {
     }
 
     /// How an address is written.
-    pub(crate) fn form(&self) -> Form {
-        if self.word == 8 { Form::U64 } else { Form::U32(1) }
+    pub(crate) fn form(&self) -> &'static Form {
+        if self.word == 8 { &Form::U64 } else { &Form::U32 }
     }
 }
 
@@ -97,7 +101,7 @@ const MAX_NAME: usize = 24;
 pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
     let head = read(file, 0, BITS_32.header)?;
     let class = match head.get(..7)? {
-        b"\x7fELF\x01\x01\x01" => &BITS_32,
+        b"\x7fELF\x01\x01\x01" if cfg!(any(feature = "arm", feature = "i386")) => &BITS_32,
         b"\x7fELF\x02\x01\x01" => &BITS_64,
         _ => return None,
     };
@@ -109,9 +113,9 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
     };
     let machine = match (u16_at(&head, 18)?, class.word) {
         (3, 4) if cfg!(feature = "i386") => Machine::I386,
-        (40, 4) => Machine::Arm,
-        (62, 8) => Machine::X86_64,
-        (183, 8) => Machine::Aarch64,
+        (ARM, 4) if cfg!(feature = "arm") => Machine::Arm,
+        (X86_64, 8) if cfg!(feature = "x86") => Machine::X86_64,
+        (AARCH64, 8) if cfg!(feature = "aarch64") => Machine::Aarch64,
         _ => return None,
     };
     let table_at = class.word_at(&head, class.table_at)?;

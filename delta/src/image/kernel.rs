@@ -30,10 +30,10 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
         for word in peek.bytes(at, BLOCK).chunks_exact(8) {
             let word = u64_at(word, 0).unwrap_or(0);
             for (count, address) in counts.iter_mut().zip(ADDRESSES) {
-                *count = count.saturating_add(u64::from(word.wrapping_sub(address) < size));
+                *count = count.wrapping_add(u64::from(word.wrapping_sub(address) < size));
             }
         }
-        at = at.saturating_add(STRIDE);
+        at = at.wrapping_add(STRIDE);
     }
     let best = counts.iter().zip(ADDRESSES).max_by_key(|(count, address)| (**count, !*address));
     let addr = best.map_or(0, |(_, address)| address);
@@ -69,19 +69,19 @@ fn types(peek: &mut Peek<'_>, size: u64) -> Option<(u64, u64)> {
             .chunks_exact(8)
             .position(|word| word == b"\x9f\xeb\x01\x00\x18\x00\x00\x00");
         if let Some(found) = found {
-            let start = at.saturating_add(wide(found).saturating_mul(8));
+            let start = at.wrapping_add(wide(found).wrapping_mul(8));
             let header = peek.bytes(start, 24);
             let [types, length, strings, strings_length] =
                 [8, 12, 16, 20].map(|at| u32_at(header, at).unwrap_or(0));
             let end = start
-                .saturating_add(24)
-                .saturating_add(u64::from(strings))
-                .saturating_add(u64::from(strings_length));
+                .wrapping_add(24)
+                .wrapping_add(u64::from(strings))
+                .wrapping_add(u64::from(strings_length));
             if types == 0 && length == strings && end <= size {
                 return Some((start, end));
             }
         }
-        at = at.saturating_add(wide(BLOCK));
+        at = at.wrapping_add(wide(BLOCK));
     }
     None
 }

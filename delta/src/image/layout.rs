@@ -14,7 +14,7 @@
 use super::{Image, elf};
 use crate::backend::Stream;
 use crate::error::{Error, Result};
-use crate::num::{align_up, index, unzigzag, wide};
+use crate::num::{align_up, ascend, index, unzigzag, up_to, wide};
 
 /// A section of the new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,7 +49,7 @@ impl Layout {
                 by_offset.push((place.offset, number));
             }
         }
-        by_offset.sort_unstable();
+        ascend(&mut by_offset);
         Layout { places, counterparts, by_offset }
     }
 
@@ -60,8 +60,7 @@ impl Layout {
 
     /// The address of the byte at `offset` in the new file.
     pub(crate) fn address_of(&self, offset: u64) -> Option<u64> {
-        let after = self.by_offset.partition_point(|(start, _)| *start <= offset);
-        let (_, number) = self.by_offset.get(after.checked_sub(1)?)?;
+        let (_, number) = self.by_offset.get(up_to(&self.by_offset, offset).checked_sub(1)?)?;
         let place = self.places.get(*number)?;
         Some(place.addr.wrapping_add(offset.wrapping_sub(place.offset)))
     }
@@ -109,7 +108,12 @@ impl Guess {
             return Ok(Place { old: None, file_size, addr: wide(number), ..Place::default() });
         };
         let Some(section) = old.sections.get(like).filter(|_| like < old.listed) else {
-            return Err(Error::malformed("section list", "like", "a section of the old file", like));
+            return Err(Error::count(
+                "section list: like",
+                wide(old.listed),
+                "old sections at most",
+                wide(like),
+            ));
         };
         let offset = self.along(0, section.offset, section.align);
         Ok(Place {

@@ -10,11 +10,15 @@
 //! | relocatable | without bytes (.bss) | [`NO_BYTES`] + section number << 32 |
 
 pub(crate) mod elf;
+#[cfg(feature = "aarch64")]
+mod kernel;
+#[cfg(not(feature = "aarch64"))]
+#[path = "disabled_kernel.rs"]
 mod kernel;
 pub(crate) mod layout;
 
 use crate::io::ReadAt;
-use crate::num::wide;
+use crate::num::{ascend, u16_at, up_to, wide};
 use crate::rules::Rule;
 
 /// Where sections that are not loaded are put. Changing it does not break the format.
@@ -69,31 +73,47 @@ impl Section {
     }
 }
 
-/// A range of addresses or offsets and the section it belongs to.
-#[derive(Debug, Clone, Copy)]
-struct Range {
-    start: u64,
-    end: u64,
-    section: usize,
-}
-
 /// An old file taken apart.
 #[derive(Debug)]
 pub(crate) struct Image {
-    pub(crate) class: &'static elf::Class,
+    class: &'static elf::Class,
     pub(crate) machine: Machine,
     pub(crate) relocatable: bool,
     /// In the order of the section table; two more at the end stand for the ELF header and the section table.
     pub(crate) sections: Vec<Section>,
     /// Number of sections that the file itself lists.
     pub(crate) listed: usize,
-    by_addr: Vec<Range>,
-    by_offset: Vec<Range>,
+    /// Address, or offset, and number of each section that has any, ascending.
+    by_addr: Vec<(u64, usize)>,
+    by_offset: Vec<(u64, usize)>,
 }
+
+/// Whether all architectures of profile 1 are in this build.
+pub(crate) const IS_COMPLETE: bool = cfg!(all(feature = "x86", feature = "aarch64", feature = "arm"));
 
 /// Takes a file apart; `None` is any file that no profile knows.
 pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
     elf::parse(file).or_else(|| kernel::parse(file))
+}
+
+/// The ELF machine of a file whose references only another build can predict.
+pub(crate) fn missing_machine(file: &dyn ReadAt) -> Option<u16> {
+    machine(file).filter(|machine| match *machine {
+        elf::ARM => !cfg!(feature = "arm"),
+        elf::X86_64 => !cfg!(feature = "x86"),
+        _ => !cfg!(feature = "aarch64"),
+    })
+}
+
+/// The ELF machine of a file, if it may be one of profile 1.
+fn machine(file: &dyn ReadAt) -> Option<u16> {
+    let mut head = [0; 60];
+    file.read_at(0, &mut head).ok()?;
+    if head.ends_with(b"ARM\x64") {
+        return Some(elf::AARCH64);
+    }
+    let machine = u16_at(&head, 18).filter(|_| head.starts_with(b"\x7fELF"))?;
+    [elf::ARM, elf::X86_64, elf::AARCH64].contains(&machine).then_some(machine)
 }
 
 impl Image {
@@ -106,29 +126,29 @@ impl Image {
     ) -> Image {
         let (mut by_addr, mut by_offset) = (Vec::new(), Vec::new());
         for (number, section) in sections.iter().enumerate() {
-            let range =
-                |start: u64, size: u64| Range { start, end: start.saturating_add(size), section: number };
             let thread_bss = section.flags & elf::SHF_TLS != 0 && section.file_size == 0;
             if section.size > 0 && number < listed && !thread_bss {
-                by_addr.push(range(section.addr, section.size));
+                by_addr.push((section.addr, number));
             }
             if section.file_size > 0 {
-                by_offset.push(range(section.offset, section.file_size));
+                by_offset.push((section.offset, number));
             }
         }
-        by_addr.sort_by_key(|range| (range.start, range.section));
-        by_offset.sort_by_key(|range| (range.start, range.section));
+        ascend(&mut by_addr);
+        ascend(&mut by_offset);
         Image { class, machine, relocatable, sections, listed, by_addr, by_offset }
+    }
+
+    /// Lengths and places in the file's own structures; known beforehand where no 32-bit architecture is built.
+    pub(crate) fn class(&self) -> &'static elf::Class {
+        if cfg!(any(feature = "arm", feature = "i386")) { self.class } else { &elf::BITS_64 }
     }
 
     /// The section that has `addr`.
     pub(crate) fn section_at(&self, addr: u64) -> Option<(usize, &Section)> {
-        let after = self.by_addr.partition_point(|range| range.start <= addr);
-        let range = self.by_addr.get(after.checked_sub(1)?)?;
-        if addr >= range.end {
-            return None;
-        }
-        Some((range.section, self.sections.get(range.section)?))
+        let (_, number) = *self.by_addr.get(up_to(&self.by_addr, addr).checked_sub(1)?)?;
+        let section = self.sections.get(number)?;
+        (addr < section.addr.saturating_add(section.size)).then_some((number, section))
     }
 
     /// The loaded section that has `addr`.
@@ -143,17 +163,45 @@ impl Image {
 
     /// The section whose bytes hold `offset`, if one does, and where its bytes or the hole end.
     pub(crate) fn run_at(&self, offset: u64) -> (Option<usize>, u64) {
-        let after = self.by_offset.partition_point(|range| range.start <= offset);
-        let next = self.by_offset.get(after).map_or(u64::MAX, |range| range.start);
+        let after = up_to(&self.by_offset, offset);
+        let next = self.by_offset.get(after).map_or(u64::MAX, |(start, _)| *start);
         let here = after.checked_sub(1).and_then(|before| self.by_offset.get(before));
-        match here.filter(|range| offset < range.end) {
-            Some(range) => (Some(range.section), range.end.min(next)),
-            None => (None, next),
+        let section = here.and_then(|(_, number)| Some((*number, self.sections.get(*number)?)));
+        let end = section.map_or(0, |(_, section)| section.offset.saturating_add(section.file_size));
+        match section {
+            Some((number, _)) if offset < end => (Some(number), end.min(next)),
+            _ => (None, next),
         }
     }
 
     /// Bytes of memory that the tables take.
     pub(crate) fn memory(&self) -> u64 {
         wide(self.sections.len()).saturating_mul(256)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_of_a_file_is_known_without_its_rules() {
+        let file = |start: &[u8], at: usize, middle: &[u8]| {
+            let mut file = vec![0; 100];
+            file[..start.len()].copy_from_slice(start);
+            file[at..at + middle.len()].copy_from_slice(middle);
+            file
+        };
+        for (file, expected) in [
+            (file(b"\x7fELF\x01\x01\x01", 18, &[40, 0]), Some(40)),
+            (file(b"\x7fELF\x02\x01\x01", 18, &[62, 0]), Some(62)),
+            (file(b"\x7fELF\x02\x01\x01", 18, &[183, 0]), Some(183)),
+            (file(b"MZ", 56, b"ARM\x64"), Some(183)),
+            (file(b"\x7fELF\x02\x01\x01", 18, &[8, 0]), None),
+            (file(b"text", 18, &[62, 0]), None),
+            (b"\x7fELF".to_vec(), None),
+        ] {
+            assert_eq!(machine(&file), expected, "{file:?}");
+        }
     }
 }

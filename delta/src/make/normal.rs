@@ -15,7 +15,7 @@ const WINDOW: usize = 16 << 10;
 /// A reference to be overwritten.
 struct Note {
     at: u32,
-    form: Form,
+    form: &'static Form,
     target: u64,
 }
 
@@ -68,13 +68,15 @@ fn mask(field: &Field, masked: &mut [u8], notes: &mut Vec<Note>) {
     }
 }
 
-fn hash_at(file: &[u8], masked: &[u8], image: &Image, form: Form, target: u64) -> u64 {
+fn hash_at(file: &[u8], masked: &[u8], image: &Image, form: &Form, target: u64) -> u64 {
     let Some((_, section)) = image.section_at(target) else { return 0 };
     if section.file_size == 0 {
         return fnv(&section.name, 1);
     }
     let offset = (section.offset + (target - section.addr)) as usize;
-    if matches!(form, Form::U32(_) | Form::Symbol24) && matches!(section.kind, SHT_SYMTAB | SHT_DYNSYM) {
+    if [Form::U32, Form::INDEX24, Form::SYMBOL24].contains(form)
+        && matches!(section.kind, SHT_SYMTAB | SHT_DYNSYM)
+    {
         return symbol_hash(file, image, section.link, offset);
     }
     let end = (offset + REACH).min(masked.len());
@@ -82,8 +84,8 @@ fn hash_at(file: &[u8], masked: &[u8], image: &Image, form: Form, target: u64) -
 }
 
 fn symbol_hash(file: &[u8], image: &Image, names: usize, at: usize) -> u64 {
-    let number_at = image.class.symbol_fields[2] as usize;
-    let record = file.get(at..at + image.class.symbol as usize).unwrap_or(&[]);
+    let number_at = image.class().symbol_fields[2] as usize;
+    let record = file.get(at..at + image.class().symbol as usize).unwrap_or(&[]);
     let name = u32_at(record, 0).unwrap_or(0) as usize;
     if name == 0 {
         let section = image.sections.get(usize::from(u16_at(record, number_at).unwrap_or(0)));

@@ -25,9 +25,10 @@ pub trait Objects: Sync {
     /// A content object.
     fn content(&self, checksum: &Checksum) -> Result<(FileHeader, Vec<u8>)>;
 
-    /// The header of a content object.
-    fn file_header(&self, checksum: &Checksum) -> Result<FileHeader> {
-        Ok(self.content(checksum)?.0)
+    /// The header of a content object, and the length of its content.
+    fn described(&self, checksum: &Checksum) -> Result<(FileHeader, u64)> {
+        let (header, bytes) = self.content(checksum)?;
+        Ok((header, bytes.len() as u64))
     }
 
     /// What was [kept](Objects::keep) of an earlier time.
@@ -301,22 +302,33 @@ impl Walk<'_> {
     }
 }
 
+/// Codes all files, the largest first: a large one that comes last would keep one thread at work alone.
 fn code_all(
     objects: &dyn Objects,
     found: &[Found],
     profile: u32,
     workers: &dyn Workers,
 ) -> Result<Vec<Ordered>> {
+    let described = found.iter().map(|found| objects.described(&found.checksum));
+    let mut described: Vec<_> = described.collect::<Result<Vec<_>>>()?.into_iter().enumerate().collect();
+    described.sort_by_key(|(_, (_, size))| std::cmp::Reverse(*size));
     let done = Mutex::new(Vec::with_capacity(found.len()));
-    workers.each(found.len(), &|at| {
-        let coded = code_one(objects, at, &found[at], profile);
+    workers.each(found.len(), &|turn| {
+        let (at, (header, _)) = &described[turn];
+        let coded = code_one(objects, *at, &found[*at], header, profile);
         done.lock().expect("no worker panics").push(coded);
     });
     done.into_inner().expect("no worker panics").into_iter().collect()
 }
 
-fn code_one(objects: &dyn Objects, at: usize, found: &Found, profile: u32) -> Result<Ordered> {
-    let header = objects.file_header(&found.checksum)?;
+fn code_one(
+    objects: &dyn Objects,
+    at: usize,
+    found: &Found,
+    header: &FileHeader,
+    profile: u32,
+) -> Result<Ordered> {
+    let header = header.clone();
     let coded = if header.is_symlink() { None } else { Some(coded(objects, found, profile)?) };
     let source = if coded.is_some() { found.source.clone() } else { Base::Nothing };
     Ok(Ordered { found: at, path: found.path.clone(), checksum: found.checksum, header, source, coded })

@@ -42,9 +42,10 @@ impl Registers<'_> {
     }
 
     /// A use of the page in `register` with twelve more bits.
-    fn use_page(&mut self, image: &Image, register: usize, at: u64, word: u32, shift: u8) {
+    fn use_page(&mut self, image: &Image, register: usize, at: u64, word: u32, shift: u32) {
         let Some(Some(page)) = self.pages.get(register).copied() else { return };
-        let low = u64::from((word >> 10) & 0xfff).wrapping_shl(u32::from(shift));
+        let low = u64::from((word >> 10) & 0xfff).wrapping_shl(shift);
+        let Some(form) = Form::LOW12.get(index(shift.into())) else { return };
         let target = page.page.wrapping_add(low);
         if image.loaded_at(target).is_none() {
             return;
@@ -54,7 +55,7 @@ impl Registers<'_> {
             adrp.target = target;
         }
         self.set(register, Some(Page { adrp: None, ..page }));
-        self.found.push(Field { at, form: Form::Low12(shift), kind: Kind::Low, base: Base::At(0), target });
+        self.found.push(Field { at, form, kind: Kind::Low, base: Base::At(0), target });
     }
 }
 
@@ -65,9 +66,9 @@ pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found:
     let mut registers = Registers { pages: [None; 32], found };
     let mut dealt = skip;
     while let Some(word) = u32_at(window.bytes, dealt) {
-        let at = window.start.saturating_add(wide(dealt));
+        let at = window.start.wrapping_add(wide(dealt));
         step(image, &mut registers, at, start.wrapping_add(wide(dealt)), word);
-        dealt = dealt.saturating_add(4);
+        dealt = dealt.wrapping_add(4);
     }
     if window.last { window.bytes.len() } else { dealt }
 }
@@ -86,19 +87,19 @@ pub(super) fn scan_kernel(
     while dealt < stop
         && let Some(word) = u32_at(window.bytes, dealt)
     {
-        let (at, place) = (window.start.saturating_add(wide(dealt)), start.wrapping_add(wide(dealt)));
+        let (at, place) = (window.start.wrapping_add(wide(dealt)), start.wrapping_add(wide(dealt)));
         let address = u64_at(window.bytes, dealt).filter(|address| place & 7 == 0 && image.is_code(*address));
         if let Some(address) = address {
             let target = Target::Address(address);
-            registers.found.push(Field { at, form: Form::U64, kind: Kind::Word, base: Base::At(0), target });
-            dealt = dealt.saturating_add(8);
+            registers.found.push(Field { at, form: &Form::U64, kind: Kind::Word, base: Base::At(0), target });
+            dealt = dealt.wrapping_add(8);
             continue;
         }
         match kernel_word(image, window, dealt, at, place, word) {
             Some(field) => registers.found.push(field),
             None => step(image, &mut registers, at, place, word),
         }
-        dealt = dealt.saturating_add(4);
+        dealt = dealt.wrapping_add(4);
     }
     if window.last { window.bytes.len() } else { dealt.min(window.bytes.len()) }
 }
@@ -128,7 +129,7 @@ fn kernel_word(
     let offset = start.wrapping_add(u64::from(word));
     if ascending && image.loaded_at(offset).is_some() {
         let (base, target) = (Base::At(start), Target::Address(offset));
-        return Some(Field { at, form: Form::U32(1), kind: Kind::Table, base, target });
+        return Some(Field { at, form: &Form::U32, kind: Kind::Table, base, target });
     }
     let distance = extend32(word);
     let target = place.wrapping_add(distance);
@@ -137,18 +138,18 @@ fn kernel_word(
         return None;
     }
     let (base, target) = (Base::Place(0), Target::Address(target));
-    Some(Field { at, form: Form::Rel32, kind: Kind::Frame, base, target })
+    Some(Field { at, form: &Form::REL32, kind: Kind::Frame, base, target })
 }
 
 /// One instruction.
 fn step(image: &Image, registers: &mut Registers<'_>, at: u64, place: u64, word: u32) {
-    let near = |form: Form, kind: Kind, bits: u64| {
+    let near = |form: &'static Form, kind: Kind, bits: u64| {
         let target = Target::Address(form.target(bits, place));
         Field { at, form, kind, base: Base::Place(0), target }
     };
     let bits = |shift: u32, mask: u32| u64::from(word.wrapping_shr(shift) & mask);
     if word & 0x7c00_0000 == 0x1400_0000 {
-        let field = near(Form::Imm26, Kind::Call, bits(0, 0x3ff_ffff));
+        let field = near(&Form::IMM26, Kind::Call, bits(0, 0x3ff_ffff));
         if matches!(field.target, Target::Address(target) if image.is_code(target)) {
             registers.found.push(field);
         }
@@ -156,11 +157,11 @@ fn step(image: &Image, registers: &mut Registers<'_>, at: u64, place: u64, word:
             registers.forget();
         }
     } else if word & 0x9f00_0000 == 0x9000_0000 {
-        let pages = Form::Adrp.get(&word.to_le_bytes()).unwrap_or(0);
-        let page = Form::Adrp.target(pages, place);
+        let pages = Form::ADRP.get(&word.to_le_bytes()).unwrap_or(0);
+        let page = Form::ADRP.target(pages, place);
         let adrp = registers.found.len();
         registers.set(register(word, 0), Some(Page { page, adrp: Some(adrp) }));
-        registers.found.push(near(Form::Adrp, Kind::Page, pages));
+        registers.found.push(near(&Form::ADRP, Kind::Page, pages));
     } else if word & 0xffc0_0000 == 0x9100_0000 {
         registers.use_page(image, register(word, 5), at, word, 0);
         registers.set(register(word, 0), None);
@@ -168,14 +169,14 @@ fn step(image: &Image, registers: &mut Registers<'_>, at: u64, place: u64, word:
         let vector = word & 0x0400_0000 != 0;
         let wide_vector = vector && word & 0x0080_0000 != 0;
         let shift = if wide_vector { 4 } else { word >> 30 };
-        registers.use_page(image, register(word, 5), at, word, u8::try_from(shift).unwrap_or(0));
+        registers.use_page(image, register(word, 5), at, word, shift);
         if !vector && word & 0x00c0_0000 != 0 {
             registers.set(register(word, 0), None);
         }
     } else if word & 0xff00_0010 == 0x5400_0000 || word & 0x7e00_0000 == 0x3400_0000 {
-        registers.found.push(near(Form::Imm19, Kind::Near, bits(5, 0x7_ffff)));
+        registers.found.push(near(&Form::IMM19, Kind::Near, bits(5, 0x7_ffff)));
     } else if word & 0x3b00_0000 == 0x1800_0000 {
-        registers.found.push(near(Form::Imm19, Kind::Near, bits(5, 0x7_ffff)));
+        registers.found.push(near(&Form::IMM19, Kind::Near, bits(5, 0x7_ffff)));
         registers.set(register(word, 0), None);
     } else if word & 0xffff_fc1f == 0xd63f_0000 || word == 0xd65f_03c0 {
         registers.forget();

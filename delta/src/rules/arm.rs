@@ -33,18 +33,16 @@ pub(super) fn scan_rel(
         if let Some(base) = base {
             let start = patched.map_or(0, |patched| patched.addr);
             let target = Target::Address(start.wrapping_add(u64::from(offset)));
-            window.keep(
-                Field { at, form: Form::U32(1), kind: Kind::Reloc, base: Base::At(base), target },
-                found,
-            );
+            window
+                .keep(Field { at, form: &Form::U32, kind: Kind::Reloc, base: Base::At(base), target }, found);
         }
         let table = context.image.sections.get(section.link);
         if let (Some(table), Some(base), true) = (table, context.base_of(section.link), info >> 8 != 0) {
-            let length = context.image.class.symbol;
+            let length = context.image.class().symbol;
             let target = table.addr.wrapping_add(u64::from(info >> 8).wrapping_mul(length));
-            let (at, base) = (at.saturating_add(4), Base::At(base));
+            let (at, base) = (at.wrapping_add(4), Base::At(base));
             let target = Target::Address(target);
-            window.keep(Field { at, form: Form::Symbol24, kind: Kind::Symbol, base, target }, found);
+            window.keep(Field { at, form: &Form::SYMBOL24, kind: Kind::Symbol, base, target }, found);
         }
     }
     dealt
@@ -60,13 +58,13 @@ pub(super) fn scan_index(
 ) -> usize {
     let (records, dealt) = window.records(section, 0, RECORD);
     for at in records {
-        for at in [at, at.saturating_add(4)] {
+        for at in [at, at.wrapping_add(4)] {
             let Some(word) = context.peek.u32_at(at).filter(|word| *word != 1 && word >> 31 == 0) else {
                 continue;
             };
             let target = section.address_of(at).wrapping_add(extend(u64::from(word), 31)) & 0xffff_ffff;
             let (base, target) = (Base::Place(0), Target::Address(target));
-            window.keep(Field { at, form: Form::Rel31, kind: Kind::Frame, base, target }, found);
+            window.keep(Field { at, form: &Form::REL31, kind: Kind::Frame, base, target }, found);
         }
     }
     dealt

@@ -4,7 +4,7 @@
 use super::{Rule, frames, types};
 use crate::image::Image;
 use crate::io::Peek;
-use crate::num::index;
+use crate::num::{index, low32};
 
 /// Least distance between two remembered starts, in bytes. Changing it does not break the format.
 const EVERY: u64 = 4 << 10;
@@ -31,7 +31,7 @@ impl Checkpoints {
         let (mut starts, mut numbered) = (Vec::new(), Vec::new());
         for section in &image.sections {
             let (start, end) = match section.rule {
-                Rule::Frames => (section.offset, section.offset.saturating_add(section.file_size)),
+                Rule::Frames => (section.offset, section.offset.wrapping_add(section.file_size)),
                 Rule::Types => {
                     let bounds = types::bounds(section, peek).unwrap_or_default();
                     (bounds.start, bounds.end)
@@ -43,15 +43,15 @@ impl Checkpoints {
             let (mut at, mut next, mut number) = (start, start, 0u64);
             while at < end && starts.len() < MAX {
                 if of_types && number & RECORDS.wrapping_sub(1) == 0 && numbered.len() < MAX_RECORDS {
-                    numbered.extend(u32::try_from(at));
+                    numbered.push(low32(at));
                 }
                 number = number.wrapping_add(1);
                 if at >= next {
-                    starts.extend(u32::try_from(at));
-                    next = at.saturating_add(EVERY);
+                    starts.push(low32(at));
+                    next = at.wrapping_add(EVERY);
                 }
                 let Some(length) = length(peek, at) else { break };
-                at = at.saturating_add(length);
+                at = at.wrapping_add(length);
             }
         }
         starts.sort_unstable();
@@ -70,7 +70,7 @@ impl Checkpoints {
         let number = number.checked_sub(1)?;
         let mut at = u64::from(*self.types.get(index(number / RECORDS))?);
         for _ in 0..number % RECORDS {
-            at = at.saturating_add(types::record_length(peek, at)?);
+            at = at.wrapping_add(types::record_length(peek, at)?);
         }
         Some(at)
     }

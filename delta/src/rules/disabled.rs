@@ -1,7 +1,5 @@
 //! An architecture that this build does not have.
 
-#![allow(dead_code, reason = "each architecture uses some")]
-
 use super::{Context, Window};
 use crate::field::Field;
 use crate::image::{Image, Section};
@@ -32,4 +30,5 @@ pub(super) fn scan_rel(
     window.bytes.len()
 }
 
+#[allow(unused_imports, reason = "Arm only")]
 pub(super) use scan_rel as scan_index;

@@ -20,4 +20,5 @@ pub(super) fn scan(
     window.bytes.len()
 }
 
+#[allow(unused_imports, reason = "32-bit x86 only")]
 pub(super) use scan as scan_read_only;

@@ -13,7 +13,7 @@ pub(super) fn scan_elf(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> usize {
-    let class = context.image.class;
+    let class = context.image.class();
     let mut value = |at: u64| class.word_at(context.peek.bytes(at, 8), 0).unwrap_or(0);
     let mut keep = |at: u64, base: Base, target: Target| {
         window.keep(Field { at, form: class.form(), kind: Kind::Header, base, target }, found);
@@ -45,13 +45,13 @@ pub(super) fn scan_sections(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> usize {
-    let class = context.image.class;
+    let class = context.image.class();
     let (records, dealt) = window.records(section, 0, class.section);
     for at in records {
         let into = at.saturating_sub(section.offset).checked_div(class.section).unwrap_or(0);
         let Some(place) = context.layout.counterpart(index(into)) else { continue };
         for (skip, value) in class.section_fields.into_iter().zip([place.vaddr, place.offset, place.size]) {
-            let at = at.saturating_add(skip);
+            let at = at.wrapping_add(skip);
             let target = Target::Known(value);
             window
                 .keep(Field { at, form: class.form(), kind: Kind::Header, base: Base::At(0), target }, found);

@@ -40,8 +40,8 @@ fn pattern(
     at: usize,
     place: u64,
 ) -> Option<(usize, Kind, Base, u64)> {
-    let next = |skip: usize| u8_at(bytes, at.saturating_add(skip));
-    let word = |skip: usize| u32_at(bytes, at.saturating_add(skip));
+    let next = |skip: usize| u8_at(bytes, at.wrapping_add(skip));
+    let word = |skip: usize| u32_at(bytes, at.wrapping_add(skip));
     let opcode = next(0)?;
     let (operand, modrm) = match (opcode, next(1)?) {
         (0xe8 | 0xe9, _) => return call(image, word(1)?, place, 1),
@@ -54,11 +54,11 @@ fn pattern(
     };
     operand?;
     let byte = next(modrm)?;
-    let after = modrm.saturating_add(1);
+    let after = modrm.wrapping_add(1);
     match (byte >> 6, byte & 7) {
         (0, 5) => absolute(image, word(after)?, after),
         (2, 4) => {
-            offset(image, table?, word(after.saturating_add(1))?, next(after)? & 7, after.saturating_add(1))
+            offset(image, table?, word(after.wrapping_add(1))?, next(after)? & 7, after.wrapping_add(1))
         }
         (2, register) => offset(image, table?, word(after)?, register, after),
         _ => None,
@@ -118,13 +118,13 @@ pub(super) fn scan(
         let place = start.wrapping_add(wide(at));
         let Some((skip, kind, base, target)) = pattern(context.image, context.offset_table, bytes, at, place)
         else {
-            at = at.saturating_add(1);
+            at = at.wrapping_add(1);
             continue;
         };
-        let (form, target) = (Form::Rel32, Target::Address(target));
-        let field = at.saturating_add(skip);
-        found.push(Field { at: window.start.saturating_add(wide(field)), form, kind, base, target });
-        at = field.saturating_add(4);
+        let (form, target) = (&Form::REL32, Target::Address(target));
+        let field = at.wrapping_add(skip);
+        found.push(Field { at: window.start.wrapping_add(wide(field)), form, kind, base, target });
+        at = field.wrapping_add(4);
     }
     at
 }
@@ -146,10 +146,10 @@ pub(super) fn scan_read_only(
         });
         let loaded = || absolute(context.image, word, 0).map(|(_, kind, base, target)| (kind, base, target));
         if let Some((kind, base, target)) = code.or_else(loaded) {
-            let at = window.start.saturating_add(wide(at));
-            found.push(Field { at, form: Form::Rel32, kind, base, target: Target::Address(target) });
+            let at = window.start.wrapping_add(wide(at));
+            found.push(Field { at, form: &Form::REL32, kind, base, target: Target::Address(target) });
         }
-        at = at.saturating_add(4);
+        at = at.wrapping_add(4);
     }
     if window.last { window.bytes.len() } else { at.min(window.bytes.len()) }
 }

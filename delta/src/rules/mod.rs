@@ -76,7 +76,6 @@ pub(crate) struct Context<'a> {
     pub(crate) tables: tables::Tables,
     checkpoints: checkpoints::Checkpoints,
     /// Address of the global offset table of a 32-bit x86 file.
-    #[cfg_attr(not(feature = "i386"), expect(dead_code, reason = "only its rules read it"))]
     offset_table: Option<u64>,
     pub(crate) peek: Peek<'a>,
     pub(crate) far: Peek<'a>,
@@ -87,7 +86,9 @@ impl<'a> Context<'a> {
     pub(crate) fn new(file: &'a dyn ReadAt, image: &'a Image, layout: &'a Layout) -> Context<'a> {
         let mut peek = Peek::near(file);
         let tables = match image.machine {
-            Machine::X86_64 if !image.relocatable => tables::find(file, image, &mut peek),
+            Machine::X86_64 if cfg!(feature = "x86") && !image.relocatable => {
+                tables::find(file, image, &mut peek)
+            }
             _ => tables::Tables::default(),
         };
         let checkpoints = checkpoints::Checkpoints::new(image, &mut peek);
@@ -140,12 +141,12 @@ pub(crate) struct Window<'a> {
 
 impl Window<'_> {
     pub(crate) fn end(&self) -> u64 {
-        self.start.saturating_add(wide(self.bytes.len()))
+        self.start.wrapping_add(wide(self.bytes.len()))
     }
 
     /// Keeps `field` if all its bytes are in the window.
     pub(crate) fn keep(&self, field: Field, found: &mut Vec<Field>) {
-        let end = field.at.saturating_add(wide(field.form.width()));
+        let end = field.at.wrapping_add(wide(field.form.width()));
         if field.at >= self.start && end <= self.end() {
             found.push(field);
         }
@@ -158,14 +159,14 @@ impl Window<'_> {
         header: u64,
         size: u64,
     ) -> (impl Iterator<Item = u64>, usize) {
-        let first = section.offset.saturating_add(header);
+        let first = section.offset.wrapping_add(header);
         let skip = self.start.saturating_sub(first).checked_div(size).unwrap_or(0);
-        let start = first.saturating_add(skip.saturating_mul(size));
+        let start = first.wrapping_add(skip.wrapping_mul(size));
         let count = self.end().saturating_sub(start).div_ceil(size);
         let whole = self.end().saturating_sub(start).checked_rem(size).unwrap_or(0);
         let length = wide(self.bytes.len());
         let dealt = if self.last || whole >= length { length } else { length.saturating_sub(whole) };
         let count = if dealt < length { count.saturating_sub(1) } else { count };
-        ((0..count).map(move |n| start.saturating_add(n.saturating_mul(size))), index(dealt))
+        ((0..count).map(move |n| start.wrapping_add(n.wrapping_mul(size))), index(dealt))
     }
 }

@@ -46,30 +46,30 @@ fn record(
     let (offset, kind, symbol) = (u64_at(bytes, 0)?, u32_at(bytes, 8)?, u32_at(bytes, 12)?);
     let addend = u64_at(bytes, 16)?;
     let linked = !context.image.relocatable;
-    let mut keep = |skip: u64, form: Form, kind: Kind, base: Option<u64>, target: u64| {
+    let mut keep = |skip: u64, form: &'static Form, kind: Kind, base: Option<u64>, target: u64| {
         if let Some(base) = base {
-            let (at, base) = (at.saturating_add(skip), Base::At(base));
+            let (at, base) = (at.wrapping_add(skip), Base::At(base));
             window.keep(Field { at, form, kind, base, target: Target::Address(target) }, found);
         }
     };
     if linked {
-        keep(0, Form::U64, Kind::Reloc, Some(0), offset);
+        keep(0, &Form::U64, Kind::Reloc, Some(0), offset);
     } else if let Some(patched) = context.image.sections.get(section.info) {
-        keep(0, Form::U64, Kind::Reloc, context.base_of(section.info), patched.addr.wrapping_add(offset));
+        keep(0, &Form::U64, Kind::Reloc, context.base_of(section.info), patched.addr.wrapping_add(offset));
     }
     let table = context.image.sections.get(section.link)?;
-    let symbol_at = u64::from(symbol).saturating_mul(SYMBOL);
+    let symbol_at = u64::from(symbol).wrapping_mul(SYMBOL);
     if symbol != 0 {
-        let form = Form::U32(24);
+        let form = &Form::INDEX24;
         keep(12, form, Kind::Symbol, context.base_of(section.link), table.addr.wrapping_add(symbol_at));
     }
     if linked {
         if context.image.section_at(addend).is_some() {
-            keep(16, Form::U64, Kind::Addend, Some(0), addend);
+            keep(16, &Form::U64, Kind::Addend, Some(0), addend);
         }
         return Some(());
     }
-    let bytes = context.far.bytes(table.offset.saturating_add(symbol_at), index(SYMBOL));
+    let bytes = context.far.bytes(table.offset.wrapping_add(symbol_at), index(SYMBOL));
     if symbol_type(bytes) == SECTION_SYMBOL {
         let number = usize::from(u16_at(bytes, 6)?);
         let pointed = context.image.sections.get(number)?;
@@ -77,7 +77,7 @@ fn record(
         let bias = if to_end && pointed.is_code() { 4 } else { 0 };
         let base = context.base_of(number).map(|base| base.wrapping_add(bias));
         let target = pointed.addr.wrapping_add(addend).wrapping_add(bias);
-        keep(16, Form::U64, Kind::Addend, base, target);
+        keep(16, &Form::U64, Kind::Addend, base, target);
     }
     Some(())
 }

@@ -23,7 +23,7 @@ pub(super) fn scan(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> usize {
-    let (records, dealt) = window.records(section, 0, context.image.class.symbol);
+    let (records, dealt) = window.records(section, 0, context.image.class().symbol);
     for at in records {
         record(context, section, at, window, found);
     }
@@ -37,19 +37,19 @@ fn record(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> Option<()> {
-    let class = context.image.class;
+    let class = context.image.class();
     let [value_at, size_at, number_at] = class.symbol_fields;
     let bytes = context.peek.bytes(at, index(class.symbol));
     let (name, number) = (u64::from(u32_at(bytes, 0)?), u16_at(bytes, index(number_at))?);
     let (value, size) = (class.word_at(bytes, index(value_at))?, class.word_at(bytes, index(size_at))?);
-    let mut keep = |skip: u64, form: Form, base: Base, target: Target| {
-        window.keep(Field { at: at.saturating_add(skip), form, kind: Kind::Symbol, base, target }, found);
+    let mut keep = |skip: u64, form: &'static Form, base: Base, target: Target| {
+        window.keep(Field { at: at.wrapping_add(skip), form, kind: Kind::Symbol, base, target }, found);
     };
     let names = context.image.sections.get(section.link)?;
     if name != 0
         && let Some(base) = context.base_of(section.link)
     {
-        keep(0, Form::U32(1), Base::At(base), Target::Address(names.addr.wrapping_add(name)));
+        keep(0, &Form::U32, Base::At(base), Target::Address(names.addr.wrapping_add(name)));
     }
     if number == 0 || number >= RESERVED {
         return None;

@@ -57,22 +57,22 @@ pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found:
     let mut dealt = index(align_up(start, 2).wrapping_sub(start));
     while let Some(first) = u16_at(window.bytes, dealt) {
         let place = start.wrapping_add(wide(dealt));
-        let at = window.start.saturating_add(wide(dealt));
+        let at = window.start.wrapping_add(wide(dealt));
         if let Ok(waiting) = state.waiting(place) {
             let (_, base) = state.literals.remove(waiting);
             let Some(word) = u32_at(window.bytes, dealt) else { break };
             found.extend(base.and_then(|base| literal(image, at, word, base)));
-            dealt = dealt.saturating_add(4);
+            dealt = dealt.wrapping_add(4);
             continue;
         }
         if first >> 11 < 0x1d {
             short(&mut state, place, first);
-            dealt = dealt.saturating_add(2);
+            dealt = dealt.wrapping_add(2);
             continue;
         }
-        let Some(second) = u16_at(window.bytes, dealt.saturating_add(2)) else { break };
+        let Some(second) = u16_at(window.bytes, dealt.wrapping_add(2)) else { break };
         long(image, &mut state, at, place, (first, second), found);
-        dealt = dealt.saturating_add(4);
+        dealt = dealt.wrapping_add(4);
     }
     if window.last || dealt == 0 { window.bytes.len() } else { dealt }
 }
@@ -82,7 +82,7 @@ fn literal(image: &Image, at: u64, word: u32, base: u64) -> Option<Field> {
     let target = base.wrapping_add(extend32(word)) & 0xffff_ffff;
     image.loaded_at(target)?;
     let (base, target) = (Base::Mapped(base), Target::Address(target));
-    Some(Field { at, form: Form::Rel32, kind: Kind::Data, base, target })
+    Some(Field { at, form: &Form::REL32, kind: Kind::Data, base, target })
 }
 
 /// An instruction of one halfword: LDR literal, ADD of the PC; others forget their register.
@@ -122,7 +122,7 @@ fn long(
     if first & 0xf800 != 0xf000 || !(exchange || jump) {
         return;
     }
-    let form = if exchange { Form::ThumbExchange } else { Form::Thumb };
+    let form = if exchange { &Form::THUMB_EXCHANGE } else { &Form::THUMB };
     let [low, high] = first.to_le_bytes();
     let [third, fourth] = second.to_le_bytes();
     let bits = form.get(&[low, high, third, fourth]).unwrap_or(0);

@@ -66,17 +66,17 @@ pub(super) fn bounds(section: &Section, peek: &mut Peek<'_>) -> Option<Bounds> {
     if bytes.get(..4)? != b"\x9f\xeb\x01\x00" || u32_at(bytes, 4)? != 24 {
         return None;
     }
-    let after = section.offset.saturating_add(HEADER);
-    let start = after.saturating_add(u64::from(u32_at(bytes, 8)?));
-    let end = start.saturating_add(u64::from(u32_at(bytes, 12)?));
-    let strings = after.saturating_add(u64::from(u32_at(bytes, 16)?));
-    Some(Bounds { start, end: end.min(section.offset.saturating_add(section.file_size)), strings })
+    let after = section.offset.wrapping_add(HEADER);
+    let start = after.wrapping_add(u64::from(u32_at(bytes, 8)?));
+    let end = start.wrapping_add(u64::from(u32_at(bytes, 12)?));
+    let strings = after.wrapping_add(u64::from(u32_at(bytes, 16)?));
+    Some(Bounds { start, end: end.min(section.offset.wrapping_add(section.file_size)), strings })
 }
 
 /// Length of the record at `at`.
 pub(super) fn record_length(peek: &mut Peek<'_>, at: u64) -> Option<u64> {
-    let (_, members, count) = shape(peek.u32_at(at.saturating_add(4))?);
-    Some(members.length.saturating_mul(count).saturating_add(12))
+    let (_, members, count) = shape(peek.u32_at(at.wrapping_add(4))?);
+    Some(members.length.wrapping_mul(count).wrapping_add(12))
 }
 
 /// Finds the references of a window of type records.
@@ -91,7 +91,7 @@ pub(super) fn scan(
     let mut at = context.checkpoints.before(bounds.start, window.start);
     while at < window.end().min(bounds.end) {
         let Some(length) = record_length(&mut context.peek, at) else { return window.bytes.len() };
-        let next = at.saturating_add(length);
+        let next = at.wrapping_add(length);
         if next > window.end() && !window.last && at > window.start {
             return index(at.saturating_sub(window.start));
         }
@@ -128,17 +128,17 @@ fn record(
                 None => (Base::At(0), Target::Shifted(number)),
             },
         };
-        window.keep(Field { at, form: Form::U32(1), kind, base, target }, found);
+        window.keep(Field { at, form: &Form::U32, kind, base, target }, found);
     };
-    let info = peek.u32_at(at.saturating_add(4))?;
+    let info = peek.u32_at(at.wrapping_add(4))?;
     let (kind, members, count) = shape(info);
     keep(at, Kind::Name);
     if matches!(kind, 2 | 8..=14 | 17 | 18) {
-        keep(at.saturating_add(8), Kind::Type);
+        keep(at.wrapping_add(8), Kind::Type);
     }
-    let first = at.saturating_add(12);
+    let first = at.wrapping_add(12);
     for number in 0..count {
-        let member = first.saturating_add(number.saturating_mul(members.length));
+        let member = first.wrapping_add(number.wrapping_mul(members.length));
         if member >= window.end() {
             break;
         }
@@ -146,7 +146,7 @@ fn record(
             keep(member, Kind::Name);
         }
         for skip in members.types {
-            keep(member.saturating_add(*skip), Kind::Type);
+            keep(member.wrapping_add(*skip), Kind::Type);
         }
     }
     Some(())

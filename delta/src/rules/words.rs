@@ -13,14 +13,14 @@ pub(super) fn scan(
     window: &Window<'_>,
     found: &mut Vec<Field>,
 ) -> usize {
-    let class = context.image.class;
+    let class = context.image.class();
     let start = section.address_of(window.start);
     let mut at = index(align_up(start, class.word).wrapping_sub(start));
     while let Some(value) = class.word_at(window.bytes, at) {
-        if let Some(field) = word(context, window.start.saturating_add(wide(at)), value) {
+        if let Some(field) = word(context, window.start.wrapping_add(wide(at)), value) {
             found.push(field);
         }
-        at = at.saturating_add(index(class.word));
+        at = at.wrapping_add(index(class.word));
     }
     if window.last { window.bytes.len() } else { at.min(window.bytes.len()) }
 }
@@ -28,7 +28,7 @@ pub(super) fn scan(
 fn word(context: &Context<'_>, at: u64, value: u64) -> Option<Field> {
     context.image.loaded_at(value)?;
     let target = Target::Address(value);
-    Some(Field { at, form: context.image.class.form(), kind: Kind::Word, base: Base::At(0), target })
+    Some(Field { at, form: context.image.class().form(), kind: Kind::Word, base: Base::At(0), target })
 }
 
 /// Finds the entries of jump tables, and between them addresses like [`scan`].
@@ -46,12 +46,12 @@ pub(super) fn scan_read_only(
         && let Some(value) = u32_at(window.bytes, at)
     {
         let address = start.wrapping_add(wide(at));
-        let offset = window.start.saturating_add(wide(at));
+        let offset = window.start.wrapping_add(wide(at));
         let mut step = 4usize;
         if let Some(table) = context.tables.at(address) {
             found.push(Field {
                 at: offset,
-                form: Form::Rel32,
+                form: &Form::REL32,
                 kind: Kind::Table,
                 base: Base::Mapped(table),
                 target: Target::Address(table.wrapping_add(extend32(value))),
@@ -63,7 +63,7 @@ pub(super) fn scan_read_only(
             found.push(field);
             step = 8;
         }
-        at = at.saturating_add(step);
+        at = at.wrapping_add(step);
     }
     if window.last { window.bytes.len() } else { at.min(window.bytes.len()) }
 }

@@ -56,7 +56,7 @@ struct Found {
 
 /// The instruction pattern that starts at `at`, if one does.
 fn pattern(bytes: &[u8], at: usize) -> Option<Found> {
-    let next = |skip: usize| u8_at(bytes, at.saturating_add(skip));
+    let next = |skip: usize| u8_at(bytes, at.wrapping_add(skip));
     let opcode = next(0)?;
     let (operand, modrm) = match opcode {
         0xe8 | 0xe9 => return Some(Found { displacement: 1, immediate: 0, to_code: true }),
@@ -75,7 +75,7 @@ fn pattern(bytes: &[u8], at: usize) -> Option<Found> {
     if next(modrm)? & 0xc7 != 0x05 {
         return None;
     }
-    Some(Found { displacement: modrm.saturating_add(1), immediate, to_code: false })
+    Some(Found { displacement: modrm.wrapping_add(1), immediate, to_code: false })
 }
 
 /// Reports each reference as (offset in the window, target, whether it leads to code).
@@ -83,7 +83,7 @@ fn each(
     image: &Image,
     section: &Section,
     window: &Window<'_>,
-    mut report: impl FnMut(usize, u64, u8, bool),
+    report: &mut dyn FnMut(usize, u64, u8, bool),
 ) -> usize {
     let bytes = window.bytes;
     let stop = if window.last { bytes.len() } else { bytes.len().saturating_sub(LONGEST) };
@@ -91,7 +91,7 @@ fn each(
     let mut at = 0usize;
     while at < stop {
         let found = pattern(bytes, at).and_then(|found| {
-            let place = at.saturating_add(found.displacement);
+            let place = at.wrapping_add(found.displacement);
             let after = wide(place).wrapping_add(4).wrapping_add(u64::from(found.immediate));
             let distance = extend32(u32_at(bytes, place)?);
             let target = start.wrapping_add(after).wrapping_add(distance);
@@ -101,9 +101,9 @@ fn each(
         match found {
             Some((found, place, target)) => {
                 report(place, target, found.immediate, found.to_code);
-                at = place.saturating_add(4);
+                at = place.wrapping_add(4);
             }
-            None => at = at.saturating_add(1),
+            None => at = at.wrapping_add(1),
         }
     }
     at
@@ -111,12 +111,12 @@ fn each(
 
 /// Finds the references of a window of code.
 pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found: &mut Vec<Field>) -> usize {
-    each(image, section, window, |place, target, immediate, to_code| {
+    each(image, section, window, &mut |place, target, immediate, to_code| {
         found.push(Field {
-            at: window.start.saturating_add(wide(place)),
-            form: Form::Rel32,
+            at: window.start.wrapping_add(wide(place)),
+            form: &Form::REL32,
             kind: if to_code { Kind::Call } else { Kind::Data },
-            base: Base::Place(u64::from(immediate).saturating_add(4)),
+            base: Base::Place(u64::from(immediate).wrapping_add(4)),
             target: Target::Address(target),
         });
     })
@@ -129,7 +129,7 @@ pub(super) fn addresses_taken(
     window: &Window<'_>,
     report: &mut dyn FnMut(u64),
 ) -> usize {
-    each(image, section, window, |place, target, _, to_code| {
+    each(image, section, window, &mut |place, target, _, to_code| {
         let opcode = place.checked_sub(2).and_then(|opcode| u8_at(window.bytes, opcode));
         if !to_code && opcode == Some(0x8d) {
             report(target);

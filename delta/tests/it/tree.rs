@@ -2,10 +2,11 @@
 
 use crate::repo::{At, Files, Repo, two_trees, two_trees_of_profile_2};
 use rootling_delta::header::PRELUDE;
-use rootling_delta::make::{Made, Options, Serial, make};
+use rootling_delta::make::{Coded, Made, Objects, Options, Serial, make};
 use rootling_delta::tree::Base;
 use rootling_delta::{Backend, Header, Prelude, Result, apply_group, apply_symlinks, plan};
-use rootling_object::Checksum;
+use rootling_object::{Checksum, FileHeader};
+use std::sync::Mutex;
 
 /// Fetches, checks and applies a delta as a device does; `None` if it starts from nothing.
 pub fn apply(
@@ -116,4 +117,39 @@ fn sources_follow_renamed_directories_and_versions() {
     assert!(dirs.contains(&&Base::Path("usr/lib/modules/6.1.0-53".into())), "{dirs:?}");
     let sum: usize = made.head.len() + made.groups.iter().map(Vec::len).sum::<usize>();
     assert!(sum < 4000, "{sum} bytes");
+}
+
+/// Notes the lengths of files in the order in which they are coded.
+struct Watched(Repo, Mutex<Vec<u64>>);
+
+impl Objects for Watched {
+    fn commit(&self, checksum: &Checksum) -> Result<Vec<u8>> {
+        self.0.commit(checksum)
+    }
+    fn detached(&self, checksum: &Checksum) -> Result<Option<Vec<u8>>> {
+        self.0.detached(checksum)
+    }
+    fn dirtree(&self, checksum: &Checksum) -> Result<Vec<u8>> {
+        Objects::dirtree(&self.0, checksum)
+    }
+    fn dirmeta(&self, checksum: &Checksum) -> Result<Vec<u8>> {
+        self.0.dirmeta(checksum)
+    }
+    fn content(&self, checksum: &Checksum) -> Result<(FileHeader, Vec<u8>)> {
+        self.0.content(checksum)
+    }
+    fn keep(&self, _: Option<&Checksum>, _: &Checksum, coded: &Coded) {
+        self.1.lock().unwrap().push(coded.size);
+    }
+}
+
+#[test]
+fn the_largest_file_is_coded_first() {
+    let (old, new) = two_trees();
+    let mut repo = Repo::default();
+    let (from, to) = (repo.commit_files(&old), repo.commit_files(&new));
+    let watched = Watched(repo, Mutex::default());
+    make(&watched, Some(from), to, &Options::default(), &Serial).unwrap();
+    let sizes = watched.1.into_inner().unwrap();
+    assert!(sizes.len() > 5 && sizes.is_sorted_by(|one, next| one >= next), "{sizes:?}");
 }

@@ -17,22 +17,19 @@ impl Dict {
     /// Reads an `a{sv}`; a key that comes twice is refused, since readers differ on which one counts.
     pub fn decode(what: &'static str, bytes: &[u8]) -> Result<Dict> {
         let mut entries: Vec<(String, Value)> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
         for entry in frame::array(what, bytes, 8)? {
             let [key, value] = frame::tuple(what, entry?, [BYTES, VARIANT])?;
             let key = frame::string(what, "metadata key", key)?;
-            if !seen.insert(key) {
-                return Err(Error::malformed(
-                    what,
-                    "metadata",
-                    "each key once",
-                    crate::checksum::quoted(key),
-                ));
-            }
             let Value::Variant(value) = Value::decode("v", value)? else {
                 return Err(Error::malformed(what, "metadata value", "a variant", "another type"));
             };
             entries.push((key.to_owned(), *value));
+        }
+        let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+        keys.sort_unstable();
+        let twice = keys.iter().zip(keys.iter().skip(1)).find(|(key, next)| key == next);
+        if let Some((key, _)) = twice {
+            return Err(Error::malformed(what, "metadata", "each key once", crate::checksum::quoted(key)));
         }
         Ok(Dict(entries))
     }

@@ -18,6 +18,10 @@ use crate::host;
 
 const MIB: u64 = 1 << 20;
 const SECTOR: u64 = 512;
+/// Bytes of a cluster, so of a new folder: room for a hundred short names.
+const CLUSTER: u64 = 4096;
+/// What a FAT of 16 bits can number, with some to spare.
+const FAT16_CLUSTERS: u64 = 65_000;
 
 /// How large the parts are, in MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +116,12 @@ fn fat(disk: &Path, part: Part, from: &Path) -> Result<()> {
     let image = format!("{}@@{}", disk.display(), part.start);
     let sectors = (part.length / SECTOR).to_string();
     let mut format = host::command("mformat");
-    host::output(format.args(["-i", &image, "-F", "-T", &sectors, "-c", "1", "-v", "ESP", "::"]))?;
+    // a folder that grows while the firmware renames an entry in it can be lost with the power
+    format.args(["-i", &image, "-T", &sectors, "-c", &(CLUSTER / SECTOR).to_string(), "-v", "ESP"]);
+    if part.length / CLUSTER > FAT16_CLUSTERS {
+        format.arg("-F");
+    }
+    host::output(format.arg("::"))?;
     let mut names = Vec::new();
     for entry in fs::read_dir(from).with_context(|| format!("list {}", from.display()))? {
         names.push(entry?.path());

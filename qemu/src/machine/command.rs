@@ -31,6 +31,8 @@ pub struct Options {
     pub accel: Accel,
     /// A U-Boot that counts boots.
     pub uboot: Option<PathBuf>,
+    /// A log of what is written to the disk, in the format of the kernel's dm-log-writes.
+    pub writes: Option<PathBuf>,
     /// Where variables of the firmware are kept over restarts of QEMU.
     pub folder: PathBuf,
 }
@@ -71,7 +73,24 @@ pub fn command(options: &Options) -> Result<Command> {
         }
     }
     let disk = options.disk.display();
-    command.arg("-drive").arg(format!("file={disk},format=raw,if=none,id=disk,cache=writeback"));
+    match &options.writes {
+        None => {
+            command.arg("-drive").arg(format!("file={disk},format=raw,if=none,id=disk,cache=writeback"));
+        }
+        Some(log) => {
+            fs::write(log, "").with_context(|| format!("create {}", log.display()))?;
+            let log = format!("driver=file,filename={},node-name=log", log.display());
+            let logged = "driver=blklogwrites,file=raw,log=log,log-append=off,log-super-update-interval=1";
+            for node in [
+                &format!("driver=file,filename={disk},node-name=file"),
+                "driver=raw,file=file,node-name=raw",
+                &log,
+                &format!("{logged},node-name=disk"),
+            ] {
+                command.args(["-blockdev", node]);
+            }
+        }
+    }
     // U-Boot reads its environment before it knows of PCI
     let bus = match path.loader {
         Loader::UBoot | Loader::Extlinux => ["virtio-blk-device,drive=disk", "virtio-net-device,netdev=net"],

@@ -43,6 +43,8 @@ pub struct Setting {
     pub memory: u32,
     /// What runs the processor.
     pub accel: Accel,
+    /// Every write to the disk is logged.
+    pub log_writes: bool,
     /// Everything that is made.
     pub folder: PathBuf,
 }
@@ -128,6 +130,7 @@ fn one(
         memory: scenario.memory(path).unwrap_or(setting.memory),
         accel: setting.accel,
         uboot: setting.uboot.clone(),
+        writes: setting.log_writes.then(|| folder.join("writes")),
         folder: folder.clone(),
     };
     let server = Server::bind(&repo.path, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |_| {})?;

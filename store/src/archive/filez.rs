@@ -11,8 +11,8 @@ use std::io::{self, Read};
 const CHUNK: usize = 16 << 10;
 
 /// Decompresses raw deflate of a known size; more, fewer or trailing bytes are errors.
-pub(crate) struct Inflate<R> {
-    source: R,
+struct Inflate<'a> {
+    source: Box<dyn Read + 'a>,
     state: Box<InflateState>,
     chunk: Box<[u8]>,
     at: usize,
@@ -49,8 +49,8 @@ fn bad_data(place: &str, expected: impl fmt::Display, got: impl fmt::Display) ->
     io::Error::new(io::ErrorKind::InvalidData, malformed(place, expected, got))
 }
 
-impl<R: Read> Inflate<R> {
-    fn new(source: R, size: u64) -> Inflate<R> {
+impl<'a> Inflate<'a> {
+    fn new(source: Box<dyn Read + 'a>, size: u64) -> Inflate<'a> {
         let state = InflateState::new_boxed(DataFormat::Raw);
         Inflate { source, state, chunk: vec![0; CHUNK].into(), at: 0, end: 0, left: size, finished: false }
     }
@@ -94,7 +94,7 @@ impl<R: Read> Inflate<R> {
     }
 }
 
-impl<R: Read> Read for Inflate<R> {
+impl Inflate<'_> {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         if output.is_empty() || self.finished {
             return Ok(0);
@@ -119,15 +119,20 @@ impl<R: Read> Read for Inflate<R> {
 }
 
 /// An open `.filez`; reading it gives the file's bytes.
-pub(crate) struct Filez<R> {
+pub(crate) struct Filez<'a> {
     header: FileHeader,
     size: u64,
-    inflate: Option<Inflate<R>>,
+    inflate: Option<Inflate<'a>>,
 }
 
-impl<R: Read> Filez<R> {
+impl<'a> Filez<'a> {
     /// Reads the header; the bytes of the file come later.
-    pub(crate) fn open(mut source: R) -> Result<Filez<R>, FilezError> {
+    pub(crate) fn open(source: impl Read + 'a) -> Result<Filez<'a>, FilezError> {
+        Filez::read_header(Box::new(source))
+    }
+
+    // once, whatever is read from
+    fn read_header(mut source: Box<dyn Read + 'a>) -> Result<Filez<'a>, FilezError> {
         let mut prefix = [0; content::PREFIX_SIZE];
         read_exact(&mut source, &mut prefix, "header length")?;
         let length = FileHeader::decode_prefix(&prefix).map_err(FilezError::Malformed)?;
@@ -165,7 +170,7 @@ impl<R: Read> Filez<R> {
     }
 }
 
-fn read_exact(source: &mut impl Read, bytes: &mut [u8], place: &str) -> Result<(), FilezError> {
+fn read_exact(source: &mut dyn Read, bytes: &mut [u8], place: &str) -> Result<(), FilezError> {
     source.read_exact(bytes).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => {
             FilezError::Malformed(malformed(place, format_args!("{} bytes", bytes.len()), "fewer"))
@@ -174,7 +179,7 @@ fn read_exact(source: &mut impl Read, bytes: &mut [u8], place: &str) -> Result<(
     })
 }
 
-impl<R: Read> Read for Filez<R> {
+impl Read for Filez<'_> {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         self.inflate.as_mut().map_or(Ok(0), |inflate| inflate.read(output))
     }

@@ -1,10 +1,11 @@
 //! How much of a file system may still be used.
 
 use super::Repo;
+use crate::atomic::AtomicI64;
 use crate::error::{Error, Result};
 use nix::sys::statvfs::statvfs;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Bytes that can be written to the file system of `path` by this user.
 pub fn available(path: &Path) -> Result<u64> {

@@ -14,6 +14,7 @@ use super::space::Budget;
 use super::staging;
 use super::write::for_all_to_read;
 use super::{Repo, RepoMode};
+use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::lock::{FileLock, LockKind};
 use rootling_object::variant::Dict;
@@ -23,7 +24,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a transaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

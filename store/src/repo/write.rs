@@ -3,6 +3,7 @@
 use super::{Repo, RepoMode};
 use crate::archive::Filez;
 use crate::error::{Error, Result};
+use crate::fs::{CHUNK, copy};
 use crate::sys;
 use rootling_object::{Checksum, FileHeader, Hasher};
 use std::fs::{File, FileTimes, OpenOptions, Permissions};
@@ -10,8 +11,6 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
-
-const CHUNK: usize = 32 << 10;
 
 /// Passes bytes on and hashes them.
 struct Hashing<'a> {
@@ -42,17 +41,6 @@ pub(super) fn create(path: &Path) -> Result<File> {
 /// Whatever the umask: a web server reads objects as another user.
 pub(super) fn for_all_to_read(file: &File, path: &Path) -> Result<()> {
     file.set_permissions(Permissions::from_mode(0o644)).map_err(Error::io("change mode of", path))
-}
-
-fn copy(source: &mut dyn Read, file: &mut dyn Write, path: &Path) -> Result<()> {
-    let mut buffer = [0; CHUNK];
-    loop {
-        let count = source.read(&mut buffer).map_err(Error::io("read for", path))?;
-        if count == 0 {
-            return Ok(());
-        }
-        file.write_all(buffer.get(..count).unwrap_or_default()).map_err(Error::io("write", path))?;
-    }
 }
 
 impl Repo {

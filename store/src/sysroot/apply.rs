@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub(super) use rootling_boot::loader::DRAFT;
 use rootling_boot::plan::Step;
 use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Component, Path, PathBuf};
 
@@ -108,7 +108,7 @@ fn install(from: &Path, to: &Path) -> Result<()> {
     let mut source = File::open(from).map_err(Error::io("open", from))?;
     let metadata = source.metadata().map_err(Error::io("stat", from))?;
     let mut file = File::create_new(&draft).map_err(Error::io("create", &draft))?;
-    io::copy(&mut source, &mut file).map_err(Error::io("write", &draft))?;
+    crate::fs::copy(&mut source, &mut file, &draft)?;
     if let Err(error) = chown(&draft, Some(metadata.uid()), Some(metadata.gid()))
         && error.raw_os_error() != Some(libc::EPERM)
     {

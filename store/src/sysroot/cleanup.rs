@@ -6,10 +6,11 @@
 
 use super::apply::{self, DRAFT, remove_all};
 use super::deployment::parse_name;
-use super::loader::fat;
+use super::loader::{Loader, efi, fat};
 use super::{Deployment, Locked};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prune::{PruneOptions, PruneStats, prune};
+use rootling_boot::efi::FOLDER;
 use rootling_boot::plan;
 use rootling_object::Checksum;
 use std::fs::{self, File};
@@ -147,8 +148,10 @@ impl Locked {
 
     fn clean_boot(&self, cleaned: &mut Cleaned) -> Result<()> {
         let partition = fat::find(&self.path)?.filter(|place| place != "boot");
+        let esp = efi::installed(&self.path).filter(|_| matches!(self.loader, Some(Loader::Efi(_))));
         let folders = ["boot"].into_iter().chain(partition.as_deref());
-        let folders: Vec<_> = folders.map(|place| self.path.join(place).join("ostree")).collect();
+        let folders = folders.map(|place| self.path.join(place).join("ostree"));
+        let folders: Vec<_> = folders.chain(esp.map(|esp| self.path.join(esp).join(FOLDER))).collect();
         for (name, path) in
             folders.iter().map(|folder| crate::fs::list(folder)).collect::<Result<Vec<_>>>()?.concat()
         {

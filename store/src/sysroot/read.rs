@@ -115,13 +115,18 @@ fn bad_link(path: &Path, expected: &str, got: &str) -> Error {
 /// Everything the entries of a bootversion refer to, in menu order.
 fn read_deployments(path: &Path, boot: u8) -> Result<Vec<Deployment>> {
     let entries = path.join(format!("boot/loader.{boot}/entries"));
-    let mut deployments = Vec::new();
+    let (mut deployments, mut names) = (Vec::<Deployment>::new(), Vec::<String>::new());
     for (name, file) in crate::fs::list(&entries)? {
         if !(name.starts_with("ostree-") && name.ends_with(".conf")) {
             continue;
         }
         let text = fs::read_to_string(&file).map_err(Error::io("read", &file))?;
-        deployments.push(read_deployment(path, Entry::parse(&text), EntryName::parse(&name), &file)?);
+        let deployment = read_deployment(path, Entry::parse(&text), EntryName::parse(&name), &file)?;
+        if let Some((_, twin)) = deployments.iter().zip(&names).find(|(there, _)| there.is(&deployment)) {
+            return Err(twins(&entries, twin, &name));
+        }
+        deployments.push(deployment);
+        names.push(name);
     }
     deployments.sort_by(|a, b| a.entry.menu_order(&b.entry));
     Ok(deployments)
@@ -131,12 +136,24 @@ fn read_deployments(path: &Path, boot: u8) -> Result<Vec<Deployment>> {
 fn read_partition(path: &Path, partition: &str) -> Result<(BootVersion, Vec<Deployment>)> {
     let entries = fat::read(path, partition)?;
     let (mut deployments, mut boot) = (Vec::<Deployment>::new(), 0);
-    for (name, entry) in fat::ours(&entries) {
-        let file = path.join(partition).join(format!("loader/entries/{name}"));
+    let folder = path.join(partition).join("loader/entries");
+    let ours = fat::ours(&entries);
+    for (at, (name, entry)) in ours.iter().enumerate() {
+        let file = folder.join(name.to_string());
+        // a deployment may have two entries while one takes the place of the other, but under two names
+        if let Some((twin, _)) = ours.iter().take(at).find(|(other, _)| other.good() == name.good()) {
+            return Err(twins(&folder, &twin.to_string(), &name.to_string()));
+        }
         boot = fat::link(entry)?.bootversion;
         deployments.push(read_deployment(path, entry.clone(), EntryName::parse(&name.to_string()), &file)?);
     }
     Ok((BootVersion { boot, sub: read_sub_version(path, boot)?.unwrap_or(0) }, deployments))
+}
+
+/// Two entries where one is allowed: which of them boots is the loader's choice.
+fn twins(folder: &Path, a: &str, b: &str) -> Error {
+    let (first, second) = if a < b { (a, b) } else { (b, a) };
+    Error::refused(format!("{}: expected one entry, got {first} and {second}", folder.display()))
 }
 
 fn read_deployment(

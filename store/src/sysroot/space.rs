@@ -9,7 +9,9 @@ use super::loader::Loader;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, space::available};
 use crate::walk::{self, Entry};
+use nix::unistd::{AccessFlags, access};
 use rootling_boot::KernelFiles;
+use rootling_boot::efi::FOLDER;
 use rootling_boot::kernel::{MODULES, VMLINUZ, choose_version};
 use rootling_object::{Checksum, Commit, ObjectKind, ObjectName};
 use std::fs;
@@ -20,21 +22,25 @@ use std::path::Path;
 const MARGIN: u64 = 1 << 20;
 const BLOCK: u64 = 4096;
 
-/// Refuses a deployment that would not fit, on the file system of the sysroot or of `/boot`.
+/// Refuses a deployment that would not fit, on the file system of the sysroot or of `/boot`, or where that is read-only.
 pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: &[Change]) -> Result<()> {
     let edits =
         changes.iter().map(|c| fs::symlink_metadata(edited.join(&c.path)).map_or(0, |m| blocks(m.len())));
     let tree = tree_size(sysroot.repo(), commit)?.saturating_add(edits.sum());
     require(&sysroot.path.join("ostree"), tree, sysroot.repo().min_free_space()?)?;
-    let place = match &sysroot.loader {
-        Some(Loader::SystemdBoot { partition, .. }) => partition,
-        _ => "boot",
+    let (place, esp) = match &sysroot.loader {
+        Some(Loader::SystemdBoot { partition, .. }) => (partition.as_str(), None),
+        Some(Loader::Efi(board)) => ("boot", Some((board.partition(), FOLDER))),
+        _ => ("boot", None),
     };
-    let boot = sysroot.path.join(place);
-    if !same_file_system(&boot, &sysroot.path.join("ostree/repo"))? {
-        let files = boot_files(sysroot.repo(), commit)?;
-        if !is_installed(&boot, &files)? {
-            require(&boot, files.iter().map(|(_, size)| blocks(*size)).sum(), 0)?;
+    for (place, folder) in [(place, "ostree")].into_iter().chain(esp) {
+        let boot = sysroot.path.join(place);
+        access(&boot, AccessFlags::W_OK).map_err(|errno| Error::io("write to", &boot)(errno.into()))?;
+        if !same_file_system(&boot, &sysroot.path.join("ostree/repo"))? {
+            let files = boot_files(sysroot.repo(), commit)?;
+            if !is_installed(&boot.join(folder), &files)? {
+                require(&boot, files.iter().map(|(_, size)| blocks(*size)).sum(), 0)?;
+            }
         }
     }
     Ok(())
@@ -119,7 +125,7 @@ fn boot_files(repo: &Repo, commit: &Commit) -> Result<Vec<(String, u64)>> {
 
 /// Whether some boot folder has files of these names and sizes: a guess that spares a needless refusal.
 fn is_installed(boot: &Path, files: &[(String, u64)]) -> Result<bool> {
-    let folders = crate::fs::list(&boot.join("ostree"))?;
+    let folders = crate::fs::list(boot)?;
     let has = |folder: &Path, (name, size): &(String, u64)| {
         fs::symlink_metadata(folder.join(name)).is_ok_and(|m| m.len() == *size)
     };

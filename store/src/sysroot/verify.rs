@@ -4,12 +4,13 @@
 //! and flash forgets. Whatever this run did not hash itself is read and hashed here, before the new deployment
 //! can be booted. Nothing is written.
 
+use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::repo::Repo;
 use crate::share::share;
 use rootling_object::{Checksum, Commit, DirTree, ObjectKind, ObjectName};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Content objects handed to a thread at once; bounds the memory, not the work.
@@ -64,7 +65,7 @@ pub fn verify_commit_objects(
 struct Walk<'a> {
     repo: &'a Repo,
     is_known: &'a dyn Fn(&Checksum) -> bool,
-    seen: HashSet<(bool, Checksum)>,
+    seen: HashSet<ObjectName>,
     batch: Vec<Checksum>,
     metadata: u64,
     known: u64,
@@ -77,20 +78,20 @@ impl Walk<'_> {
         meta: &Checksum,
         send: &mut dyn FnMut(Vec<Checksum>) -> bool,
     ) -> Result<()> {
-        if self.seen.insert((false, *meta)) {
+        if self.seen.insert(ObjectName::new(ObjectKind::DirMeta, *meta)) {
             self.repo.load_dirmeta(meta)?;
             self.metadata += 1;
         }
-        if !self.seen.insert((false, *tree)) {
+        if !self.seen.insert(ObjectName::new(ObjectKind::DirTree, *tree)) {
             return Ok(());
         }
         let DirTree { files, dirs } = self.repo.load_dirtree(tree)?;
         self.metadata += 1;
         for (name, checksum) in files {
-            if !self.seen.insert((true, checksum)) {
+            let object = ObjectName::new(ObjectKind::File, checksum);
+            if !self.seen.insert(object) {
                 continue;
             }
-            let object = ObjectName::new(ObjectKind::File, checksum);
             if !self.repo.has(&object) {
                 let what = format!("object {object} ({name})");
                 return Err(Error::not_found(what, self.repo.path()));

@@ -54,6 +54,10 @@ impl Locked {
         if let Some(Loader::SystemdBoot { partition, default }) = self.loader.clone() {
             return self.write_fat(&partition, default, new, what);
         }
+        if matches!(self.loader, Some(Loader::Efi(_))) {
+            // the links that its entries lead through are replaced
+            self.settle()?;
+        }
         let unused_sub = self.sub_version(plan::other(self.version.boot))?;
         let (old, items) = (self.items(&self.deployments)?, self.items(new)?);
         let mut plan = plan::plan(self.version, unused_sub, &old, &items, &self.menu_options()?);
@@ -72,9 +76,12 @@ impl Locked {
         apply::sync(&self.path)?;
         write_refs(self, after, new)?;
         self.apply(&change)?;
-        self.settle()?;
         touch(&self.path.join("ostree/deploy"))?;
         self.reload()?;
+        match &self.loader {
+            Some(Loader::Efi(board)) => self.follow_efi(board).map(drop)?,
+            _ => self.settle()?,
+        }
         self.remove_other_refs()?;
         Ok(Written { is_swap, is_same: false })
     }

@@ -70,7 +70,10 @@ fn child() {
         }
         "rollback" if locked.deployments()[0].checksum == commit => {}
         "rollback" => drop(locked.rollback("os").unwrap()),
-        "arm" => locked.arm(3, false).unwrap(),
+        "arm" => {
+            let tries = locked.promises().unwrap().map_or(3, |promises| promises.usual_tries());
+            locked.arm(tries, false).unwrap()
+        }
         "confirm" => locked.confirm().unwrap(),
         "fall-back" if locked.deployments().len() == 1 => drop(locked.cleanup(Default::default()).unwrap()),
         "fall-back" => drop(locked.fall_back().unwrap()),
@@ -198,7 +201,9 @@ pub fn kill_and_judge(
 /// Names with a boot version in them: after a second run the other number may be in use.
 fn is_numbered(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    ["boot/loader.", "ostree/boot.", "refs/heads/ostree/"].iter().any(|part| text.contains(part))
+    ["boot/loader.", "ostree/boot.", "refs/heads/ostree/", "efivars/Boot0"]
+        .iter()
+        .any(|part| text.contains(part))
 }
 
 pub fn two(fixture: &Fixture, second_kernel: &str) -> [Checksum; 2] {

@@ -362,11 +362,14 @@ fn a_loader_that_nobody_knows_is_refused_by_name() {
     assert_eq!(detect(&Settings::default()).unwrap(), None);
     let named = |name: &str| Settings { loader: Some(name.into()), ..Settings::default() };
     assert!(detect(&named("efi")).unwrap_err().to_string().contains("efi"));
-    // on flash: refused where it is asked for, else left alone
+    // on flash that nobody knows: refused where it is asked for, else left alone
     fs::create_dir_all(device.path("etc")).unwrap();
-    fs::write(device.path("etc/fw_env.config"), "/dev/mtd1 0 0x4000 0x4000\n").unwrap();
-    assert_eq!(detect(&Settings::default()).unwrap(), None);
-    assert!(detect(&named("u-boot")).unwrap_err().to_string().contains("flash (/dev/mtd1)"));
+    for flash in ["/dev/ubi0_0", "/dev/mtdblock1"] {
+        fs::write(device.path("etc/fw_env.config"), format!("{flash} 0 0x4000 0x4000\n")).unwrap();
+        assert_eq!(detect(&Settings::default()).unwrap(), None);
+        let error = detect(&named("u-boot")).unwrap_err().to_string();
+        assert!(error.contains(&format!("flash ({flash})")), "{error}");
+    }
     assert!(detect(&named("greenboot")).unwrap_err().to_string().contains("boot_success"));
     assert_eq!(detect(&named("none")).unwrap(), None);
 }

@@ -8,6 +8,7 @@ mod deploy;
 mod etc;
 mod fixture;
 mod loader;
+mod loader_efi;
 mod loader_fat;
 mod loader_uboot;
 mod mounts;

@@ -23,6 +23,7 @@ fn mounts_child() {
         "full" => full(dir),
         "boot" => boot(dir, true),
         "small-boot" => boot(dir, false),
+        "full-esp" => crate::loader_efi::full(dir),
         "readonly" => readonly(dir),
         other => panic!("{other}"),
     }
@@ -113,6 +114,13 @@ fn boot(dir: &Path, fits: bool) {
     let folder = fs::read_dir(fixture.path().join("boot/ostree")).unwrap().next().unwrap().unwrap().path();
     assert_eq!(fs::metadata(folder.join("vmlinuz-6.1")).unwrap().nlink(), 1);
     assert_eq!(boots[0].commit, one.to_string());
+}
+
+#[test]
+fn an_esp_that_is_too_small_refuses_before_anything_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    in_namespace("full-esp", dir.path(), "mkdir -p S/efi; mount -t tmpfs -o size=2m none S/efi");
+    free(&dir.path().join("S"));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //!
 //! A mount, a loop device or a daemon is taken down when its guard is dropped, also by a test that fails.
 
-use super::image::Image;
-use super::log::{self, Entry};
 use crate::common::run;
+use rootling_tests::writes::image::Image;
+use rootling_tests::writes::log::{self, Entry};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -3,9 +3,9 @@
 use super::disk::Kind;
 use super::loader::choose;
 use super::scene::{Scene, boot};
-use super::states::State;
 use crate::bootcheck::{self, Bootable};
 use crate::common::device::{outcome, rootling};
+use rootling_tests::writes::states::State;
 use std::fs;
 use std::path::Path;
 

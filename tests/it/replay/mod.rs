@@ -11,23 +11,23 @@
 //! name of what is taken away from the agent or the disk, so that the judge has something to find.
 
 mod disk;
-mod image;
 mod judge;
 mod loader;
-mod log;
 mod scene;
-mod states;
 
 use crate::bootcheck;
 use crate::common::device::{Publisher, outcome, rootling};
 use disk::{BTRFS, EXT4, F2FS, Kind, Logged};
 use judge::{Lists, judge, list};
 use loader::Loader;
+use rootling_tests::writes::states;
 use scene::{Scene, scenes};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// What the agent or the disk does without.
@@ -37,6 +37,10 @@ enum Without {
     Fsync,
     /// The file system sends no flush.
     Flush,
+    /// The agent's calls that empty a journal are refused, as by a file system that has none.
+    Freeze,
+    /// Files that a loader reads are renamed over, not exchanged, as by a kernel that cannot.
+    Exchange,
 }
 
 /// How much is done.
@@ -48,18 +52,22 @@ struct Mode {
     /// Every n-th state is also followed by what comes next.
     goes_on: usize,
     without: Option<Without>,
+    /// Another program changes `/boot` meanwhile, so that its blocks stay in the journal.
+    busy: bool,
 }
 
 impl Mode {
     fn here() -> Mode {
         let both = &[Loader::Grub, Loader::UBoot][..];
-        let small = Mode { kinds: vec![&EXT4], loaders: both, limit: 40, goes_on: 10, without: None };
+        let small =
+            Mode { kinds: vec![&EXT4], loaders: both, limit: 40, goes_on: 10, without: None, busy: false };
         let without = |what, kind| Mode {
             kinds: vec![kind],
             loaders: &[Loader::Grub],
             limit: 65,
             without: Some(what),
-            ..Mode { goes_on: 10, kinds: Vec::new(), loaders: both, limit: 0, without: None }
+            busy: what == Without::Freeze,
+            ..Mode { kinds: Vec::new(), loaders: both, limit: 0, goes_on: 10, without: None, busy: false }
         };
         match std::env::var("ROOTLING_REPLAY").as_deref() {
             Err(_) => small,
@@ -73,7 +81,12 @@ impl Mode {
             }
             Ok("fsync") => without(Without::Fsync, &EXT4),
             Ok("flush") => without(Without::Flush, &EXT4),
-            Ok(other) => panic!("ROOTLING_REPLAY={other}: expected full, fsync or flush"),
+            Ok("freeze") => without(Without::Freeze, &EXT4),
+            Ok("exchange") => Mode { loaders: both, ..without(Without::Exchange, &EXT4) },
+            Ok("busy") => Mode { without: None, ..without(Without::Freeze, &EXT4) },
+            Ok(other) => {
+                panic!("ROOTLING_REPLAY={other}: expected full, busy, fsync, flush, freeze or exchange")
+            }
         }
     }
 }
@@ -157,10 +170,12 @@ fn replay(scene: &Scene, kind: &Kind, mode: &Mode, folder: &Path) -> Tally {
     let mut logged = Logged::mount(kind, &scene.base, folder, options);
     let at = logged.path();
     let old = list(&bootcheck::check(&at).unwrap());
+    let neighbour = mode.busy.then(|| Neighbour::start(&at.join("boot")));
     let (code, said) = outcome(&mut agent(&at, scene.op.args(), mode.without));
     assert_eq!(code, Some(0), "{:?}: {said}", scene.op);
     let new = list(&bootcheck::check(&at).unwrap());
     assert_ne!(old, new, "{:?}", scene.op);
+    drop(neighbour);
     let log = logged.cut();
     let (lists, base) = (Lists { old, new }, logged.base.clone());
     drop(logged);
@@ -207,16 +222,49 @@ fn replay(scene: &Scene, kind: &Kind, mode: &Mode, folder: &Path) -> Tally {
 /// The agent on a sysroot, as it is or with something taken away by strace.
 fn agent(at: &Path, args: &[&str], without: Option<Without>) -> Command {
     let agent = rootling(at, args);
-    let inject = match without {
+    let boot = at.join("boot");
+    let refused: &[&OsStr] = match without {
         None | Some(Without::Flush) => return agent,
-        Some(Without::Fsync) => "inject=fsync,fdatasync,syncfs:retval=0",
+        Some(Without::Fsync) => &["-e".as_ref(), "inject=fsync,fdatasync,syncfs:retval=0".as_ref()],
+        Some(Without::Exchange) => &["-e".as_ref(), "inject=renameat2:error=ENOSYS".as_ref()],
+        // of this folder only: a socket is made ready by an ioctl too
+        Some(Without::Freeze) => {
+            &["-P".as_ref(), boot.as_os_str(), "-e".as_ref(), "inject=ioctl:error=EOPNOTSUPP".as_ref()]
+        }
     };
     let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null"]).args(refused);
+    command.arg(agent.get_program()).args(agent.get_args());
     command
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", inject])
-        .arg(agent.get_program())
-        .args(agent.get_args());
-    command
+}
+
+/// Another program that makes and removes files in a folder until it is dropped.
+struct Neighbour {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Neighbour {
+    fn start(folder: &Path) -> Neighbour {
+        let (stop, file) = (Arc::new(AtomicBool::new(false)), folder.join("neighbour"));
+        let told = stop.clone();
+        let work = move || {
+            while !told.load(Ordering::Relaxed) {
+                std::fs::write(&file, "here for a moment").unwrap();
+                std::fs::remove_file(&file).unwrap();
+            }
+        };
+        Neighbour { stop, thread: Some(std::thread::spawn(work)) }
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) && !std::thread::panicking() {
+            panic!("the neighbour could not write");
+        }
+    }
 }
 
 /// Keeps the disk of the first bad state, to be looked at.

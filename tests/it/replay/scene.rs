@@ -1,10 +1,10 @@
 //! Devices right before each operation, and what the operation may leave.
 
 use super::disk::Kind;
-use super::image::Image;
 use super::loader::{Choice, Loader};
 use crate::common::device::{Publisher, REF, must, rootling, write_os};
 use crate::common::{ostree, run};
+use rootling_tests::writes::image::Image;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -2,6 +2,7 @@
 //!
 //! Both sides keep their default durability. The device program is the one that ships: static, size-optimised.
 
+pub mod delta;
 pub mod nginx;
 mod side;
 mod table;

@@ -69,11 +69,12 @@ fn install(scene: &Scene<'_>, path: &Path, name: Option<&str>, force: bool) -> R
 /// Puts the first deployment on trial, for instance one that was deployed without.
 fn arm(scene: &Scene<'_>, path: &Path, tries: Option<u32>, anyway: bool) -> Result<()> {
     let mut sysroot = device::lock(path)?;
-    let tries = tries.or(settings::read(&device::root(&sysroot))?.tries).unwrap_or(3);
     let promises = sysroot.promises()?;
     let promises = promises
         .ok_or_else(|| Error::refused(format_args!("no boot loader is managed; see rootling boot status")))?;
     let explicit = |error| Error::refused(format_args!("{error}; --anyway arms it all the same"));
+    let tries = tries.or(settings::read(&device::root(&sysroot))?.tries);
+    let tries = tries.unwrap_or(promises.usual_tries());
     promises.allow(tries, anyway).map_err(explicit)?;
     let first = sysroot.at(0)?.clone();
     if sysroot.booted().is_some_and(|booted| booted.is(&first)) {

@@ -1,6 +1,6 @@
 //! From the groups of a delta to objects in a transaction.
 
-use rootling_delta::{Plan, PlannedObject, apply_group, apply_symlinks, plan};
+use rootling_delta::{Plan, PlannedObject, apply_group, apply_symlinks, missing_machine, plan};
 use rootling_object::{Checksum, ObjectKind, ObjectName};
 use rootling_store::Transaction;
 
@@ -153,6 +153,11 @@ impl<'a> Work<'a> {
         for source in objects.iter().filter_map(|object| object.source) {
             if !self.pull.repo.has(&ObjectName::new(ObjectKind::File, source)) {
                 return Err(Error::corrupt(format_args!("expected old object {source}, got none")));
+            }
+            if let Some(machine) = missing_machine(&self.old, &source) {
+                return Err(Error::corrupt(format_args!(
+                    "object {source}: expected a program that this build predicts, got one for ELF machine {machine}"
+                )));
             }
         }
         let (start, size) = opened.header.range_of(&opened.prelude, number);

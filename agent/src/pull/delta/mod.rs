@@ -195,7 +195,7 @@ fn is_whole(pull: &Pull<'_>, commit: &Checksum) -> bool {
 impl From<rootling_delta::Error> for Error {
     fn from(error: rootling_delta::Error) -> Error {
         match error.kind() {
-            ErrorKind::Malformed { .. } | ErrorKind::Object { .. } => Error::corrupt(format_args!("{error}")),
+            ErrorKind::Malformed(_) | ErrorKind::Object { .. } => Error::corrupt(format_args!("{error}")),
             _ => Error::refused(format_args!("{error}")),
         }
     }

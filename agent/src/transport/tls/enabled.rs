@@ -4,11 +4,11 @@
 //! its name, not a panic.
 
 mod certs;
+mod provider;
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -94,7 +94,7 @@ impl TimeProvider for Floor {
 }
 
 fn build(settings: &remote::Tls, root: &str, clock: Clock) -> Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(provider::provider());
     let versions = ClientConfig::builder_with_details(provider.clone(), Arc::new(Floor(clock)))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::bug(format_args!("tls: {error}")))?;
@@ -102,11 +102,8 @@ fn build(settings: &remote::Tls, root: &str, clock: Clock) -> Result<ClientConfi
         log::warn!("tls-permissive: any certificate is accepted");
         versions.dangerous().with_custom_certificate_verifier(Arc::new(certs::AcceptAny(provider.clone())))
     } else {
-        let roots = Arc::new(certs::roots(settings.ca_path.as_deref(), root)?);
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
-            .build()
-            .map_err(|error| Error::refused(format_args!("tls: {error}")))?;
-        versions.with_webpki_verifier(verifier)
+        // without a builder of verifiers, which reads lists of revoked certificates that nobody gives it
+        versions.with_root_certificates(certs::roots(settings.ca_path.as_deref(), root)?)
     };
     match (&settings.client_cert, &settings.client_key) {
         (Some(cert), Some(key)) => {

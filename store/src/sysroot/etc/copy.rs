@@ -17,7 +17,7 @@ pub(super) fn copy_file(from: &Path, metadata: &Metadata, to: &Path) -> Result<(
     }
     let mut source = File::open(from).map_err(Error::io("open", from))?;
     let mut file = File::create_new(to).map_err(Error::io("create", to))?;
-    io::copy(&mut source, &mut file).map_err(Error::io("write", to))?;
+    crate::fs::copy(&mut source, &mut file, to)?;
     copy_attributes(from, metadata, to, &file)
 }
 

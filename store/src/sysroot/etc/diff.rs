@@ -1,7 +1,6 @@
 //! What was changed in an `etc` since it was copied from its `usr/etc`.
 
 use crate::error::{Error, Result};
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, FileType, Metadata};
@@ -40,9 +39,11 @@ pub fn diff(defaults: &Path, edited: &Path) -> Result<Vec<Change>> {
 }
 
 fn diff_dir(defaults: &Path, edited: &Path, at: &Path, changes: &mut Vec<Change>) -> Result<()> {
-    let names: BTreeSet<OsString> =
-        names(&defaults.join(at))?.into_iter().chain(names(&edited.join(at))?).collect();
-    for name in names {
+    let mut both = names(&defaults.join(at))?;
+    both.extend(names(&edited.join(at))?);
+    both.sort();
+    both.dedup();
+    for name in both {
         let path = at.join(name);
         let (a, b) = (defaults.join(&path), edited.join(&path));
         let mut add = |kind| changes.push(Change { path: path.clone(), kind });

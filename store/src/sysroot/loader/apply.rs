@@ -1,5 +1,6 @@
 //! Performing one step of a loader's plan.
 
+use super::{efi, flash};
 use crate::error::{Error, Result};
 use crate::sysroot::apply as disk;
 use rootling_boot::loader::Step;
@@ -22,12 +23,16 @@ pub(in crate::sysroot) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
         }
         Step::Overwrite { path, offset, bytes } => {
             let path = sysroot.join(path);
-            let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
+            let file =
+                OpenOptions::new().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
+            if flash::overwrite(&file, &path, *offset, bytes)? {
+                // a character device, which knows no sync: a write is durable when it returns
+                return Ok(());
+            }
             file.write_all_at(bytes, *offset).map_err(Error::io("write", &path))?;
             file.sync_all().map_err(Error::io("sync", &path))
         }
-        Step::SetVariable { name, .. } | Step::RemoveVariable { name } => {
-            Err(Error::unsupported(format!("firmware variable {name}")))
-        }
+        Step::SetVariable { name, bytes } => efi::set_variable(sysroot, name, bytes),
+        Step::RemoveVariable { name } => efi::remove_variable(sysroot, name),
     }
 }

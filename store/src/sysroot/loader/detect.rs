@@ -1,7 +1,7 @@
 //! Which loader a device has: the configuration first, else what is there.
 
 use super::env::UBoot;
-use super::{EXTLINUX, Loader, UENV, fat, refuse};
+use super::{EXTLINUX, Loader, UENV, efi, fat, flash, refuse};
 use crate::error::{Error, Result};
 use rootling_boot::grub;
 use rootling_boot::loader::{Kind, Traces};
@@ -51,6 +51,7 @@ impl Loader {
                 || booted_by_sdboot(root) && !sysroot.join("boot/loader").is_symlink(),
             efivars: true,
             extlinux: sysroot.join(EXTLINUX).is_symlink(),
+            efi_boots_kernel: efi::installed(sysroot).is_some(),
             ..Traces::default()
         };
         let kind = Kind::detect(configured, &traces).map_err(refuse)?;
@@ -59,7 +60,7 @@ impl Loader {
         }
         match kind.map(|kind| open(sysroot, root, settings, kind)).transpose() {
             // what nobody asked for must not stand in the way of everything
-            Err(error) if !settings.names_loader() => {
+            Err(error) if !settings.names_loader() && kind != Some(Kind::Efi) => {
                 log::warn!("the boot loader is not managed: {error}");
                 // its menu was taken into use, and without it nothing boots after the next change
                 Ok(leads_to_list(&sysroot.join(EXTLINUX)).then_some(Loader::Extlinux))
@@ -85,8 +86,8 @@ fn open(sysroot: &Path, root: &Path, settings: &Settings, kind: Kind) -> Result<
             let mut config = EnvConfig::parse(&text).map_err(refuse)?;
             for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
                 let device = area.device.clone();
-                if device.starts_with("/dev/mtd") || device.contains("ubi") {
-                    return Err(Error::unsupported(format!("U-Boot environment on flash ({device})")));
+                if flash::is_flash(&device) {
+                    flash::check(&device)?;
                 }
                 if !device.starts_with("/dev/") {
                     area.device = device.trim_start_matches('/').to_string();
@@ -106,7 +107,8 @@ fn open(sysroot: &Path, root: &Path, settings: &Settings, kind: Kind) -> Result<
             })?;
             Ok(Loader::SystemdBoot { partition, default: chosen_entry(root) })
         }
-        Kind::Efi | Kind::Pi => Err(Error::unsupported(format!("boot loader {kind}"))),
+        Kind::Efi => efi::open(sysroot, settings.partition.as_deref()),
+        Kind::Pi => Err(Error::unsupported(format!("boot loader {kind}"))),
     }
 }
 

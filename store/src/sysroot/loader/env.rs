@@ -1,5 +1,6 @@
 //! The state that a loader counts in, read from where it lies.
 
+use super::flash;
 use crate::error::{Error, Result};
 use rootling_boot::grub::{GrubEnv, SIZE};
 use rootling_boot::uboot::{Area, EnvConfig, Environment, Flags, Medium, Start};
@@ -22,20 +23,22 @@ pub(super) struct UBoot<'a> {
     pub(super) env: Environment,
     config: &'a EnvConfig,
     lengths: (u64, u64),
+    flags: Flags,
 }
 
 impl<'a> UBoot<'a> {
     pub(super) fn read(sysroot: &Path, config: &'a EnvConfig) -> Result<UBoot<'a>> {
+        let flags = flash::flags(config)?;
         let (first, length) = read_area(sysroot, &config.first)?;
         let place = |error| Error::refused(format!("{}: {error}", config.first.device));
         let (env, second) = match &config.second {
             None => (Environment::decode(&first).map_err(place)?, 0),
             Some(area) => {
                 let (second, length) = read_area(sysroot, area)?;
-                (Environment::decode_two(&first, &second, Flags::Increment).map_err(place)?, length)
+                (Environment::decode_two(&first, &second, flags).map_err(place)?, length)
             }
         };
-        Ok(UBoot { env, config, lengths: (length, second) })
+        Ok(UBoot { env, config, lengths: (length, second), flags })
     }
 
     /// A plain file that is the environment and nothing else is replaced; all else is written over.
@@ -44,7 +47,7 @@ impl<'a> UBoot<'a> {
         let whole = *start == Start::FromStart(0) && self.lengths.0 == *size as u64;
         match self.config.second.is_none() && whole && !device.starts_with('/') {
             true => Medium::File(device),
-            false => Medium::Raw { config: self.config, lengths: self.lengths, flags: Flags::Increment },
+            false => Medium::Raw { config: self.config, lengths: self.lengths, flags: self.flags },
         }
     }
 }

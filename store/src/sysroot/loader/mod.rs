@@ -13,6 +13,8 @@
 //! | `env` | the state that a loader counts in |
 //! | `armed` | the file `rootling-trial` |
 //! | `apply` | one step of a plan |
+//! | `efi` | kernels on the ESP and entries of the firmware |
+//! | `flash` | U-Boot's environment on MTD |
 //! | `fat` | systemd-boot's entries on a partition without symlinks |
 //! | `trial` | arm, confirm, fall back, repair on a list of deployments |
 //!
@@ -28,12 +30,15 @@
 mod apply;
 mod armed;
 mod detect;
+pub(super) mod efi;
 mod env;
 pub(super) mod fat;
+mod flash;
 mod trial;
 
 pub use armed::Armed;
 pub use detect::Settings;
+pub use efi::Board;
 pub use trial::{BootState, Try};
 
 pub(super) use apply::apply;
@@ -79,6 +84,8 @@ pub enum Loader {
         /// The entries that the firmware's variable `LoaderEntryDefault` chooses.
         default: Option<String>,
     },
+    /// Firmware that boots kernels from its own entries.
+    Efi(efi::Board),
 }
 
 impl Loader {
@@ -90,6 +97,7 @@ impl Loader {
             Loader::UBoot { .. } => Kind::UBoot,
             Loader::Extlinux => Kind::Extlinux,
             Loader::SystemdBoot { .. } => Kind::SystemdBoot,
+            Loader::Efi(_) => Kind::Efi,
         }
     }
 
@@ -113,6 +121,7 @@ impl Loader {
             }
             Loader::Extlinux => EXTLINUX_PROMISES,
             Loader::SystemdBoot { .. } => sdboot::PROMISES,
+            Loader::Efi(board) => efi::promises(board, sysroot)?,
         })
     }
 
@@ -127,7 +136,7 @@ impl Loader {
         let extlinux = || (EXTLINUX_MENU, uboot::extlinux(entries, trial.is_some(), 5));
         Ok(match self {
             Loader::Grub => vec![(grub::MENU, grub::menu(entries, trial))],
-            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } => Vec::new(),
+            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } | Loader::Efi(_) => Vec::new(),
             Loader::Extlinux => vec![extlinux()],
             Loader::UBoot { .. } => {
                 let text = uboot::uenv(entries, trial.is_some(), own).map_err(refuse)?;

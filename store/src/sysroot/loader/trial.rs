@@ -2,7 +2,7 @@
 
 use super::armed::FILE;
 use super::env::{self, UBoot};
-use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, UENV, apply, refuse};
+use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, UENV, apply, efi, refuse};
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use crate::{Error, Result};
 use rootling_boot::grub::{self, greenboot};
@@ -53,6 +53,7 @@ impl Sysroot {
         let trial = match (&armed, loader) {
             (_, Loader::SystemdBoot { .. }) => left,
             (None, _) | (_, Loader::Extlinux) => Trial::None,
+            (Some(armed), Loader::Efi(board)) => efi::trial(board, &self.path, armed, self.booted())?,
             (Some(armed), Loader::Grub) => grub::trial(&env::grubenv(&self.path, grub::ENV)?, &armed.id),
             (_, Loader::Greenboot { env }) => greenboot::trial(&env::grubenv(&self.path, env)?),
             (_, Loader::UBoot { config }) => uboot::trial(&UBoot::read(&self.path, config)?.env),
@@ -123,6 +124,10 @@ impl Locked {
             }
             Loader::Greenboot { .. } => ("boot", Change::default()),
             Loader::SystemdBoot { .. } => return self.install_fat(loader),
+            Loader::Efi(board) => {
+                self.sysroot.loader = Some(loader.clone());
+                return self.install_efi(board);
+            }
         };
         self.sysroot.loader = Some(loader);
         let list = self.deployments.clone();
@@ -168,7 +173,11 @@ impl Locked {
         let old = Armed::read(&self.path)?;
         let first = new.first().map(Deployment::name).unwrap_or_default();
         let armed = match what {
-            Try::Arm { tries, .. } => Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries }),
+            Try::Arm { tries, .. } => {
+                // of more than one, left by `anyway`, the second would look like one that failed
+                let tries = if matches!(loader, Loader::Efi(_)) { 1 } else { tries };
+                Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries })
+            }
             Try::Keep => old.clone().filter(|armed| armed.id.as_str() == first),
             Try::Confirm | Try::FallBack => None,
         };
@@ -178,11 +187,24 @@ impl Locked {
             (what, _) => what,
         };
         let plan = self.with_files(plan, new, loader, armed.as_ref(), what)?;
-        change(&self.path, loader, plan, old.as_ref(), armed.as_ref(), what)
+        let mut changed = change(&self.path, loader, plan, old.as_ref(), armed.as_ref(), what)?;
+        if let Loader::Efi(board) = loader {
+            let first = self.prepare_efi(board, new, old.as_ref(), what)?;
+            changed.steps.splice(0..0, first.steps);
+        }
+        Ok(changed)
     }
 
     /// Ends a counting that belongs to nothing on trial: what a fall-back with U-Boot, or a cut between counter and list, leaves.
+    ///
+    /// Entries of the firmware follow the list, also where a cut or the firmware itself kept them from it.
     pub fn settle(&self) -> Result<()> {
+        if let Some(Loader::Efi(board)) = &self.loader {
+            if self.follow_efi(board)? {
+                log::warn!("the firmware's entries were not those of the deployments, and are written again");
+            }
+            return Ok(());
+        }
         if Armed::read(&self.path)?.is_some() {
             return Ok(());
         }
@@ -252,7 +274,7 @@ fn change(
     };
     let (confirm, fall_back) = (what == Try::Confirm, what == Try::FallBack);
     let changed = match loader {
-        Loader::Extlinux | Loader::SystemdBoot { .. } => Ok(plan.into()),
+        Loader::Extlinux | Loader::SystemdBoot { .. } | Loader::Efi(_) => Ok(plan.into()),
         Loader::Grub => {
             // before `install` there is none, and nothing on trial
             let env = || env::grubenv(sysroot, grub::ENV);

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 pub struct State {
     /// After which flush, and which of the writes that followed it.
     pub what: String,
+    /// The disk.
     pub image: Image,
     /// Nothing that was written is missing.
     pub is_last: bool,
@@ -20,6 +21,7 @@ pub struct State {
 pub struct Random(pub u64);
 
 impl Random {
+    /// A number from 0 to before the end.
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end.max(1)

@@ -7,7 +7,9 @@
 //! All numbers are little-endian. Source: `Documentation/admin-guide/device-mapper/log-writes.rst` of Linux.
 
 const MAGIC: u64 = 0x006a_7366_7773_6872;
+/// All before it is durable.
 pub const FLUSH: u64 = 1;
+/// What this writes is durable at once.
 pub const FUA: u64 = 2;
 const DISCARD: u64 = 4;
 

@@ -1,0 +1,74 @@
+//! What makes a program small in its last compilation, which is that of all crates as one, and in the link.
+//!
+//! ring comes small by BoringSSL's `OPENSSL_SMALL`, which it sets itself for processors of 32 bits. It leaves out 176 KB of
+//! multiples of base points, and P-256 in assembler. ring's Rust names functions that are then missing; each has a smaller
+//! twin with the same arguments and result, and the linker is told so. A version of ring that names more does not link.
+
+use anyhow::{Context, Result};
+
+use super::targets::Target;
+use crate::place;
+
+/// - functions that differ in constants alone become one with parameters
+/// - what is passed by reference stays so: to load it is longer at each of a thousand calls
+/// - registers are spilled where it is short, not where it is fast
+const LAST: &[&str] = &[
+    "-Cllvm-args=-enable-global-merge-func",
+    "-Cllvm-args=-opt-disable=argpromotion",
+    "-Cllvm-args=-split-spill-mode=size",
+];
+
+/// Repeated instructions become functions; for processors of 64 bits and Thumb-2, where LLVM knows how to.
+const OUTLINE: &[&str] =
+    &["-Cllvm-args=-enable-machine-outliner=always", "-Cllvm-args=-machine-outliner-reruns=2"];
+
+/// For the C compiler.
+pub const C_FLAG: &str = "-DOPENSSL_SMALL";
+
+/// Arguments for rustc after those of cargo; `ring` where it is linked.
+pub fn last(target: &Target, ring: bool) -> Result<Vec<String>> {
+    let outline: &[&str] = if matches!(target.name, "i686" | "armv5te") { &[] } else { OUTLINE };
+    let mut args: Vec<String> = LAST.iter().chain(outline).map(|arg| (*arg).to_owned()).collect();
+    if ring {
+        let path = place::root().join("Cargo.lock");
+        let lock = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let version =
+            ring_version(&lock).with_context(|| format!("{}: no version of ring", path.display()))?;
+        args.extend(twins(target.name, version));
+    }
+    Ok(args)
+}
+
+/// What is missing, and what takes its place.
+fn twins(target: &str, version: &str) -> Vec<String> {
+    let pairs: &[(&str, &str)] = match target {
+        "x86_64" => &[
+            ("p256_point_mul_base_vartime", "p256_point_mul_base"),
+            ("x25519_scalar_mult_adx", "x25519_scalar_mult_generic_masked"),
+        ],
+        "aarch64" => &[("p256_point_mul_base_vartime", "p256_point_mul_base")],
+        _ => &[],
+    };
+    let prefix = format!("ring_core_{}__", version.replace('.', "_"));
+    pairs.iter().map(|(name, twin)| format!("-Clink-arg=--defsym={prefix}{name}={prefix}{twin}")).collect()
+}
+
+fn ring_version(lock: &str) -> Option<&str> {
+    let (_, package) = lock.split_once("name = \"ring\"\n")?;
+    package.lines().next()?.strip_prefix("version = \"")?.strip_suffix('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_are_those_of_the_ring_that_is_locked() {
+        let lock = "[[package]]\nname = \"string\"\nversion = \"1.0.0\"\n[[package]]\nname = \"ring\"\nversion = \"0.17.14\"\n";
+        assert_eq!(ring_version(lock), Some("0.17.14"));
+        assert_eq!(ring_version("name = \"string\"\nversion = \"1.0.0\"\n"), None);
+        let name = "ring_core_0_17_14__p256_point_mul_base";
+        assert_eq!(twins("aarch64", "0.17.14"), [format!("-Clink-arg=--defsym={name}_vartime={name}")]);
+        assert!(twins("armv7", "0.17.14").is_empty());
+    }
+}
