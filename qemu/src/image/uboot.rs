@@ -48,3 +48,24 @@ pub fn make(arch: Arch, work: &Path, esp: &Path) -> Result<()> {
     make.args(["-s", &SIZE.to_string(), "-o"]).arg(esp.join(FILE)).arg(&source);
     host::output(&mut make).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel and the initramfs of a guest take at most, with what U-Boot keeps at the end of memory.
+    const ROOM: u32 = 8 << 20;
+
+    #[test]
+    fn a_machine_of_64_mib_has_room_for_all_that_is_loaded() {
+        let text = text(Arch::Armv7);
+        let place = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+            u32::from_str_radix(line.strip_prefix("=0x").expect(name), 16).unwrap()
+        };
+        let order = ["fdt_addr", "scriptaddr", "kernel_addr_r", "ramdisk_addr_r"].map(place);
+        assert!(order.is_sorted(), "{order:x?}");
+        assert!(order[3] - order[2] >= ROOM, "{order:x?}");
+        assert!(order[3] + 2 * ROOM <= 0x4000_0000 + (64 << 20), "{order:x?}");
+    }
+}
