@@ -210,7 +210,6 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
 }
 
 fn validate(args: ValidateArgs) -> Result<ExitCode> {
-    let general = scenarios(&args.scenarios)?;
     let mut outcomes = Vec::new();
     for (path, own) in paths(&args.paths)? {
         let arch = path.arch.name();
@@ -225,9 +224,9 @@ fn validate(args: ValidateArgs) -> Result<ExitCode> {
             log_writes: args.log_writes,
             folder: std::path::absolute(&args.output)?,
         };
-        let wanted = own.as_deref().unwrap_or(&general);
+        let wanted = own.map_or_else(|| scenarios(&args.scenarios, path), Ok)?;
         let mut tell = |outcome: &scenario::Outcome| println!("{}", report::line(outcome));
-        outcomes.extend(scenario::run(&setting, path, wanted, &mut tell)?);
+        outcomes.extend(scenario::run(&setting, path, &wanted, &mut tell)?);
         report::write(&args.output, &outcomes)?;
     }
     print!("{}", report::text(&outcomes).lines().last().map(|line| format!("{line}\n")).unwrap_or_default());
@@ -236,9 +235,10 @@ fn validate(args: ValidateArgs) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
+/// The scenarios of these names; all are those that the path can show.
+fn scenarios(names: &[String], path: Path) -> Result<Vec<Scenario>> {
     if names.iter().any(|name| name == "all") {
-        return Ok(scenario::ALL.to_vec());
+        return Ok(scenario::ALL.iter().copied().filter(|scenario| scenario.fits(path)).collect());
     }
     names.iter().map(|name| name.parse()).collect()
 }
@@ -251,8 +251,9 @@ fn paths(names: &[String]) -> Result<Vec<(Path, Option<Vec<Scenario>>)>> {
     let one = |name: &String| match name.split_once(':') {
         None => Ok((name.parse()?, None)),
         Some((path, own)) => {
-            let own: Vec<String> = own.split(',').map(String::from).collect();
-            Ok((path.parse()?, Some(scenarios(&own)?)))
+            let (path, own): (Path, Vec<String>) =
+                (path.parse()?, own.split(',').map(String::from).collect());
+            Ok((path, Some(scenarios(&own, path)?)))
         }
     };
     names.iter().map(one).collect()
@@ -296,6 +297,9 @@ mod tests {
         assert_eq!(found[0].1, None);
         assert_eq!(found[1].1, Some(vec![Scenario::Panic, Scenario::Upgrade]));
         assert!(paths(&["x86_64/grub:nonsense".into()]).is_err());
+        let every = |name: &str| paths(&[format!("{name}:all")]).unwrap()[0].1.clone().unwrap();
+        assert_eq!(every("x86_64/grub"), scenario::ALL);
+        assert!(!every("armv7/u-boot").contains(&Scenario::TakeOver));
         assert_eq!(paths(&["all".into()]).unwrap().len(), crate::path::PATHS.len());
         assert_eq!(pick(&names, "x86_64/grub"), None);
         assert_eq!(pick(&["a=1".into(), "b=r:x=y".into()], "b"), Some("r:x=y"));

@@ -1,32 +1,71 @@
 //! Guest systems: the device programs of the folder cross, and the maker of `tests/src/guest`.
 
+use std::fs;
+use std::hash::{DefaultHasher, Hasher};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::machines::recipe::{self, Program};
 use crate::machines::targets::target;
 use crate::run::{cargo, run, step};
 use crate::{place, tools};
 
-/// Makes `target/guest/TARGET`, for x86_64, aarch64 or armv7.
-pub fn guest(name: &str) -> Result<()> {
+/// Makes `target/guest/TARGET`, for x86_64, aarch64 or armv7, unless it is made of these very programs already.
+pub fn guest(name: &str) -> Result<PathBuf> {
     step("tools", || tools::ensure(&[tools::BUILD, tools::COMPOSE, recipe::TOOLS]))?;
     let target = target(name)?;
     let program = |package| recipe::build(target, Program { package, tls: false });
     let agent = step(&format!("rootling for {name}"), || program("rootling"))?;
     let prepare = step(&format!("prepare-root for {name}"), || program("rootling-prepare-root"))?;
     step("programs of the build host", programs)?;
+    let (dir, compose) =
+        (place::root().join("target/guest").join(name), place::program("debug", "rootling-compose"));
+    let maker = place::program("debug", "guest");
+    let (made_of, stamp) = (sum(&[&agent, &prepare, &compose, &maker])?, dir.join("made-of"));
+    if fs::read_to_string(&stamp).is_ok_and(|old| old == made_of) {
+        eprintln!("\n== guest for {name}: made of these programs already");
+        return Ok(dir);
+    }
     step(&format!("guest for {name}"), || {
-        let mut maker = Command::new(place::program("debug", "guest"));
-        maker.args(["--target", name, "--agent"]).arg(&agent).arg("--prepare-root").arg(&prepare);
-        maker.arg("--compose").arg(place::program("debug", "rootling-compose"));
-        maker.arg("--dir").arg(place::root().join("target/guest").join(name));
-        run(maker.arg("--debs").arg(place::testbed().join("debs")).current_dir(place::root()))
+        let mut make = Command::new(maker);
+        make.args(["--target", name, "--agent"]).arg(&agent).arg("--prepare-root").arg(&prepare);
+        make.arg("--compose").arg(compose).arg("--dir").arg(&dir);
+        make.arg("--debs").arg(place::testbed().join("debs")).current_dir(place::root());
+        if stamp.exists() {
+            fs::remove_file(&stamp).with_context(|| format!("remove {}", stamp.display()))?;
+        }
+        run(&mut make)?;
+        fs::write(&stamp, made_of).with_context(|| format!("write {}", stamp.display()))?;
+        Ok(dir)
     })
+}
+
+/// A number for the bytes of these files: other when one of them is.
+fn sum(files: &[&Path]) -> Result<String> {
+    let mut sum = DefaultHasher::new();
+    for file in files {
+        sum.write(&fs::read(file).with_context(|| format!("read {}", file.display()))?);
+    }
+    Ok(format!("{:016x}\n", sum.finish()))
 }
 
 /// All of the workspace, in the very form that the tests need too: other forms have other features, built anew.
 pub fn programs() -> Result<()> {
     run(&mut cargo("build -q --workspace --bins"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn other_bytes_are_another_sum() {
+        let (one, two) = (Path::new("Cargo.toml"), Path::new("src/main.rs"));
+        let sum = |path| super::sum(&[path]).unwrap();
+        assert_eq!(sum(one), sum(one));
+        assert_ne!(sum(one), sum(two));
+        assert!(super::sum(&[one, Path::new("none")]).unwrap_err().to_string().contains("none"));
+    }
 }

@@ -103,7 +103,7 @@ fn work() -> Result<()> {
         ["cross", "deltas", name] => cross::deltas(Some(name)),
         ["cross", name, "--tests"] => cross::tests(name),
         ["cross", name] => cross::cross(name),
-        ["guest", name] => guest::guest(name),
+        ["guest", name] => guest::guest(name).map(drop),
         ["qemu", paths @ ..] if !paths.is_empty() => qemu::qemu(paths),
         ["uboot", arch] => uboot::uboot(arch).map(|path| println!("{}", path.display())),
         ["deps"] => deps::deps(),

@@ -44,6 +44,12 @@ CONFIG_BOOTDELAY=0
 # CONFIG_TOOLS_MKEFICAPSULE is not set
 ";
 
+/// Beside that for 32-bit ARM: heap and stack of 16 MiB each leave too little of 64 MiB for a kernel and its initramfs.
+const SMALL: &str = "\
+CONFIG_SYS_MALLOC_LEN=0x400000
+CONFIG_STACK_SIZE=0x100000
+";
+
 /// 2023.01 reads the environment before any virtio device was looked for.
 const PATCH: &[(&str, &str)] = &[
     ("#include <asm/cache.h>\n", "#include <asm/cache.h>\n\nint virtio_init(void);\n\n"),
@@ -52,14 +58,15 @@ const PATCH: &[(&str, &str)] = &[
 
 /// Makes it once; answers where it is.
 pub fn uboot(arch: &str) -> Result<PathBuf> {
-    let (config, compiler) = match arch {
-        "arm64" => ("qemu_arm64_defconfig", "aarch64-linux-gnu-"),
-        "arm" => ("qemu_arm_defconfig", "arm-linux-gnueabihf-"),
+    let (config, compiler, small) = match arch {
+        "arm64" => ("qemu_arm64_defconfig", "aarch64-linux-gnu-", ""),
+        "arm" => ("qemu_arm_defconfig", "arm-linux-gnueabihf-", SMALL),
         other => bail!("u-boot for {other:?}: expected arm64 or arm"),
     };
     let folder = place::root().join("target/uboot");
     let kept = folder.join(format!("u-boot-{arch}.bin"));
-    let (recipe, stamp) = (format!("{FRAGMENT}{PATCH:?}"), folder.join(format!("recipe-{arch}")));
+    let fragment = format!("{FRAGMENT}{small}");
+    let (recipe, stamp) = (format!("{fragment}{PATCH:?}"), folder.join(format!("recipe-{arch}")));
     if kept.exists() && fs::read_to_string(&stamp).is_ok_and(|old| old == recipe) {
         return Ok(kept);
     }
@@ -79,9 +86,9 @@ pub fn uboot(arch: &str) -> Result<PathBuf> {
         };
         make(config)?;
         let file = build.join(".config");
-        fs::write(&file, fs::read_to_string(&file)? + FRAGMENT)?;
+        fs::write(&file, fs::read_to_string(&file)? + &fragment)?;
         make("olddefconfig")?;
-        check(&fs::read_to_string(&file)?)?;
+        check(&fragment, &fs::read_to_string(&file)?)?;
         make("u-boot.bin")?;
         fs::copy(build.join("u-boot.bin"), &kept).context("copy u-boot.bin")?;
         fs::remove_dir_all(&build)?;
@@ -125,8 +132,8 @@ fn patch(file: &Path) -> Result<()> {
 }
 
 /// What olddefconfig does not know it drops without a word.
-fn check(config: &str) -> Result<()> {
-    let lost: Vec<&str> = FRAGMENT
+fn check(fragment: &str, config: &str) -> Result<()> {
+    let lost: Vec<&str> = fragment
         .lines()
         .filter(|wanted| wanted.starts_with("CONFIG") && !config.lines().any(|line| line == *wanted))
         .collect();
@@ -140,10 +147,15 @@ fn check(config: &str) -> Result<()> {
 mod tests {
     #[test]
     fn settings_that_are_dropped_are_named() {
-        let config =
-            super::FRAGMENT.replace("CONFIG_BOOTCOUNT_ENV=y\n", "# CONFIG_BOOTCOUNT_ENV is not set\n");
-        let error = super::check(&config).unwrap_err().to_string();
-        assert!(error.contains("expected CONFIG_BOOTCOUNT_ENV=y, "), "{error}");
-        assert!(super::check(super::FRAGMENT).is_ok());
+        let wanted = format!("{}{}", super::FRAGMENT, super::SMALL);
+        for (line, other) in [
+            ("CONFIG_BOOTCOUNT_ENV=y", "# CONFIG_BOOTCOUNT_ENV is not set"),
+            ("CONFIG_STACK_SIZE=0x100000", "CONFIG_STACK_SIZE=0x1000000"),
+        ] {
+            let config = wanted.replace(&format!("{line}\n"), &format!("{other}\n"));
+            let error = super::check(&wanted, &config).unwrap_err().to_string();
+            assert!(error.contains(&format!("expected {line}, ")), "{error}");
+        }
+        assert!(super::check(&wanted, &wanted).is_ok());
     }
 }

@@ -17,9 +17,10 @@ pub const FW_ENV: &str = "/efi/uboot.env 0x0 0x40000\n";
 
 /// The environment as text. The addresses are those of QEMU's machine `virt`.
 fn text(arch: Arch) -> String {
-    let boot = match arch {
-        Arch::Aarch64 => "booti",
-        _ => "bootz",
+    // a kernel of 32-bit ARM unpacks itself over what lies at the start of memory, and all has to fit into 64 MiB
+    let (boot, ramdisk, places) = match arch {
+        Arch::Aarch64 => ("booti", "0x44000000", "fdt_high=0xffffffff\ninitrd_high=0xffffffff\n"),
+        _ => ("bootz", "0x42000000", ""),
     };
     let try_one = |suffix: &str| {
         format!(
@@ -31,8 +32,8 @@ fn text(arch: Arch) -> String {
         )
     };
     format!(
-        "fdt_addr=0x40000000\nscriptaddr=0x40200000\nkernel_addr_r=0x40400000\nramdisk_addr_r=0x44000000\n\
-         fdt_high=0xffffffff\ninitrd_high=0xffffffff\nbootdelay=0\nupgrade_available=0\nbootcount=0\nbootlimit=3\n\
+        "fdt_addr=0x40000000\nscriptaddr=0x40200000\nkernel_addr_r=0x40400000\nramdisk_addr_r={ramdisk}\n\
+         {places}bootdelay=0\nupgrade_available=0\nbootcount=0\nbootlimit=3\n\
          bootcmd={}\naltbootcmd={}\n",
         try_one(""),
         try_one("2")
@@ -46,4 +47,25 @@ pub fn make(arch: Arch, work: &Path, esp: &Path) -> Result<()> {
     let mut make = host::command("mkenvimage");
     make.args(["-s", &SIZE.to_string(), "-o"]).arg(esp.join(FILE)).arg(&source);
     host::output(&mut make).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel and the initramfs of a guest take at most, with what U-Boot keeps at the end of memory.
+    const ROOM: u32 = 8 << 20;
+
+    #[test]
+    fn a_machine_of_64_mib_has_room_for_all_that_is_loaded() {
+        let text = text(Arch::Armv7);
+        let place = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+            u32::from_str_radix(line.strip_prefix("=0x").expect(name), 16).unwrap()
+        };
+        let order = ["fdt_addr", "scriptaddr", "kernel_addr_r", "ramdisk_addr_r"].map(place);
+        assert!(order.is_sorted(), "{order:x?}");
+        assert!(order[3] - order[2] >= ROOM, "{order:x?}");
+        assert!(order[3] + 2 * ROOM <= 0x4000_0000 + (64 << 20), "{order:x?}");
+    }
 }

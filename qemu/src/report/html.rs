@@ -7,7 +7,7 @@ use crate::scenario::Outcome;
 const WIDTH: f64 = 900.0;
 const ROW: f64 = 22.0;
 const STYLE: &str = "body{font:14px sans-serif;margin:2em}td,th{padding:2px 12px;text-align:left}\
-    td.n{text-align:right}.bad{color:#b00020;font-weight:bold}pre{background:#f4f4f4;padding:8px;overflow:auto}\
+    td.n{text-align:right}.bad{color:#b00020;font-weight:bold}pre{background:#f4f4f4;padding:8px;white-space:pre-wrap}\
     svg{background:#fafafa;border:1px solid #ddd}";
 
 /// The file.
@@ -30,7 +30,7 @@ pub fn text(outcomes: &[Outcome]) -> String {
         ));
     }
     page.push_str("</table>\n<p>grey: loader and kernel; green: confirmed, blue: on trial, from init to the shell (dark) \
-         and on; red: the kernel panics. A tick is a command.</p>\n");
+         and on; red: the kernel panics. A tick is a command or a measurement.</p>\n");
     for (index, outcome) in outcomes.iter().enumerate() {
         page.push_str(&format!("<h2 id=\"s{index}\">{} {}</h2>\n", outcome.path, outcome.scenario.name()));
         page.push_str(&picture(&spans(&outcome.timeline)));

@@ -7,6 +7,8 @@ use crate::path::Loader;
 
 /// The exit code of the device program.
 const NO_SPACE: i32 = 5;
+/// The one of `boot.0` and `boot.1` by which the guest was booted, and the folder that it is a link to.
+const BOOTED_BY: &str = r"$(sed 's|.*ostree=\(/ostree/boot\.[01]\).*|/sysroot\1|' /proc/cmdline)*";
 
 /// Plays it: the root up to what only root may use, the root up to the last block with no reserve of the repo, and
 /// the FAT partition where kernels lie there.
@@ -27,7 +29,10 @@ pub fn play(stage: &mut Stage) -> Result<()> {
     stage.machine.expect(&format!("rm /sysroot/filler /sysroot/more; sed -i /^min-free/d {config}"), 0)?;
     if stage.path.loader == Loader::SystemdBoot {
         stage.machine.expect("dd if=/dev/zero of=/efi/filler bs=64k 2>/dev/null; sync", 0)?;
-        stage.refuses(&upgrade, NO_SPACE, "no space on", BOOTS)?;
+        // found after the fetch, which the remote's ref names, and after what nothing boots by was cleared away
+        let boots =
+            BOOTS.replace("repo/refs", "repo/refs/heads").replace("/sysroot/ostree/boot.*", BOOTED_BY);
+        stage.refuses(&upgrade, NO_SPACE, "no space on /efi", &boots)?;
         stage.stays()?;
         stage.machine.expect("rm /efi/filler", 0)?;
     }

@@ -94,3 +94,33 @@ impl FromStr for Scenario {
         Ok(*found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for scenario in ALL {
+            assert_eq!(scenario.name().parse::<Scenario>().unwrap(), *scenario);
+        }
+        let error = "panics".parse::<Scenario>().unwrap_err().to_string();
+        assert!(error.starts_with("scenario \"panics\": expected one of upgrade panic "), "{error}");
+    }
+
+    #[test]
+    fn what_a_scenario_asks_of_the_machine() {
+        let path = |name: &str| name.parse::<Path>().unwrap();
+        for (name, taken_over, memory) in [
+            ("x86_64/grub", true, None),
+            ("aarch64/grub-efi", true, None),
+            ("x86_64/systemd-boot", false, None),
+            ("armv7/u-boot", false, Some(64)),
+        ] {
+            assert_eq!(Scenario::TakeOver.fits(path(name)), taken_over, "{name}");
+            assert_eq!(Scenario::Memory.memory(path(name)), memory, "{name}");
+            assert_eq!(Scenario::Upgrade.memory(path(name)), None, "{name}");
+        }
+        assert_eq!((Scenario::TakeOver.by(), Scenario::Upgrade.by()), (By::Ostree, By::Agent));
+    }
+}

@@ -10,7 +10,7 @@ use super::{Scenario, full_disk, memory, take_over};
 /// Seconds until a guest on trial whose device program does not start gives up.
 const DEADLINE_S: u32 = 20;
 /// Cuts of the power before the update is let through.
-const CUTS: usize = 4;
+const CUTS: u64 = 4;
 /// An update takes about so long on an emulated machine.
 const LONGEST_MS: u64 = 8000;
 
@@ -115,9 +115,10 @@ fn rollback(stage: &mut Stage) -> Result<()> {
 /// Whatever moment the power goes at, the old or the new system boots, and the update gets there in the end.
 fn power_cut(stage: &mut Stage) -> Result<()> {
     let new = stage.publish("good-2")?;
-    for _ in 0..CUTS {
+    for cut in 1..=CUTS {
+        let moment = moment(cut);
         stage.machine.begin(&stage.upgrade())?;
-        stage.machine.pass(moment())?;
+        stage.machine.pass(moment)?;
         stage.machine.cut_power(&stage.options, &stage.log)?;
         let booted = stage.machine.booted()?;
         ensure!(
@@ -127,6 +128,11 @@ fn power_cut(stage: &mut Stage) -> Result<()> {
             booted.commit
         );
         stage.machine.ready()?;
+        let which = if booted.commit == new { "new" } else { "old" };
+        stage.machine.measured(format!(
+            "power cut {} ms into an upgrade: the {which} system boots",
+            moment.as_millis()
+        ));
         if booted.commit == new {
             return Ok(());
         }
@@ -134,10 +140,10 @@ fn power_cut(stage: &mut Stage) -> Result<()> {
     stage.updates_to(&new)
 }
 
-/// A random moment of an update.
-fn moment() -> Duration {
+/// A random moment of an update; the first cuts come early, while there is most to interrupt.
+fn moment(cut: u64) -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Duration::from_millis(u64::from(now.subsec_micros()) % LONGEST_MS)
+    Duration::from_millis(u64::from(now.subsec_micros()) % (LONGEST_MS * cut / CUTS))
 }
 
 fn chain(stage: &mut Stage) -> Result<()> {
