@@ -74,7 +74,10 @@ pub fn build_with(
     if let Some(features) = features {
         command.args(["--no-default-features", "--features", features]);
     }
-    command.arg("--").args(small::last(target, program.tls)?);
+    // what they save in the agent they cost in a program as small as prepare-root
+    if program.package == "rootling" {
+        command.arg("--").args(small::last(target, program.tls)?);
+    }
     run(&mut command)?;
     let built = folder().join(target.triple).join("release").join(program.package);
     // the next feature set is built over it
