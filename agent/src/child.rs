@@ -1,5 +1,5 @@
 //! Other programs, started with the environment of this one: `posix_spawn` alone, since what the standard library has
-//! for this (changed environments, pipes, a fallback by `fork`) is 12 KB more of the device program.
+//! for this (changed environments, pipes, a fallback by `fork`) is about 12 KB more of the device program, by its symbols.
 
 use std::ffi::CString;
 use std::fs::File;

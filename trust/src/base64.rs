@@ -1,6 +1,6 @@
 //! Base64 of keys, strictly: RFC 4648 section 4, padded, nothing but the alphabet, and no bits after the last byte.
 //!
-//! Keys are all that is read here, so it is short and slow; a crate's decoder was 4 KB of the device program.
+//! Keys are all that is read here, so it is short and slow; a crate's decoder was about 4 KB of the device program, by its symbols.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
