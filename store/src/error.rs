@@ -68,10 +68,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// Names the action and the file of a system error.
     pub fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
-        move |source| match foreign(source) {
-            Ok(error) => error,
-            Err(source) => ErrorKind::Io { doing, path: path.as_ref().to_owned(), source }.into(),
-        }
+        move |source| io_at(doing, path.as_ref(), source)
     }
 
     /// Names the place of malformed bytes.
@@ -120,7 +117,7 @@ impl Error {
 
     /// An object that is not there.
     pub fn no_object(name: &ObjectName, place: &Path) -> Error {
-        Error::not_found(format!("object {name}"), place)
+        Error::not_found(format_args!("object {name}"), place)
     }
 
     /// Whether the bytes themselves are at fault.
@@ -142,6 +139,16 @@ impl Error {
 #[inline(never)]
 fn text(what: &dyn fmt::Display) -> String {
     what.to_string()
+}
+
+/// Once, for every type of path.
+#[cold]
+#[inline(never)]
+fn io_at(doing: &'static str, path: &Path, source: io::Error) -> Error {
+    match foreign(source) {
+        Ok(error) => error,
+        Err(source) => ErrorKind::Io { doing, path: path.to_owned(), source }.into(),
+    }
 }
 
 /// An error of this crate that travelled through a reader as an `io::Error` comes out as itself.

@@ -60,8 +60,10 @@ pub fn read_file(
     let Some(Entry::File(checksum)) = find(repo, root, path)? else { return Ok(None) };
     let content = repo.open_content(&checksum)?;
     if content.size > limit {
-        let reason = format!("{path} has {} bytes, at most {limit} are read", content.size);
-        return Err(Error::refused(reason));
+        return Err(Error::refused(format_args!(
+            "{path} has {} bytes, at most {limit} are read",
+            content.size
+        )));
     }
     let mut bytes = Vec::new();
     let mut reader = content.reader;

@@ -78,21 +78,16 @@ pub(crate) fn tuple<'a, const N: usize>(
     members: [Member; N],
 ) -> Result<[&'a [u8]; N]> {
     let mut parts: [&'a [u8]; N] = [&[]; N];
-    let mut slots = parts.iter_mut();
-    split_tuple(what, bytes, &members, |part| {
-        if let Some(slot) = slots.next() {
-            *slot = part;
-        }
-    })?;
+    split_tuple(what, bytes, &members, &mut parts)?;
     Ok(parts)
 }
 
-/// Splits a tuple whose members are known at run time only, giving each part to `each` in order.
+/// Splits a tuple whose members are known at run time only; `parts` has room for each.
 pub(crate) fn split_tuple<'a>(
     what: &'static str,
     bytes: &'a [u8],
     members: &[Member],
-    mut each: impl FnMut(&'a [u8]),
+    parts: &mut [&'a [u8]],
 ) -> Result<()> {
     let bad = |index: usize| not_normal(what, format_args!("tuple member {index}"), bytes.len());
     let last = members.len().saturating_sub(1);
@@ -107,7 +102,7 @@ pub(crate) fn split_tuple<'a>(
     let (data, table) = bytes.split_at_checked(body).ok_or_else(|| bad(0))?;
     let mut ends = table.rchunks_exact(width);
     let mut at = 0usize;
-    for (index, layout) in members.iter().enumerate() {
+    for (index, (layout, part)) in members.iter().zip(parts).enumerate() {
         let start = aligned(at, layout.align).ok_or_else(|| bad(index))?;
         let end = match layout.fixed {
             Some(size) => start.checked_add(size),
@@ -115,7 +110,7 @@ pub(crate) fn split_tuple<'a>(
             None => ends.next().and_then(read_offset),
         };
         let end = end.ok_or_else(|| bad(index))?;
-        each(member(data, at, layout.align, end).ok_or_else(|| bad(index))?);
+        *part = member(data, at, layout.align, end).ok_or_else(|| bad(index))?;
         at = end;
     }
     let all_fixed = members.iter().all(|member| member.fixed.is_some());

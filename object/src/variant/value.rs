@@ -196,8 +196,10 @@ fn decode(text: &str, bytes: &[u8], depth: usize) -> Result<Value> {
     }
     let deeper = depth.saturating_add(1);
     let (first, inner) = text.split_at_checked(1).unwrap_or((text, ""));
+    let first = first.bytes().next().unwrap_or_default();
+    let number = |field: &'static str, size: usize| number(field, bytes, size);
     Ok(match first {
-        "b" => match bytes {
+        b'b' => match bytes {
             [0] => Value::Bool(false),
             [1] => Value::Bool(true),
             _ => {
@@ -209,21 +211,21 @@ fn decode(text: &str, bytes: &[u8], depth: usize) -> Result<Value> {
                 ));
             }
         },
-        "y" => Value::Byte(u8::from_le_bytes(number("byte", bytes)?)),
-        "n" => Value::I16(i16::from_le_bytes(number("16-bit integer", bytes)?)),
-        "q" => Value::U16(u16::from_le_bytes(number("16-bit integer", bytes)?)),
-        "i" => Value::I32(i32::from_le_bytes(number("32-bit integer", bytes)?)),
-        "u" => Value::U32(u32::from_le_bytes(number("32-bit integer", bytes)?)),
-        "x" => Value::I64(i64::from_le_bytes(number("64-bit integer", bytes)?)),
-        "t" => Value::U64(u64::from_le_bytes(number("64-bit integer", bytes)?)),
-        "d" => Value::Double(u64::from_le_bytes(number("double", bytes)?)),
-        "s" | "o" | "g" => Value::Str(frame::string(WHAT, "text", bytes)?.into()),
-        "v" => Value::Variant(Box::new(decode_variant(bytes, deeper)?)),
-        "m" => decode_maybe(inner, bytes, deeper)?,
-        "a" if inner == "y" => Value::Bytes(bytes.to_vec()),
-        "a" => decode_array(inner, bytes, deeper)?,
-        "(" => Value::Tuple(decode_members(text, bytes, deeper)?),
-        "{" => {
+        b'y' => Value::Byte(u8::from_le_bytes(low(number("byte", 1)?))),
+        b'n' => Value::I16(i16::from_le_bytes(low(number("16-bit integer", 2)?))),
+        b'q' => Value::U16(u16::from_le_bytes(low(number("16-bit integer", 2)?))),
+        b'i' => Value::I32(i32::from_le_bytes(low(number("32-bit integer", 4)?))),
+        b'u' => Value::U32(u32::from_le_bytes(low(number("32-bit integer", 4)?))),
+        b'x' => Value::I64(i64::from_le_bytes(number("64-bit integer", 8)?)),
+        b't' => Value::U64(u64::from_le_bytes(number("64-bit integer", 8)?)),
+        b'd' => Value::Double(u64::from_le_bytes(number("double", 8)?)),
+        b's' | b'o' | b'g' => Value::Str(frame::string(WHAT, "text", bytes)?.into()),
+        b'v' => Value::Variant(Box::new(decode_variant(bytes, deeper)?)),
+        b'm' => decode_maybe(inner, bytes, deeper)?,
+        b'a' if inner == "y" => Value::Bytes(bytes.to_vec()),
+        b'a' => decode_array(inner, bytes, deeper)?,
+        b'(' => Value::Tuple(decode_members(text, bytes, deeper)?),
+        b'{' => {
             let members = decode_members(text, bytes, deeper)?;
             let [key, value] = <[Value; 2]>::try_from(members)
                 .map_err(|_| Error::malformed(WHAT, "dict entry", "two members", text))?;
@@ -235,10 +237,21 @@ fn decode(text: &str, bytes: &[u8], depth: usize) -> Result<Value> {
     })
 }
 
-fn number<const N: usize>(field: &'static str, bytes: &[u8]) -> Result<[u8; N]> {
-    bytes.try_into().map_err(|_| {
-        Error::malformed(WHAT, field, format_args!("{N} bytes"), format_args!("{} bytes", bytes.len()))
-    })
+/// A number of so many bytes, with zeros behind it.
+fn number(field: &'static str, bytes: &[u8], size: usize) -> Result<[u8; 8]> {
+    let mut wide = [0; 8];
+    match wide.get_mut(..size).filter(|_| bytes.len() == size) {
+        Some(low) => low.copy_from_slice(bytes),
+        None => {
+            let (expected, got) = (format_args!("{size} bytes"), format_args!("{} bytes", bytes.len()));
+            return Err(Error::malformed(WHAT, field, expected, got));
+        }
+    }
+    Ok(wide)
+}
+
+fn low<const N: usize>(wide: [u8; 8]) -> [u8; N] {
+    wide.first_chunk().copied().unwrap_or([0; N])
 }
 
 fn decode_variant(bytes: &[u8], depth: usize) -> Result<Value> {
@@ -300,8 +313,8 @@ fn decode_array(element: &str, bytes: &[u8], depth: usize) -> Result<Value> {
 fn decode_members(text: &str, bytes: &[u8], depth: usize) -> Result<Vec<Value>> {
     let members = types::members(text)?;
     let layouts = members.iter().map(|member| types::layout(member)).collect::<Result<Vec<_>>>()?;
-    let mut parts = Vec::with_capacity(members.len());
-    frame::split_tuple(WHAT, bytes, &layouts, |part| parts.push(part))?;
+    let mut parts = vec![&[][..]; members.len()];
+    frame::split_tuple(WHAT, bytes, &layouts, &mut parts)?;
     members.iter().zip(parts).map(|(member, part)| decode(member, part, depth)).collect()
 }
 

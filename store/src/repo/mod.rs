@@ -98,8 +98,11 @@ impl Repo {
         if root.join("config").exists() {
             let repo = Repo::open(root)?;
             if repo.mode != mode {
-                let reason = format!("{} is a repo of mode {}, not {mode}", root.display(), repo.mode);
-                return Err(Error::refused(reason));
+                return Err(Error::refused(format_args!(
+                    "{} is a repo of mode {}, not {mode}",
+                    root.display(),
+                    repo.mode
+                )));
             }
             return Ok(repo);
         }

@@ -126,8 +126,10 @@ impl<'a> Transaction<'a> {
             wanted.check_checksum(name.checksum).map_err(Error::corrupt(format_args!("new {kind}")))?;
         }
         if bytes.len() as u64 > MAX_METADATA_SIZE {
-            let reason = format!("{name} has {} bytes, the format allows {MAX_METADATA_SIZE}", bytes.len());
-            return Err(Error::refused(reason));
+            return Err(Error::refused(format_args!(
+                "{name} has {} bytes, the format allows {MAX_METADATA_SIZE}",
+                bytes.len()
+            )));
         }
         if !self.has(&name) {
             self.store_metadata(&name, bytes)?;

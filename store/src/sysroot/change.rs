@@ -88,9 +88,12 @@ impl Locked {
     ) -> Result<Deployed> {
         let source = self.at(index)?.clone();
         if source.checksum != *commit.checksum() {
-            let reason =
-                format!("deployment {} is of commit {}, not {}", index, source.checksum, commit.checksum());
-            return Err(Error::refused(reason));
+            return Err(Error::refused(format_args!(
+                "deployment {} is of commit {}, not {}",
+                index,
+                source.checksum,
+                commit.checksum()
+            )));
         }
         let stateroot = source.stateroot.clone();
         let mut options = DeployOptions::new(&stateroot, source.origin.clone());

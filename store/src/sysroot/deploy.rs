@@ -153,8 +153,10 @@ impl Locked {
             return Err(Error::not_found(format_args!("stateroot {stateroot:?}"), self.path.clone()));
         }
         if self.repo().is_partial(commit.checksum()) {
-            let reason = format!("commit {} is not complete: pull it again", commit.checksum());
-            return Err(Error::refused(reason));
+            return Err(Error::refused(format_args!(
+                "commit {} is not complete: pull it again",
+                commit.checksum()
+            )));
         }
         let root = (&commit.get().root_tree, &commit.get().root_meta);
         let config = walk::read_file(self.repo(), root, "usr/lib/ostree/prepare-root.conf", 64 << 10)?;

@@ -41,10 +41,9 @@ pub fn init(path: &Path) -> Result<()> {
 /// Adds a stateroot; one that is there already stays as it is.
 pub fn init_stateroot(sysroot: &Path, name: &str) -> Result<()> {
     if !is_stateroot(name) {
-        let reason = format!(
+        return Err(Error::refused(format_args!(
             "stateroot {name:?}: expected a name without slashes, spaces, quotes or control characters"
-        );
-        return Err(Error::refused(reason));
+        )));
     }
     let dir = sysroot.join("ostree/deploy").join(name);
     ensure_dir(&dir, 0o755)?;

@@ -122,9 +122,10 @@ impl Sysroot {
         if let Some(staged) =
             self.running.as_ref().map(|r| r.run_dir.join("staged-deployment")).filter(|p| p.exists())
         {
-            let what =
-                format!("a staged deployment of ostree ({}): finish or remove it first", staged.display());
-            return Err(Error::unsupported(what));
+            return Err(Error::unsupported(format_args!(
+                "a staged deployment of ostree ({}): finish or remove it first",
+                staged.display()
+            )));
         }
         if self.running.is_some() {
             writable::make_writable(&self.path)?;

@@ -139,7 +139,7 @@ fn read_deployments(path: &Path, boot: u8) -> Result<Vec<Deployment>> {
 /// Two entries where one is allowed: which of them boots is the loader's choice.
 pub(super) fn twins(folder: &Path, a: &str, b: &str) -> Error {
     let (first, second) = if a < b { (a, b) } else { (b, a) };
-    Error::refused(format!("{}: expected one entry, got {first} and {second}", folder.display()))
+    Error::refused(format_args!("{}: expected one entry, got {first} and {second}", folder.display()))
 }
 
 pub(super) fn read_deployment(

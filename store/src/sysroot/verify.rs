@@ -93,8 +93,7 @@ impl Walk<'_> {
                 continue;
             }
             if !self.repo.has(&object) {
-                let what = format!("object {object} ({name})");
-                return Err(Error::not_found(what, self.repo.path()));
+                return Err(Error::not_found(format_args!("object {object} ({name})"), self.repo.path()));
             }
             if (self.is_known)(&checksum) {
                 self.known += 1;

@@ -102,9 +102,10 @@ impl Walk<'_, '_> {
             } else if metadata.is_file() || metadata.is_symlink() {
                 dir.files.push((name, self.leaf(path, metadata)));
             } else {
-                let reason =
-                    format!("{}: only files, symlinks and directories can be in a tree", path.display());
-                return Err(Error::refused(reason));
+                return Err(Error::refused(format_args!(
+                    "{}: only files, symlinks and directories can be in a tree",
+                    path.display()
+                )));
             }
         }
         Ok(dir)

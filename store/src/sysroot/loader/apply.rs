@@ -27,7 +27,7 @@ pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
             file.sync_all().map_err(Error::io("sync", &path))
         }
         Step::SetVariable { name, .. } | Step::RemoveVariable { name } => {
-            Err(Error::unsupported(format!("firmware variable {name} with this boot loader")))
+            Err(Error::unsupported(format_args!("firmware variable {name} with this boot loader")))
         }
     }
 }

@@ -34,7 +34,7 @@ impl Armed {
         let mut words = text.split_whitespace();
         let (id, tries) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let tries = tries.parse().map_err(|_| {
-            Error::refused(format!("{}: expected CHECKSUM.SERIAL TRIES, got {text:?}", path.display()))
+            Error::refused(format_args!("{}: expected CHECKSUM.SERIAL TRIES, got {text:?}", path.display()))
         })?;
         Ok(Some(Armed { id: TrialId::parse(id).map_err(refuse)?, tries }))
     }

@@ -98,9 +98,9 @@ fn missing(kind: Kind) -> Error {
         Kind::UBoot => ("u-boot", FW_ENV),
         Kind::Extlinux => ("extlinux", EXTLINUX),
         Kind::Efi => ("efi", efi::FOLDER),
-        Kind::Pi => return Error::unsupported(format!("boot loader {kind}")),
+        Kind::Pi => return Error::unsupported(format_args!("boot loader {kind}")),
     };
-    Error::unsupported(format!(
+    Error::unsupported(format_args!(
         "boot loader {kind} (by {trace}, or by its name) in a build without the feature {feature}"
     ))
 }
@@ -158,7 +158,7 @@ pub(super) fn has_loader(sysroot: &Path, place: &str) -> bool {
 fn check_place(place: &str) -> Result<()> {
     match PARTITIONS.contains(&place) {
         true => Ok(()),
-        false => Err(Error::refused(format!(
+        false => Err(Error::refused(format_args!(
             "partition of systemd-boot: expected one that is mounted at {}, got {place:?}",
             PARTITIONS.join(", ")
         ))),

@@ -243,8 +243,9 @@ impl Esp {
         };
         let number = |name: &str| {
             let text = text(name)?;
-            let wrong =
-                || Error::refused(format!("{}: expected a number, got {text:?}", sys.join(name).display()));
+            let wrong = || {
+                Error::refused(format_args!("{}: expected a number, got {text:?}", sys.join(name).display()))
+            };
             text.trim().parse::<u64>().map_err(|_| wrong())
         };
         let block = number("../queue/logical_block_size").unwrap_or(SECTOR).max(SECTOR) / SECTOR;
@@ -263,8 +264,10 @@ impl Esp {
     /// What boots a deployment.
     fn option(&self, item: &Item, tried: bool) -> Result<LoadOption> {
         if item.entry.initrds().count() > 1 {
-            let what = format!("more initrds than one ({}) with efi", item.deployment);
-            return Err(Error::unsupported(what));
+            return Err(Error::unsupported(format_args!(
+                "more initrds than one ({}) with efi",
+                item.deployment
+            )));
         }
         let entry = if tried { tried_entry(&item.entry) } else { item.entry.clone() };
         let mut args = entry.get("options").unwrap_or_default().to_string();

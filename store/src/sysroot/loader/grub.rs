@@ -39,7 +39,7 @@ fn read(sysroot: &Path, place: &str) -> Result<GrubEnv> {
     let file = File::open(&path).map_err(Error::io("open", &path))?;
     // one byte more shows a file that is too long
     file.take(SIZE as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
-    GrubEnv::decode(&bytes).map_err(|error| Error::refused(format!("{}: {error}", path.display())))
+    GrubEnv::decode(&bytes).map_err(|error| Error::refused(format_args!("{}: {error}", path.display())))
 }
 
 impl Family for Grub {

@@ -191,9 +191,11 @@ impl Locked {
         if let (Try::Arm { .. }, Some(falls_to), Some(back)) = (what, falls_to, new.get(1))
             && !falls_to.is(back)
         {
-            let reason =
-                format!("systemd-boot would fall back to {}, not to {}", falls_to.name(), back.name());
-            return Err(Error::refused(reason));
+            return Err(Error::refused(format_args!(
+                "systemd-boot would fall back to {}, not to {}",
+                falls_to.name(),
+                back.name()
+            )));
         }
         let moves = listed.first().is_none_or(|old| !old.is(first));
         let counted = counted(self)?.0;

@@ -19,7 +19,7 @@ impl<'a> Stored<'a> {
     pub(super) fn read(sysroot: &Path, config: &'a EnvConfig) -> Result<Stored<'a>> {
         let flags = flash::flags(config)?;
         let (first, length) = read_area(sysroot, &config.first)?;
-        let place = |error| Error::refused(format!("{}: {error}", config.first.device));
+        let place = |error| Error::refused(format_args!("{}: {error}", config.first.device));
         let (env, second) = match &config.second {
             None => (Environment::decode(&first).map_err(place)?, 0),
             Some(area) => {
@@ -55,8 +55,11 @@ fn read_area(sysroot: &Path, area: &Area) -> Result<(Vec<u8>, u64)> {
     file.take(area.size as u64).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
     if bytes.len() != area.size {
         let got = bytes.len();
-        let reason = format!("{}: expected {} bytes at {start}, got {got}", path.display(), area.size);
-        return Err(Error::refused(reason));
+        return Err(Error::refused(format_args!(
+            "{}: expected {} bytes at {start}, got {got}",
+            path.display(),
+            area.size
+        )));
     }
     Ok((bytes, length))
 }

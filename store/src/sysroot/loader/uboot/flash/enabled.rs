@@ -27,12 +27,13 @@ pub(in crate::sysroot::loader::uboot) fn flags(config: &EnvConfig) -> Result<Fla
         let file = File::open(path).map_err(Error::io("open", path))?;
         let chip = Mtd::of(&file).map_err(Error::io("ask for the flash of", path))?;
         let chip = chip.filter(|chip| chip.kind == MtdKind::Nor).ok_or_else(|| {
-            Error::unsupported(format!("U-Boot environment on flash that is not NOR ({})", area.device))
+            Error::unsupported(format_args!("U-Boot environment on flash that is not NOR ({})", area.device))
         })?;
         if config.second.as_ref().is_some_and(|second| share_block(&config.first, second, chip)) {
-            let reason =
-                format!("{}: expected each copy in erase blocks of its own, got one for both", area.device);
-            return Err(Error::refused(reason));
+            return Err(Error::refused(format_args!(
+                "{}: expected each copy in erase blocks of its own, got one for both",
+                area.device
+            )));
         }
     }
     Ok(Flags::Boolean)

@@ -31,5 +31,5 @@ pub(super) fn is_flash(device: &str) -> bool {
 }
 
 fn unsupported(device: &str) -> crate::Error {
-    crate::Error::unsupported(format!("U-Boot environment on flash ({device})"))
+    crate::Error::unsupported(format_args!("U-Boot environment on flash ({device})"))
 }
