@@ -22,6 +22,7 @@ pub mod diff;
 mod error;
 pub mod fs;
 pub mod fsck;
+mod input;
 pub mod lock;
 pub mod prune;
 pub mod repo;
@@ -32,4 +33,5 @@ pub mod tree;
 pub mod walk;
 
 pub use error::{Error, ErrorKind, Result};
+pub use input::Input;
 pub use repo::{Content, Incoming, Repo, RepoMode, Transaction};
