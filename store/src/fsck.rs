@@ -141,6 +141,9 @@ impl Seen {
     }
 }
 
+/// Bytes: enough for inflate and a path, with a margin of two.
+const STACK: usize = 256 << 10;
+
 fn check_content(repo: &Repo, seen: &mut Seen, report: &mut Report, threads: usize) {
     let mut checksums: Vec<Checksum> = seen.content.keys().copied().collect();
     checksums.sort();
@@ -158,12 +161,7 @@ fn check_content(repo: &Repo, seen: &mut Seen, report: &mut Report, threads: usi
             }
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
+    crate::threads::with(threads.saturating_sub(1), STACK, &work, &mut |_| work());
     report.bytes = bytes.into_inner();
     for (checksum, error) in broken.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
         if let Some(Place { commit, dir, name }) = seen.content.get(&checksum).cloned() {
