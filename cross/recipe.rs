@@ -50,30 +50,23 @@ pub struct Program {
     pub tls: bool,
 }
 
-/// Builds a program for a target; answers where it is.
+/// Builds a program for a target, with what the table of targets has for it; answers where it is.
 pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
     let features = match (program.package, program.tls) {
-        (_, true) => None,
-        ("rootling", false) => Some("delta"),
-        (_, false) => Some(""),
+        ("rootling", true) => format!("tls,{}", target.features),
+        ("rootling", false) => target.features.to_owned(),
+        _ => String::new(),
     };
     let kept = format!("{}{}", program.package, if program.tls { "-tls" } else { "" });
-    build_with(target, program, features, &kept)
+    build_with(target, program, &features, &kept)
 }
 
 /// Builds a program with these features in place of the default ones, and keeps it under a name.
-pub fn build_with(
-    target: &Target,
-    program: Program,
-    features: Option<&str>,
-    name_kept: &str,
-) -> Result<PathBuf> {
+pub fn build_with(target: &Target, program: Program, features: &str, name_kept: &str) -> Result<PathBuf> {
     let args = "rustc -q -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
     let args = format!("{args} -p {0} --bin {0}", program.package);
     let mut command = cargo(target, &args, program.tls)?;
-    if let Some(features) = features {
-        command.args(["--no-default-features", "--features", features]);
-    }
+    command.args(["--no-default-features", "--features", features]);
     // what they save in the agent they cost in a program as small as prepare-root
     if program.package == "rootling" {
         command.arg("--").args(small::last(target, program.tls)?);

@@ -1,4 +1,15 @@
-//! The machines a device program is built for.
+//! The machines a device program is built for, and what is in it for each.
+//!
+//! A program that ships has the boot loaders that boards with its processor have, and the rules of static deltas for the programs
+//! that run there. Anything else is a build of one's own: every row of `agent/Cargo.toml` may be added to it.
+//!
+//! | machine | loaders | seen on | rules of deltas |
+//! |---|---|---|---|
+//! | armv7, armv5te | U-Boot, extlinux | boards and SoMs; GRUB and systemd-boot only by U-Boot's UEFI, which is rare | `arm` |
+//! | aarch64 | all four | U-Boot on boards, GRUB and systemd-boot on servers and on boards with UEFI | `aarch64`, and `arm` for 32-bit programs |
+//! | x86_64 | GRUB, systemd-boot | PCs, by BIOS or UEFI | `x86` |
+//! | i686 | GRUB, systemd-boot | the same, and UEFI of 32 bits | `i386`, which has `x86` in it |
+//! | riscv64 | U-Boot, extlinux, GRUB | U-Boot on every board; distributions start GRUB from its UEFI | none are there; without any no delta is read, so `aarch64` |
 
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +35,8 @@ pub struct Target {
     pub cpus: &'static [&'static str],
     /// Flags that only this one has.
     pub flags: &'static str,
+    /// Features of the agent, beside TLS.
+    pub features: &'static str,
     /// Whether programs are shipped for it; else it is there to test on.
     pub ships: bool,
 }
@@ -53,6 +66,7 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-x86_64-static", "qemu-user-static"),
         cpus: &[],
         flags: "-Clink-arg=-zmax-page-size=4096",
+        features: "x86,grub,systemd-boot",
         ships: true,
     },
     Target {
@@ -65,6 +79,7 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-aarch64-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
+        features: "aarch64,arm,grub,systemd-boot,u-boot,extlinux",
         ships: true,
     },
     Target {
@@ -78,6 +93,7 @@ pub const TARGETS: &[Target] = &[
         cpus: &[],
         // its pages have 4 KiB on every kernel; lld pads for 64
         flags: "-Ctarget-feature=+thumb-mode -Clink-arg=-zmax-page-size=4096",
+        features: "arm,u-boot,extlinux",
         ships: true,
     },
     Target {
@@ -90,6 +106,7 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-arm-static", "qemu-user-static"),
         cpus: &["arm926"],
         flags: "-Clink-arg=-zmax-page-size=4096",
+        features: "arm,u-boot,extlinux",
         ships: true,
     },
     Target {
@@ -102,6 +119,7 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-i386-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
+        features: "i386,grub,systemd-boot",
         ships: true,
     },
     Target {
@@ -114,6 +132,7 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-riscv64-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
+        features: "aarch64,u-boot,extlinux,grub",
         ships: true,
     },
     Target {
@@ -126,11 +145,20 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-s390x-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
+        features: "delta,loaders",
         ships: false,
     },
 ];
 
+/// The boot loaders of the table above, as features of the agent.
+pub const LOADERS: [&str; 4] = ["grub", "systemd-boot", "u-boot", "extlinux"];
+
 impl Target {
+    /// Whether the agent has a feature here.
+    pub fn has(&self, feature: &str) -> bool {
+        self.features.split(',').any(|has| has == feature)
+    }
+
     /// A program under the emulator, which is the processor `cpu` or its own choice.
     pub fn run(&self, cpu: Option<&str>, program: &Path) -> Command {
         let mut command = Command::new(self.emulator.0);

@@ -21,7 +21,9 @@ const NOTHING_NEW: i32 = 77;
 /// Builds the agent of a commit of this history and plays both parts.
 pub fn older(revision: &str) -> Result<()> {
     step("tools", || tools::ensure(&[tools::BUILD, TOOLS]))?;
-    step("today's agent", || run(&mut cargo("build -q -p rootling --no-default-features")))?;
+    step("today's agent", || {
+        run(&mut cargo("build -q -p rootling --no-default-features --features loaders"))
+    })?;
     let new = place::program("debug", "rootling");
     let old = step(&format!("the agent of {revision}"), || build(revision))?;
     for (name, before, after) in [("older after newer", &new, &old), ("newer after older", &old, &new)] {

@@ -23,5 +23,5 @@ pub fn build(tls: bool) -> Result<PathBuf> {
 /// Builds the agent with these features in place of the default ones.
 pub fn build_with(features: &str) -> Result<PathBuf> {
     let program = Program { package: "rootling", tls: false };
-    recipe::build_with(target(TARGET)?, program, Some(features), &format!("rootling-[{features}]"))
+    recipe::build_with(target(TARGET)?, program, features, &format!("rootling-[{features}]"))
 }

@@ -47,21 +47,22 @@ pub fn shipping() -> Result<Vec<(bool, u64)>> {
         eprintln!("   {}", budget.judge("rootling", ship::TARGET, tls, bytes)?);
         sizes.push((tls, bytes));
     }
-    deltas(&budget, sizes.first().map_or(0, |(_, bytes)| *bytes))?;
+    deltas(&budget)?;
     Ok(sizes)
 }
 
-/// Builds the shipping profile with less of static deltas, and checks what the decoder adds: with the rules for all
-/// architectures of profile 1, which is the program of `plain` bytes, and with those for one.
-fn deltas(budget: &Budget, plain: u64) -> Result<()> {
+/// Builds the shipping profile with more and less of static deltas, and checks what the decoder adds: with the rules for all
+/// architectures of profile 1, and with those for one. No boot loader is in these programs.
+fn deltas(budget: &Budget) -> Result<()> {
     let built = |features: &'static str| {
         let title = format!("shipping profile, features [{features}]");
         step(&title, || ship::build_with(features)).and_then(|path| file_size(&path))
     };
-    let (without, fetching, one) = (built("")?, built("static-delta")?, built("x86")?);
+    let (without, fetching) = (built("")?, built("static-delta")?);
+    let (all, one) = (built("delta")?, built("x86")?);
     let fetch = place::grouped(fetching.saturating_sub(without));
     eprintln!("   fetching static deltas: {fetch} bytes beside the decoder");
-    for (key, name, bytes) in [("all", "all architectures", plain), ("one", "x86-64", one)] {
+    for (key, name, bytes) in [("all", "all architectures", all), ("one", "x86-64", one)] {
         let name = format!("delta decoder with {name}");
         let standing = budget.judge_as(&name, "delta", ship::TARGET, key, bytes.saturating_sub(fetching))?;
         eprintln!("   {standing}");
@@ -72,7 +73,7 @@ fn deltas(budget: &Budget, plain: u64) -> Result<()> {
 /// The release profile by the toolchain everyone has, static.
 pub fn stock(tls: bool) -> Result<PathBuf> {
     let folder = place::target().join("stock").join(if tls { "tls" } else { "no-tls" });
-    let features = if tls { "" } else { "--no-default-features --features delta" };
+    let features = if tls { "" } else { "--no-default-features --features delta,loaders" };
     let mut command = cargo(&format!("build -q --release -p rootling {features} --target {}", place::host()));
     // --target keeps these flags from build scripts
     command.env("RUSTFLAGS", "-Ctarget-feature=+crt-static -Crelocation-model=static");

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::bench::nginx::Nginx;
-use crate::machines::targets::Target;
+use crate::machines::targets::{LOADERS, Target};
 use crate::run::output;
 use crate::{place, tools};
 
@@ -64,13 +64,17 @@ impl Bed {
         let entries =
             fs::read_dir(sysroot.join("boot/loader/entries")).context("boot/loader/entries")?.count();
         ensure!(entries == 2, "boot/loader/entries: expected 2 entries, got {entries}");
-        // what is not in the program is refused by its name
-        let refused =
-            run(&["boot", "install", "efi"]).err().map(|error| error.to_string()).unwrap_or_default();
-        ensure!(
-            refused.contains("without the feature efi"),
-            "boot install efi: expected a refusal, got {refused}"
-        );
+        let built = run(&["boot", "status"])?;
+        for loader in ["efi"].into_iter().chain(LOADERS) {
+            let has = built.lines().any(|line| {
+                line.strip_prefix("boot loaders in this build: ")
+                    .is_some_and(|l| l.split(' ').any(|l| l == loader))
+            });
+            ensure!(has == target.has(loader), "{loader}: expected {}, got {built}", target.features);
+            if !has {
+                refuses(&sysroot, loader, &run)?;
+            }
+        }
         forget(&sysroot)
     }
 }
@@ -90,6 +94,54 @@ pub fn commit(dir: &Path, version: u32) -> Result<String> {
     command.arg("commit").arg("--repo").arg(dir.join("repo")).args(["-b", REF, "--owner-uid=0"]);
     command.args(["--owner-gid=0", &format!("--timestamp=@{version}")]);
     Ok(output(command.arg(format!("--tree=dir={}", tree.display())))?.trim().to_owned())
+}
+
+/// A loader that is not in the program is refused by its name, asked for or found, and nothing is written.
+fn refuses(sysroot: &Path, loader: &str, run: &dyn Fn(&[&str]) -> Result<String>) -> Result<()> {
+    let (trace, text) = match loader {
+        "grub" => ("boot/grub/grub.cfg", "# Written by rootling\n"),
+        "systemd-boot" => ("boot/efi/loader/entries/ostree-1.conf", "title x\n"),
+        "u-boot" => ("etc/fw_env.config", "/boot/uboot.env 0 0x2000\n"),
+        "extlinux" => ("boot/extlinux/extlinux.conf", "default x\n"),
+        _ => ("efi/EFI/rootling/os", "x"),
+    };
+    let want = format!("without the feature {loader}");
+    let refused = |args: &[&str]| {
+        let error = run(args).err().map(|error| error.to_string()).unwrap_or_default();
+        ensure!(error.contains(&want), "{args:?}, {loader}: expected a refusal, got {error:?}");
+        Ok(())
+    };
+    refused(&["boot", "install", loader])?;
+    let places = match loader {
+        // the running system's own folder, which is a deployment here
+        "u-boot" => deployments(sysroot)?.into_iter().map(|tree| tree.join(trace)).collect(),
+        _ => vec![sysroot.join(trace)],
+    };
+    for path in &places {
+        fs::create_dir_all(path.parent().context("a path without a folder")?)?;
+        match loader {
+            "extlinux" => std::os::unix::fs::symlink("../loader/extlinux.conf", path)?,
+            _ => fs::write(path, text)?,
+        }
+    }
+    let list = sysroot.join("boot/loader");
+    let before = fs::read_link(&list)?;
+    for args in [&["status"][..], &["rollback"], &["cleanup"]] {
+        refused(args)?;
+    }
+    ensure!(fs::read_link(&list)? == before, "{loader}: the list of boot entries has changed");
+    places.iter().try_for_each(fs::remove_file)?;
+    if trace.contains("/loader/") || loader == "efi" {
+        fs::remove_dir_all(sysroot.join(trace).parent().context("a path without a folder")?)?;
+    }
+    Ok(())
+}
+
+/// The folders of deployments.
+fn deployments(sysroot: &Path) -> Result<Vec<std::path::PathBuf>> {
+    let all = fs::read_dir(sysroot.join("ostree/deploy/smoke/deploy"))?;
+    let paths = all.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    Ok(paths.into_iter().filter(|path| path.is_dir()).collect())
 }
 
 impl Drop for Bed {

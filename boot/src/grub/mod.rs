@@ -20,6 +20,6 @@ mod plan;
 mod quote;
 
 pub use config::config;
-pub use grubenv::{GrubEnv, SIZE};
+pub use grubenv::{GrubEnv, SIGNATURE, SIZE};
 pub use menu::menu;
 pub use plan::{CONFIG, ENV, MENU, PROMISES, arm, confirm, fall_back, install, trial};

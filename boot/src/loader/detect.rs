@@ -66,6 +66,11 @@ impl Kind {
         found.map(|(_, kind)| *kind).ok_or_else(|| Error::malformed("boot loader", expected, name))
     }
 
+    /// The name that a configuration gives it.
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, kind)| *kind == self).map(|(name, _)| *name).unwrap_or_default()
+    }
+
     /// Chooses by the configuration, else by the traces; `None` for a loader that is not known.
     pub fn detect(configured: Option<&str>, traces: &Traces) -> Result<Option<Kind>> {
         if let Some(name) = configured.filter(|name| *name != "auto") {
@@ -86,8 +91,7 @@ impl Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = NAMES.iter().find(|(_, kind)| kind == self).map(|(name, _)| *name);
-        f.write_str(name.unwrap_or_default())
+        f.write_str(self.name())
     }
 }
 

@@ -53,6 +53,19 @@ pub struct Change {
 }
 
 impl Change {
+    /// A link by which a loader finds its file in the list in use.
+    pub fn link(target: &str, path: &str) -> Change {
+        let link = plan::Step::Link { target: target.into(), path: path.into() };
+        let steps = [link, plan::Step::Sync].map(Step::Disk);
+        Change { steps: steps.into(), reboot_argument: None }
+    }
+
+    /// This, then a list that is swapped in.
+    pub fn then(mut self, plan: plan::Plan) -> Change {
+        self.steps.extend(Change::from(plan).steps);
+        self
+    }
+
     pub(crate) fn disk(&mut self, step: plan::Step) {
         self.steps.push(Step::Disk(step));
     }

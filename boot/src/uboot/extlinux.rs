@@ -12,6 +12,9 @@
 use crate::entry::Entry;
 use crate::loader::tried_entry;
 
+/// The menu's name in a loader folder.
+pub const EXTLINUX_MENU: &str = "extlinux.conf";
+
 /// One way to boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Label {

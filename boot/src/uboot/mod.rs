@@ -24,7 +24,7 @@ pub use bootcount::ready;
 pub use config::{Area, EnvConfig, Start};
 pub use crc::crc32;
 pub use env::{Chosen, Environment, Flags};
-pub use extlinux::{Extlinux, Label, extlinux};
+pub use extlinux::{EXTLINUX_MENU, Extlinux, Label, extlinux};
 pub use plan::{EXTLINUX_PROMISES, Medium, arm, confirm, fall_back, promises, trial};
 pub use uenv::{UENV, uenv};
 pub use vars::Vars;

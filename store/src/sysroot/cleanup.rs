@@ -6,11 +6,10 @@
 
 use super::apply::{self, DRAFT, remove_all};
 use super::deployment::parse_name;
-use super::loader::{Loader, efi, fat};
+use super::loader::entries_without_links;
 use super::{Deployment, Locked};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prune::{PruneOptions, PruneStats, prune};
-use rootling_boot::efi::FOLDER;
 use rootling_boot::plan;
 use rootling_object::Checksum;
 use std::fs::{self, File};
@@ -147,14 +146,15 @@ impl Locked {
     }
 
     fn clean_boot(&self, cleaned: &mut Cleaned) -> Result<()> {
-        let partition = fat::find(&self.path)?.filter(|place| place != "boot");
-        let esp = efi::installed(&self.path).filter(|_| matches!(self.loader, Some(Loader::Efi(_))));
-        let folders = ["boot"].into_iter().chain(partition.as_deref());
-        let folders = folders.map(|place| self.path.join(place).join("ostree"));
-        let folders: Vec<_> = folders.chain(esp.map(|esp| self.path.join(esp).join(FOLDER))).collect();
-        for (name, path) in
-            folders.iter().map(|folder| crate::fs::list(folder)).collect::<Result<Vec<_>>>()?.concat()
-        {
+        let partition = entries_without_links(&self.path)?.filter(|place| *place != "boot");
+        let mut files = crate::fs::list(&self.path.join("boot/ostree"))?;
+        if let Some(partition) = partition {
+            files.extend(crate::fs::list(&self.path.join(partition).join("ostree"))?);
+        }
+        if let Some((esp, folder)) = self.loader.as_ref().and_then(|loader| loader.family().esp()) {
+            files.extend(crate::fs::list(&self.path.join(esp).join(folder))?);
+        }
+        for (name, path) in files {
             let Some((_, bootcsum)) = name.rsplit_once('-') else { continue };
             let Ok(bootcsum) = Checksum::parse_hex(bootcsum) else { continue };
             if !self.deployments.iter().any(|d| d.bootcsum == bootcsum) {

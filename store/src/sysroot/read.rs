@@ -2,7 +2,7 @@
 //! `boot/loader` -> entries -> `ostree=` argument -> link -> deployment.
 
 use super::deployment::{Deployment, parse_name};
-use super::loader::fat;
+use super::loader;
 use super::{Origin, Running, Sysroot, boot_error};
 use crate::error::{Error, Result};
 use crate::repo::Repo;
@@ -17,8 +17,12 @@ impl Sysroot {
     pub(super) fn read(path: &Path, running: Option<Running>) -> Result<Sysroot> {
         let repo = Repo::open(&path.join("ostree/repo"))?;
         refuse_composefs(&repo)?;
-        let (version, deployments) = match fat::find(path)? {
-            Some(partition) => read_partition(path, &partition)?,
+        let entries = match loader::entries_without_links(path)? {
+            Some(partition) => loader::read_entries(path, partition)?,
+            None => None,
+        };
+        let (version, deployments) = match entries {
+            Some(read) => read,
             None => {
                 let version = read_version(path)?;
                 (version, read_deployments(path, version.boot)?)
@@ -85,7 +89,7 @@ fn read_version(path: &Path) -> Result<BootVersion> {
     Ok(BootVersion { boot, sub: read_sub_version(path, boot)?.unwrap_or(0) })
 }
 
-fn read_sub_version(path: &Path, boot: u8) -> Result<Option<u8>> {
+pub(super) fn read_sub_version(path: &Path, boot: u8) -> Result<Option<u8>> {
     let link = path.join(format!("ostree/boot.{boot}"));
     match read_link(&link)? {
         None => Ok(None),
@@ -132,31 +136,13 @@ fn read_deployments(path: &Path, boot: u8) -> Result<Vec<Deployment>> {
     Ok(deployments)
 }
 
-/// Everything the entries of a FAT partition refer to, in the loader's order.
-fn read_partition(path: &Path, partition: &str) -> Result<(BootVersion, Vec<Deployment>)> {
-    let entries = fat::read(path, partition)?;
-    let (mut deployments, mut boot) = (Vec::<Deployment>::new(), 0);
-    let folder = path.join(partition).join("loader/entries");
-    let ours = fat::ours(&entries);
-    for (at, (name, entry)) in ours.iter().enumerate() {
-        let file = folder.join(name.to_string());
-        // a deployment may have two entries while one takes the place of the other, but under two names
-        if let Some((twin, _)) = ours.iter().take(at).find(|(other, _)| other.good() == name.good()) {
-            return Err(twins(&folder, &twin.to_string(), &name.to_string()));
-        }
-        boot = fat::link(entry)?.bootversion;
-        deployments.push(read_deployment(path, entry.clone(), EntryName::parse(&name.to_string()), &file)?);
-    }
-    Ok((BootVersion { boot, sub: read_sub_version(path, boot)?.unwrap_or(0) }, deployments))
-}
-
 /// Two entries where one is allowed: which of them boots is the loader's choice.
-fn twins(folder: &Path, a: &str, b: &str) -> Error {
+pub(super) fn twins(folder: &Path, a: &str, b: &str) -> Error {
     let (first, second) = if a < b { (a, b) } else { (b, a) };
     Error::refused(format!("{}: expected one entry, got {first} and {second}", folder.display()))
 }
 
-fn read_deployment(
+pub(super) fn read_deployment(
     path: &Path,
     entry: Entry,
     entry_name: Option<EntryName>,

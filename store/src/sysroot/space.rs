@@ -5,13 +5,11 @@
 
 use super::Sysroot;
 use super::etc::Change;
-use super::loader::Loader;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, space::available};
 use crate::walk::{self, Entry};
 use nix::unistd::{AccessFlags, access};
 use rootling_boot::KernelFiles;
-use rootling_boot::efi::FOLDER;
 use rootling_boot::kernel::{MODULES, VMLINUZ, choose_version};
 use rootling_object::{Checksum, Commit, ObjectKind, ObjectName};
 use std::fs;
@@ -28,11 +26,9 @@ pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: 
         changes.iter().map(|c| fs::symlink_metadata(edited.join(&c.path)).map_or(0, |m| blocks(m.len())));
     let tree = tree_size(sysroot.repo(), commit)?.saturating_add(edits.sum());
     require(&sysroot.path.join("ostree"), tree, sysroot.repo().min_free_space()?)?;
-    let (place, esp) = match &sysroot.loader {
-        Some(Loader::SystemdBoot { partition, .. }) => (partition.as_str(), None),
-        Some(Loader::Efi(board)) => ("boot", Some((board.partition(), FOLDER))),
-        _ => ("boot", None),
-    };
+    let family = sysroot.loader.as_ref().map(|loader| loader.family());
+    let place = family.and_then(|family| family.partition()).unwrap_or("boot");
+    let esp = family.and_then(|family| family.esp());
     for (place, folder) in [(place, "ostree")].into_iter().chain(esp) {
         let boot = sysroot.path.join(place);
         access(&boot, AccessFlags::W_OK).map_err(|errno| Error::io("write to", &boot)(errno.into()))?;

@@ -8,7 +8,7 @@
 //! | the plan of `rootling_boot::plan` is applied, with the files and the state of a managed [`loader`](super::loader) | its exchange: the new list boots |
 //! | refs of other versions are removed, the time of `ostree/deploy` is set | unimportant: the next clean-up does it again |
 
-use super::loader::{Loader, Try, leads_to_list};
+use super::loader::{Try, leads_to_list};
 use super::{Deployment, Locked, Sysroot, apply, kernel};
 use crate::error::{Error, Result};
 use nix::sys::statfs::statfs;
@@ -51,12 +51,11 @@ impl Locked {
         }
         refuse_other_loaders(self)?;
         let new = &self.with_way_back(new, what);
-        if let Some(Loader::SystemdBoot { partition, default }) = self.loader.clone() {
-            return self.write_fat(&partition, default, new, what);
-        }
-        if matches!(self.loader, Some(Loader::Efi(_))) {
-            // the links that its entries lead through are replaced
-            self.settle()?;
+        let family = self.loader.as_ref().map(|loader| loader.family().clone());
+        if let Some(family) = &family
+            && let Some(written) = family.write(self, new, what)?
+        {
+            return Ok(written);
         }
         let unused_sub = self.sub_version(plan::other(self.version.boot))?;
         let (old, items) = (self.items(&self.deployments)?, self.items(new)?);
@@ -78,10 +77,7 @@ impl Locked {
         self.apply(&change)?;
         touch(&self.path.join("ostree/deploy"))?;
         self.reload()?;
-        match &self.loader {
-            Some(Loader::Efi(board)) => self.follow_efi(board).map(drop)?,
-            _ => self.settle()?,
-        }
+        family.map_or(Ok(false), |family| family.settle(self))?;
         self.remove_other_refs()?;
         Ok(Written { is_swap, is_same: false })
     }
@@ -168,12 +164,8 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
         }
     }
     let boot = sysroot.path.join("boot");
-    let ours: &[&str] = match sysroot.loader {
-        Some(Loader::Grub) => &["loader/grub.cfg"],
-        Some(Loader::UBoot { .. }) => &["uEnv.txt", "extlinux/extlinux.conf"],
-        Some(Loader::Extlinux) => &["extlinux/extlinux.conf"],
-        _ => &[],
-    };
+    let family = sysroot.loader.as_ref().map(|loader| loader.family());
+    let ours = family.map_or(&[][..], |family| family.own_files());
     let generated =
         ["syslinux/syslinux.cfg", "uEnv.txt", "grub2/grub.cfg", "loader/grub.cfg", "extlinux/extlinux.conf"];
     for generated in generated.into_iter().filter(|name| !ours.contains(name)) {
@@ -190,7 +182,7 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
         .filesystem_type();
     // the type of the number differs from libc to libc
     match i128::from(kind.0) {
-        VFAT if !matches!(sysroot.loader, Some(Loader::SystemdBoot { .. })) => {
+        VFAT if family.and_then(|family| family.partition()).is_none() => {
             refuse(format!("{} on vfat, which has no symlinks", boot.display()))
         }
         XFS => refuse(format!("{} on XFS, whose log a boot loader does not read", boot.display())),

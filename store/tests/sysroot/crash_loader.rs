@@ -38,7 +38,7 @@ fn lock(sysroot: &Path) -> Locked {
 /// Versions 2 and 1, the first of them to be armed.
 fn prepare(fixture: &Fixture) -> [Checksum; 2] {
     let [one, two] = two(fixture, "kernel two");
-    lock(&fixture.path()).install(Loader::Grub, 0).unwrap();
+    lock(&fixture.path()).install(crate::loader::named(&fixture.path(), "grub"), 0).unwrap();
     fixture_deploy(fixture, &two);
     [one, two]
 }

@@ -1,7 +1,7 @@
 //! U-Boot with an environment that cannot be used.
 
 use crate::loader::{Device, tool, uboot};
-use rootling_store::sysroot::loader::Try;
+use rootling_store::sysroot::loader::{Loader, Try};
 use std::fs;
 
 #[test]
@@ -29,7 +29,7 @@ fn what_u_boot_reads_stays_managed_while_its_environment_is_damaged() {
     let loader = device.open(0).loader().unwrap().clone();
     device.lock(0).install(loader.clone(), 0).unwrap();
     fs::write(device.path("boot/uboot-0.env"), [0xff; 0x2000]).unwrap();
-    assert_eq!(device.open(0).loader(), Some(&loader));
+    assert_eq!(device.open(0).loader().map(Loader::kind), Some(loader.kind()));
     assert!(device.deploy(0, 1, 3).unwrap_err().to_string().contains("uboot-0.env"));
     device.deploy_as(0, 1, Try::Keep).unwrap();
     let uenv = fs::read_to_string(device.path("boot/uEnv.txt")).unwrap();

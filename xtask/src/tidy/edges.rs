@@ -115,7 +115,7 @@ fn foreign(crates: &BTreeSet<String>) -> Vec<String> {
 
 /// Names of the crates linked into the agent, itself included.
 pub fn agent_crates(tls: bool) -> Result<BTreeSet<String>> {
-    let features = if tls { "" } else { "--no-default-features --features delta" };
+    let features = if tls { "" } else { "--no-default-features --features delta,loaders" };
     // without --no-dedupe a crate that came up before is cut off with what it needs
     let args = format!("tree -p rootling {features} -e normal --no-dedupe --prefix none --format {{p}}");
     let text = output(&mut cargo(&args))?;

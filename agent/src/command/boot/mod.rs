@@ -54,7 +54,11 @@ fn install(scene: &Scene<'_>, path: &Path, name: Option<&str>, force: bool) -> R
     let loader = loader
         .ok_or_else(|| Error::refused(format_args!("expected the name of a boot loader, found none")))?;
     let config = path.join(rootling_boot::grub::CONFIG);
-    if loader.kind() == Kind::Grub && sysroot.loader() != Some(&loader) && config.exists() && !force {
+    if loader.kind() == Kind::Grub
+        && sysroot.loader().is_none_or(|there| there.kind() != Kind::Grub)
+        && config.exists()
+        && !force
+    {
         return Err(Error::refused(format_args!(
             "{}: made by others; --force replaces it",
             config.display()

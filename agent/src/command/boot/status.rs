@@ -1,6 +1,7 @@
 //! `boot status`: what the loader can and cannot promise, and how it stands with a trial.
 
-use rootling_boot::loader::{Counting, Outcome, Trial};
+use rootling_boot::loader::{Counting, Kind, Outcome, Trial};
+use rootling_store::sysroot::loader;
 
 use super::Scene;
 use crate::deny::DenyList;
@@ -49,6 +50,7 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
             j.number("tries", armed.map_or(0, |armed| armed.tries).into());
             j.number("tries-left", left.into());
             j.str("outcome", says);
+            j.list("built-in", |j| loader::built().for_each(|kind| j.item(|j| j.str("loader", kind.name()))));
             j.bool("deadline", outside);
             j.list("failed", |j| {
                 failed.iter().for_each(|(commit, why)| {
@@ -67,6 +69,8 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
         Some(promises) => say(&promises.to_string()),
         None => say("no boot loader is managed: entries only, counts no boots, no fallback by itself"),
     }
+    let built: Vec<&str> = loader::built().map(Kind::name).collect();
+    say(&format!("boot loaders in this build: {}", built.join(" ")));
     if let Some(armed) = armed {
         say(&format!("armed: {}, {left} of {} tries left; this boot: {says}", armed.id, armed.tries));
     }

@@ -1,22 +1,28 @@
 //! Which loader a device has: the configuration first, else what is there.
+//!
+//! Every build looks for the traces of every loader, also of those that it does not have: what it would leave behind
+//! could not boot.
 
-use super::env::UBoot;
-use super::{EXTLINUX, Loader, UENV, efi, fat, flash, refuse};
+use super::family::Family;
+use super::{BUILT, Built, EXTLINUX, Loader, refuse};
 use crate::error::{Error, Result};
-use rootling_boot::grub;
+use crate::sysroot::Deployment;
 use rootling_boot::loader::{Kind, Traces};
+use rootling_boot::plan::BootVersion;
 use rootling_boot::sdboot::variable;
-use rootling_boot::uboot::{self, EnvConfig};
+use rootling_boot::{efi, grub};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The first words of a grub.cfg of ours.
-const OURS: &str = "# Written by rootling";
+const OURS: &[u8] = b"# Written by rootling";
 /// Where the tools of U-Boot look for its environment.
-const FW_ENV: &str = "etc/fw_env.config";
+pub(super) const FW_ENV: &str = "etc/fw_env.config";
 /// Where distributions keep their environment block.
 const GRUBENVS: [&str; 2] = ["boot/grub2/grubenv", "boot/grub/grubenv"];
+/// Where partitions of firmware and systemd-boot are mounted, below the sysroot.
+pub(super) const PARTITIONS: [&str; 3] = ["boot", "efi", "boot/efi"];
 
 /// What the agent's configuration says about the loader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,85 +36,132 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn names_loader(&self) -> bool {
+    pub(super) fn names_loader(&self) -> bool {
         self.loader.as_deref().is_some_and(|name| name != "auto")
     }
+}
+
+/// Where a loader is looked for.
+pub(super) struct Scene<'a> {
+    pub(super) sysroot: &'a Path,
+    /// Where the running system's `/etc` is.
+    pub(super) root: &'a Path,
+    pub(super) settings: &'a Settings,
 }
 
 impl Loader {
     /// The loader of a sysroot; `root` is where the running system's `/etc` is. `None`: entries are all there is.
     pub fn detect(sysroot: &Path, root: &Path, settings: &Settings) -> Result<Option<Loader>> {
-        let configured = settings.loader.as_deref();
-        if configured == Some("none") {
-            return Ok(None);
-        }
-        let entries = fat::find(sysroot)?.is_some();
-        let traces = Traces {
-            our_grub: fs::read(sysroot.join(grub::CONFIG)).is_ok_and(|b| b.starts_with(OURS.as_bytes())),
-            greenboot: find_grubenv(sysroot, settings).is_some(),
-            fw_env_config: root.join(FW_ENV).is_file(),
-            loader_info_sdboot: entries
-                || booted_by_sdboot(root) && !sysroot.join("boot/loader").is_symlink(),
-            efivars: true,
-            extlinux: sysroot.join(EXTLINUX).is_symlink(),
-            efi_boots_kernel: efi::installed(sysroot).is_some(),
-            ..Traces::default()
-        };
-        let kind = Kind::detect(configured, &traces).map_err(refuse)?;
-        if let (Some(Kind::SystemdBoot), Some(partition)) = (kind, &settings.partition) {
-            fat::check_place(partition)?;
-        }
-        match kind.map(|kind| open(sysroot, root, settings, kind)).transpose() {
-            // what nobody asked for must not stand in the way of everything
-            Err(error) if !settings.names_loader() && kind != Some(Kind::Efi) => {
-                log::warn!("the boot loader is not managed: {error}");
-                // its menu was taken into use, and without it nothing boots after the next change
-                Ok(leads_to_list(&sysroot.join(EXTLINUX)).then_some(Loader::Extlinux))
-            }
-            loader => loader,
-        }
+        detect(BUILT, &Scene { sysroot, root, settings })
     }
 }
 
-fn open(sysroot: &Path, root: &Path, settings: &Settings, kind: Kind) -> Result<Loader> {
-    match kind {
-        Kind::Grub => Ok(Loader::Grub),
-        Kind::Greenboot => {
-            let env = settings.grubenv.clone().or_else(|| find_grubenv(sysroot, settings));
-            let env = env.ok_or_else(|| {
-                Error::not_found("a grubenv with boot_success or boot_counter", sysroot.join("boot"))
-            })?;
-            Ok(Loader::Greenboot { env })
-        }
-        Kind::UBoot => {
-            let fw_env = root.join(FW_ENV);
-            let text = fs::read_to_string(&fw_env).map_err(Error::io("read", &fw_env))?;
-            let mut config = EnvConfig::parse(&text).map_err(refuse)?;
-            for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
-                let device = area.device.clone();
-                if flash::is_flash(&device) {
-                    flash::check(&device)?;
-                }
-                if !device.starts_with("/dev/") {
-                    area.device = device.trim_start_matches('/').to_string();
-                }
+fn detect(built: Built, scene: &Scene<'_>) -> Result<Option<Loader>> {
+    let settings = scene.settings;
+    if settings.loader.as_deref() == Some("none") {
+        return Ok(None);
+    }
+    let kind = Kind::detect(settings.loader.as_deref(), &traces(scene)?).map_err(refuse)?;
+    let Some(kind) = kind else { return Ok(None) };
+    if let (Kind::SystemdBoot, Some(partition)) = (kind, &settings.partition) {
+        check_place(partition)?;
+    }
+    match open(built, kind, scene)? {
+        Ok(family) => Ok(Some(Loader { kind, family })),
+        // what nobody asked for must not stand in the way of everything
+        Err(error) if !settings.names_loader() && kind != Kind::Efi => {
+            log::warn!("the boot loader is not managed: {error}");
+            if !leads_to_list(&scene.sysroot.join(EXTLINUX)) {
+                return Ok(None);
             }
-            if !settings.names_loader() && !leads_to_list(&sysroot.join(UENV)) {
-                // the file alone says little: the environment may never have been saved, or never fall back
-                uboot::ready(&UBoot::read(sysroot, &config)?.env.vars).map_err(refuse)?;
+            // its menu was taken into use, and without it nothing boots after the next change
+            open(built, Kind::Extlinux, scene)?.map(|family| Some(Loader { kind: Kind::Extlinux, family }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A loader as it is there; the outer error is that of a build without it.
+fn open(built: Built, kind: Kind, scene: &Scene<'_>) -> Result<Result<Arc<dyn Family>>> {
+    match built.iter().find(|(has, _)| *has == kind) {
+        Some((_, open)) => Ok(open(scene)),
+        None => Err(missing(kind)),
+    }
+}
+
+/// Names the loader, what shows that it is there, and the feature that is missing.
+fn missing(kind: Kind) -> Error {
+    let (feature, trace) = match kind {
+        Kind::Grub => ("grub", grub::CONFIG),
+        Kind::Greenboot => ("grub", "boot_success or boot_counter in a grubenv"),
+        Kind::SystemdBoot => ("systemd-boot", "loader/entries of a partition, or LoaderInfo"),
+        Kind::UBoot => ("u-boot", FW_ENV),
+        Kind::Extlinux => ("extlinux", EXTLINUX),
+        Kind::Efi => ("efi", efi::FOLDER),
+        Kind::Pi => return Error::unsupported(format!("boot loader {kind}")),
+    };
+    Error::unsupported(format!(
+        "boot loader {kind} (by {trace}, or by its name) in a build without the feature {feature}"
+    ))
+}
+
+fn traces(scene: &Scene<'_>) -> Result<Traces> {
+    let sysroot = scene.sysroot;
+    let is_esp = |place: &str| place != "boot" && sysroot.join(place).join(efi::FOLDER).is_dir();
+    Ok(Traces {
+        our_grub: fs::read(sysroot.join(grub::CONFIG)).is_ok_and(|bytes| bytes.starts_with(OURS)),
+        greenboot: find_grubenv(scene).is_some(),
+        fw_env_config: scene.root.join(FW_ENV).is_file(),
+        loader_info_sdboot: entries_without_links(sysroot)?.is_some()
+            || booted_by_sdboot(scene.root) && !sysroot.join("boot/loader").is_symlink(),
+        efivars: true,
+        extlinux: sysroot.join(EXTLINUX).is_symlink(),
+        efi_boots_kernel: PARTITIONS.iter().any(|place| is_esp(place)),
+        ..Traces::default()
+    })
+}
+
+/// The partition that has the entries of deployments, instead of `boot/loader`.
+pub(in crate::sysroot) fn entries_without_links(sysroot: &Path) -> Result<Option<&'static str>> {
+    for place in PARTITIONS {
+        if has_loader(sysroot, place) {
+            let entries = crate::fs::list(&sysroot.join(place).join("loader/entries"))?;
+            if entries.iter().any(|(name, path)| is_entry(name) && path.is_file()) {
+                return Ok(Some(place));
             }
-            Ok(Loader::UBoot { config })
         }
-        Kind::Extlinux => Ok(Loader::Extlinux),
-        Kind::SystemdBoot => {
-            let partition = settings.partition.clone().or_else(|| fat::installed(sysroot));
-            let partition = partition.ok_or_else(|| {
-                Error::not_found("systemd-boot's partition, mounted at boot, efi or boot/efi", sysroot)
-            })?;
-            Ok(Loader::SystemdBoot { partition, default: chosen_entry(root) })
-        }
-        Kind::Efi => efi::open(sysroot, settings.partition.as_deref()),
-        Kind::Pi => Err(Error::unsupported(format!("boot loader {kind}"))),
+    }
+    Ok(None)
+}
+
+/// What the entries on a partition say, by the loader that reads them.
+pub(in crate::sysroot) fn read_entries(
+    sysroot: &Path,
+    partition: &str,
+) -> Result<Option<(BootVersion, Vec<Deployment>)>> {
+    let settings = Settings { partition: Some(partition.into()), ..Settings::default() };
+    let scene = Scene { sysroot, root: sysroot, settings: &settings };
+    open(BUILT, Kind::SystemdBoot, &scene)??.list(sysroot)
+}
+
+fn is_entry(name: &str) -> bool {
+    name.starts_with("ostree-") && name.ends_with(".conf")
+}
+
+/// A folder, where other layouts have a link or nothing.
+pub(super) fn has_loader(sysroot: &Path, place: &str) -> bool {
+    let loader = sysroot.join(place).join("loader");
+    fs::symlink_metadata(loader).is_ok_and(|there| there.is_dir())
+}
+
+/// Refuses a place where nobody would look for the list afterwards.
+fn check_place(place: &str) -> Result<()> {
+    match PARTITIONS.contains(&place) {
+        true => Ok(()),
+        false => Err(Error::refused(format!(
+            "partition of systemd-boot: expected one that is mounted at {}, got {place:?}",
+            PARTITIONS.join(", ")
+        ))),
     }
 }
 
@@ -120,30 +173,72 @@ pub(in crate::sysroot) fn leads_to_list(path: &Path) -> bool {
 /// Whether the loader that wrote `LoaderInfo` says that it is systemd-boot, in UTF-16.
 fn booted_by_sdboot(root: &Path) -> bool {
     let info = fs::read(variable_path(root, &format!("LoaderInfo-{}", variable::GUID)));
-    let wanted: Vec<u8> = "systemd-boot".bytes().flat_map(|byte| [byte, 0]).collect();
-    info.is_ok_and(|info| info.windows(wanted.len()).any(|part| part == wanted))
+    info.is_ok_and(|info| contains(&info, b"s\0y\0s\0t\0e\0m\0d\0-\0b\0o\0o\0t\0"))
 }
 
-/// The entries that the firmware chooses; what cannot be read is no pattern of ours, so that nothing is armed.
-fn chosen_entry(root: &Path) -> Option<String> {
-    match fs::read(variable_path(root, &variable::default_name())) {
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        file => Some(variable::default_pattern(&file.unwrap_or_default())),
-    }
-}
-
-fn variable_path(root: &Path, name: &str) -> PathBuf {
+/// A firmware variable, as a file.
+pub(super) fn variable_path(root: &Path, name: &str) -> PathBuf {
     root.join("sys/firmware/efi/efivars").join(name)
 }
 
 /// The environment block that greenboot's variables are in.
-fn find_grubenv(sysroot: &Path, settings: &Settings) -> Option<String> {
-    let given = settings.grubenv.as_deref();
-    let places = given.map_or(&GRUBENVS[..], |_| &[]).iter().copied().chain(given);
-    let counts = |place: &&str| {
-        let bytes = fs::read(sysroot.join(place)).unwrap_or_default();
-        let env = rootling_boot::grub::GrubEnv::decode(&bytes);
-        env.is_ok_and(|env| env.get("boot_success").or(env.get("boot_counter")).is_some())
+pub(super) fn find_grubenv(scene: &Scene<'_>) -> Option<String> {
+    let given = scene.settings.grubenv.as_deref();
+    let places = given.as_slice().iter().chain(GRUBENVS.iter().filter(|_| given.is_none()));
+    let counts = |place: &&&str| {
+        let bytes = fs::read(scene.sysroot.join(place)).unwrap_or_default();
+        let has = |variable| contains(&bytes, variable);
+        bytes.len() == grub::SIZE
+            && bytes.starts_with(grub::SIGNATURE)
+            && (has(b"\nboot_success=") || has(b"\nboot_counter="))
     };
-    places.into_iter().find(counts).map(String::from)
+    places.into_iter().find(counts).map(|place| (*place).to_string())
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|there| there == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_loader_that_a_build_does_not_have_is_refused_by_name_and_feature() {
+        let grubenv = [grub::SIGNATURE, b"boot_success=1\n", &[b'#'; grub::SIZE]].concat();
+        let ours = [OURS, b"; x\n"].concat();
+        for (file, bytes, kind, feature) in [
+            ("boot/grub/grub.cfg", &ours[..], "grub", "grub"),
+            ("boot/grub2/grubenv", &grubenv[..grub::SIZE], "greenboot", "grub"),
+            ("boot/loader/entries/ostree-1.conf", b"title x\n", "systemd-boot", "systemd-boot"),
+            ("boot/efi/loader/entries/ostree-1+2.conf", b"title x\n", "systemd-boot", "systemd-boot"),
+            ("etc/fw_env.config", b"/boot/uboot.env 0 0x2000\n", "u-boot", "u-boot"),
+            ("boot/extlinux/extlinux.conf", b"", "extlinux", "extlinux"),
+            ("efi/EFI/rootling/os/vmlinuz", b"", "efi", "efi"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let look = |built: Built, loader: Option<&str>| {
+                let settings = Settings { loader: loader.map(String::from), ..Settings::default() };
+                let scene = Scene { sysroot: dir.path(), root: dir.path(), settings: &settings };
+                let text = |loader: Option<Loader>| loader.map(|loader| loader.kind().to_string());
+                detect(built, &scene).map(text).map_err(|error| error.to_string())
+            };
+            assert_eq!(look(&[], None), Ok(None), "{file}");
+            let want = format!("in a build without the feature {feature}");
+            let asked = look(&[], Some(kind)).unwrap_err();
+            assert!(asked.contains(&format!("boot loader {kind} (")) && asked.contains(&want), "{asked}");
+
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            match kind {
+                "extlinux" => symlink("../loader/extlinux.conf", &path).unwrap(),
+                _ => fs::write(&path, bytes).unwrap(),
+            }
+            let found = look(&[], None).unwrap_err();
+            assert_eq!(found, asked, "{file}");
+            assert_eq!(look(&[], Some("none")), Ok(None));
+            assert!(!look(BUILT, None).is_err_and(|error| error.contains(&want)), "{file}");
+        }
+    }
 }

@@ -7,16 +7,21 @@
 //! boot/loader/extlinux.conf       the menu of sysboot        boot/extlinux/extlinux.conf -> ../loader/extlinux.conf
 //! ```
 //!
-//! | file | verb |
+//! | file | says or does |
 //! |---|---|
 //! | `detect` | which loader, from the configuration or from what is there |
-//! | `env` | the state that a loader counts in |
+//! | `family` | what each loader does in its own way |
 //! | `armed` | the file `rootling-trial` |
 //! | `apply` | one step of a plan |
-//! | `efi` | kernels on the ESP and entries of the firmware |
-//! | `flash` | U-Boot's environment on MTD |
-//! | `fat` | systemd-boot's entries on a partition without symlinks |
 //! | `trial` | arm, confirm, fall back, repair on a list of deployments |
+//! | `grub` | GRUB, with our configuration or greenboot's |
+//! | `uboot` | U-Boot: its environment, on MTD too |
+//! | `extlinux` | a menu, and no counting |
+//! | `sdboot` | systemd-boot's entries on a partition without symlinks |
+//! | `efi` | kernels on the ESP and entries of the firmware |
+//!
+//! The last five are features. [`BUILT`] is the one place that knows which of them a build has; a loader that is found or
+//! asked for and is not among them is refused by name, for reading too.
 //!
 //! | step | durable after it; if power fails here |
 //! |---|---|
@@ -30,121 +35,86 @@
 mod apply;
 mod armed;
 mod detect;
-pub(super) mod efi;
-mod env;
-pub(super) mod fat;
-mod flash;
+#[cfg(feature = "efi")]
+mod efi;
+#[cfg(feature = "extlinux")]
+mod extlinux;
+mod family;
+#[cfg(feature = "grub")]
+mod grub;
+#[cfg(feature = "systemd-boot")]
+mod sdboot;
 mod trial;
+#[cfg(feature = "u-boot")]
+mod uboot;
 
 pub use armed::Armed;
 pub use detect::Settings;
-pub use efi::Board;
 pub use trial::{BootState, Try};
 
-pub(super) use apply::apply;
-pub(super) use detect::leads_to_list;
+pub(super) use detect::{entries_without_links, leads_to_list, read_entries};
 
 use crate::error::{Error, Result};
-use rootling_boot::Entry;
-use rootling_boot::grub::{self, greenboot};
-use rootling_boot::loader::{Counting, Kind, Promises, TrialId};
-use rootling_boot::sdboot;
-use rootling_boot::uboot::{self, EXTLINUX_PROMISES, EnvConfig};
-
+use detect::Scene;
+use family::Family;
+use rootling_boot::loader::{Kind, Promises};
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Where U-Boot's `sysboot` looks for its menu.
 const EXTLINUX: &str = "boot/extlinux/extlinux.conf";
-/// Where U-Boot's own commands look for what to boot.
-const UENV: &str = "boot/uEnv.txt";
-/// The menu's name in a loader folder.
-const EXTLINUX_MENU: &str = "extlinux.conf";
+
+/// Loaders, and how each becomes one that can be used.
+type Built = &'static [(Kind, fn(&Scene<'_>) -> Result<Arc<dyn Family>>)];
+
+/// The loaders of this build.
+const BUILT: Built = &[
+    #[cfg(feature = "grub")]
+    (Kind::Grub, grub::open),
+    #[cfg(feature = "grub")]
+    (Kind::Greenboot, grub::open_greenboot),
+    #[cfg(feature = "systemd-boot")]
+    (Kind::SystemdBoot, sdboot::open),
+    #[cfg(feature = "u-boot")]
+    (Kind::UBoot, uboot::open),
+    #[cfg(feature = "extlinux")]
+    (Kind::Extlinux, extlinux::open),
+    #[cfg(feature = "efi")]
+    (Kind::Efi, efi::open),
+];
+
+/// The loaders that this build has.
+pub fn built() -> impl Iterator<Item = Kind> {
+    BUILT.iter().map(|(kind, _)| *kind)
+}
 
 /// A loader whose files and state follow the list of deployments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Loader {
-    /// GRUB with our configuration.
-    Grub,
-    /// GRUB with a configuration that counts for greenboot.
-    Greenboot {
-        /// Its environment block, below the sysroot.
-        env: String,
-    },
-    /// U-Boot that counts in its environment.
-    UBoot {
-        /// Where the environment is; paths of plain files are below the sysroot.
-        config: EnvConfig,
-    },
-    /// A loader that reads extlinux.conf, with no counting.
-    Extlinux,
-    /// systemd-boot.
-    SystemdBoot {
-        /// Where its FAT partition is mounted, below the sysroot.
-        partition: String,
-        /// The entries that the firmware's variable `LoaderEntryDefault` chooses.
-        default: Option<String>,
-    },
-    /// Firmware that boots kernels from its own entries.
-    Efi(efi::Board),
+#[derive(Clone)]
+pub struct Loader {
+    kind: Kind,
+    family: Arc<dyn Family>,
 }
 
 impl Loader {
     /// Which one it is.
     pub fn kind(&self) -> Kind {
-        match self {
-            Loader::Grub => Kind::Grub,
-            Loader::Greenboot { .. } => Kind::Greenboot,
-            Loader::UBoot { .. } => Kind::UBoot,
-            Loader::Extlinux => Kind::Extlinux,
-            Loader::SystemdBoot { .. } => Kind::SystemdBoot,
-            Loader::Efi(_) => Kind::Efi,
-        }
+        self.kind
     }
 
     /// What it can and cannot do on this device.
     pub fn promises(&self, sysroot: &Path) -> Result<Promises> {
-        Ok(match self {
-            // one that cannot be read promises nothing
-            Loader::Grub => env::grubenv(sysroot, grub::ENV).map(|_| grub::PROMISES)?,
-            Loader::Greenboot { env } => env::grubenv(sysroot, env).map(|_| greenboot::PROMISES)?,
-            Loader::UBoot { config } => {
-                let uboot = env::UBoot::read(sysroot, config)?;
-                let promises = uboot::promises(&uboot.medium());
-                match uboot::ready(&uboot.env.vars) {
-                    Ok(()) => promises,
-                    Err(_) => Promises {
-                        loader: "u-boot without altbootcmd",
-                        counting: Counting::Never,
-                        ..promises
-                    },
-                }
-            }
-            Loader::Extlinux => EXTLINUX_PROMISES,
-            Loader::SystemdBoot { .. } => sdboot::PROMISES,
-            Loader::Efi(board) => efi::promises(board, sysroot)?,
-        })
+        self.family.promises(sysroot)
     }
 
-    /// The files that change together with the entries; `own` is the first deployment's own uEnv.txt.
-    fn files(
-        &self,
-        sysroot: &Path,
-        entries: &[Entry],
-        trial: Option<&TrialId>,
-        own: &str,
-    ) -> Result<Vec<(&'static str, String)>> {
-        let extlinux = || (EXTLINUX_MENU, uboot::extlinux(entries, trial.is_some(), 5));
-        Ok(match self {
-            Loader::Grub => vec![(grub::MENU, grub::menu(entries, trial))],
-            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } | Loader::Efi(_) => Vec::new(),
-            Loader::Extlinux => vec![extlinux()],
-            Loader::UBoot { .. } => {
-                let text = uboot::uenv(entries, trial.is_some(), own).map_err(refuse)?;
-                let mut files = vec![(uboot::UENV, text)];
-                files.extend(sysroot.join(EXTLINUX).is_symlink().then(extlinux));
-                files
-            }
-        })
+    pub(super) fn family(&self) -> &Arc<dyn Family> {
+        &self.family
+    }
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Loader({})", self.kind)
     }
 }
 

@@ -1,15 +1,14 @@
 //! Trials on a list of deployments: the one that boots first is the one that is tried.
 
+use super::apply::apply;
 use super::armed::FILE;
-use super::env::{self, UBoot};
-use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, UENV, apply, efi, refuse};
+use super::family::{Asked, Listed};
+use super::{Armed, Loader, refuse};
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use crate::{Error, Result};
-use rootling_boot::grub::{self, greenboot};
-use rootling_boot::loader::{Change, Outcome, Promises, Step, Trial, TrialId, outcome};
-use rootling_boot::plan::{Plan, Step as DiskStep, other};
-use rootling_boot::{menu, uboot};
-use std::path::Path;
+use rootling_boot::loader::{Change, Counting, Outcome, Promises, Step, Trial, TrialId, outcome};
+use rootling_boot::menu;
+use rootling_boot::plan::{Plan, Step as DiskStep};
 
 /// What becomes of a trial when a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,18 +44,10 @@ impl Sysroot {
     /// What the loader says about a trial; `None` where no loader is managed.
     pub fn boot_state(&self) -> Result<Option<BootState>> {
         let Some(loader) = &self.loader else { return Ok(None) };
-        let (counted, left) = self.counted()?;
-        let armed = match loader {
-            Loader::SystemdBoot { .. } => counted,
-            _ => Armed::read(&self.path)?,
-        };
-        let trial = match (&armed, loader) {
-            (_, Loader::SystemdBoot { .. }) => left,
-            (None, _) | (_, Loader::Extlinux) => Trial::None,
-            (Some(armed), Loader::Efi(board)) => efi::trial(board, &self.path, armed, self.booted())?,
-            (Some(armed), Loader::Grub) => grub::trial(&env::grubenv(&self.path, grub::ENV)?, &armed.id),
-            (_, Loader::Greenboot { env }) => greenboot::trial(&env::grubenv(&self.path, env)?),
-            (_, Loader::UBoot { config }) => uboot::trial(&UBoot::read(&self.path, config)?.env),
+        let armed = loader.family().armed(self)?;
+        let trial = match &armed {
+            Some(armed) => loader.family().trial(self, armed)?,
+            None => Trial::None,
         };
         let booted = self.booted().map(Deployment::name).unwrap_or_default();
         let asked = armed.as_ref().map_or(0, |armed| armed.tries);
@@ -115,56 +106,27 @@ impl Locked {
             let reason = format!("{} is on trial; confirm it or take it back first", armed.id);
             return Err(Error::refused(reason));
         }
-        let (dir, change) = match &loader {
-            Loader::Grub => ("boot/grub", grub::install(timeout_s).map_err(refuse)?),
-            Loader::Extlinux => ("boot/extlinux", link(&format!("../loader/{EXTLINUX_MENU}"), EXTLINUX)),
-            Loader::UBoot { config } => {
-                uboot::ready(&UBoot::read(&self.path, config)?.env.vars).map_err(refuse)?;
-                ("boot", link(&format!("loader/{}", uboot::UENV), UENV))
-            }
-            Loader::Greenboot { .. } => ("boot", Change::default()),
-            Loader::SystemdBoot { .. } => return self.install_fat(loader),
-            Loader::Efi(board) => {
-                self.sysroot.loader = Some(loader.clone());
-                return self.install_efi(board);
-            }
-        };
+        let family = loader.family().clone();
         self.sysroot.loader = Some(loader);
+        family.install(self, timeout_s)
+    }
+
+    /// Writes the list with what the loader has beside it, then changes what is outside of it, in a folder that is there then.
+    pub(in crate::sysroot) fn take_into_use(&mut self, dir: &str, change: &Change) -> Result<()> {
         let list = self.deployments.clone();
         if !list.is_empty() {
             self.write_list(&list, Try::Confirm)?;
         }
-        self.apply(&Change::from(Plan {
-            steps: vec![DiskStep::MakeDir(dir.into())],
-            after: self.version,
-            is_swap: false,
-        }))?;
-        self.apply(&change)
-    }
-
-    /// What boots now gets an entry on the partition; with it the partition's entries are the list.
-    fn install_fat(&mut self, loader: Loader) -> Result<()> {
-        self.sysroot.loader = Some(loader);
-        let first = self.booted().or(self.deployments.first()).cloned();
-        if let Some(first) = first
-            && super::fat::find(&self.path)?.is_none()
-        {
-            // the links of the old list stay as they are until the partition has one
-            self.sysroot.version.boot = other(self.version.boot);
-            self.sysroot.version.sub = self.sub_version(self.version.boot)?.unwrap_or(0);
-            self.write_list(&[first], Try::Keep)?;
-            // the old list is one no more, for other programs either
-            if self.path.join("boot/loader").is_symlink() {
-                let old = ["loader", "loader.tmp", "loader.0", "loader.1"];
-                let steps = old.map(|name| Step::Disk(DiskStep::Remove(format!("boot/{name}"))));
-                self.apply(&Change { steps: steps.into(), reboot_argument: None })?;
-            }
-        }
-        Ok(())
+        let dir = Step::Disk(DiskStep::MakeDir(dir.into()));
+        self.apply(&Change { steps: vec![dir], reboot_argument: None })?;
+        self.apply(change)
     }
 
     pub(in crate::sysroot) fn apply(&self, change: &Change) -> Result<()> {
-        change.steps.iter().try_for_each(|step| apply(&self.path, step))
+        change.steps.iter().try_for_each(|step| match &self.loader {
+            Some(loader) => loader.family().apply(&self.path, step),
+            None => apply(&self.path, step),
+        })
     }
 
     /// The steps that swap in a list and change the loader's state, in the order that keeps every prefix bootable.
@@ -173,9 +135,11 @@ impl Locked {
         let old = Armed::read(&self.path)?;
         let first = new.first().map(Deployment::name).unwrap_or_default();
         let armed = match what {
-            Try::Arm { tries, .. } => {
+            Try::Arm { tries, anyway } => {
+                let promises = loader.promises(&self.path)?;
+                promises.allow(tries, anyway).map_err(refuse)?;
                 // of more than one, left by `anyway`, the second would look like one that failed
-                let tries = if matches!(loader, Loader::Efi(_)) { 1 } else { tries };
+                let tries = if promises.counting == Counting::Once { 1 } else { tries };
                 Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries })
             }
             Try::Keep => old.clone().filter(|armed| armed.id.as_str() == first),
@@ -187,52 +151,23 @@ impl Locked {
             (what, _) => what,
         };
         let plan = self.with_files(plan, new, loader, armed.as_ref(), what)?;
-        let mut changed = change(&self.path, loader, plan, old.as_ref(), armed.as_ref(), what)?;
-        if let Loader::Efi(board) = loader {
-            let first = self.prepare_efi(board, new, old.as_ref(), what)?;
-            changed.steps.splice(0..0, first.steps);
-        }
-        Ok(changed)
+        let asked = Asked { new, old: old.as_ref(), armed: armed.as_ref(), what };
+        loader.family().change(self, &asked, plan)
     }
 
     /// Ends a counting that belongs to nothing on trial: what a fall-back with U-Boot, or a cut between counter and list, leaves.
     ///
     /// Entries of the firmware follow the list, also where a cut or the firmware itself kept them from it.
     pub fn settle(&self) -> Result<()> {
-        if let Some(Loader::Efi(board)) = &self.loader {
-            if self.follow_efi(board)? {
-                log::warn!("the firmware's entries were not those of the deployments, and are written again");
-            }
-            return Ok(());
+        if let Some(loader) = &self.loader
+            && loader.family().settle(self)?
+        {
+            log::warn!(
+                "the entries of {} were not those of the deployments, and are written again",
+                loader.kind()
+            );
         }
-        if Armed::read(&self.path)?.is_some() {
-            return Ok(());
-        }
-        let change = match &self.loader {
-            Some(Loader::UBoot { config }) => {
-                let uboot = match UBoot::read(&self.path, config) {
-                    Ok(uboot) => uboot,
-                    // nothing is on trial, so nobody needs it now
-                    Err(error) => {
-                        log::warn!("whether U-Boot counts is not known: {error}");
-                        return Ok(());
-                    }
-                };
-                match uboot::trial(&uboot.env) {
-                    Trial::None => return Ok(()),
-                    _ => uboot::confirm(&uboot.env, &uboot.medium()),
-                }
-            }
-            Some(Loader::Greenboot { env: place }) => {
-                let env = env::grubenv(&self.path, place)?;
-                match greenboot::trial(&env) {
-                    Trial::None => return Ok(()),
-                    _ => greenboot::confirm(place, &env),
-                }
-            }
-            _ => return Ok(()),
-        };
-        self.apply(&change.map_err(refuse)?)
+        Ok(())
     }
 
     fn with_files(
@@ -244,79 +179,15 @@ impl Locked {
         what: Try,
     ) -> Result<Plan> {
         let entries = menu::entries(&self.items(new)?, plan.after.boot, &self.menu_options()?);
-        let mut entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
-        if let (Loader::UBoot { .. }, Try::FallBack, Some(first)) = (loader, what, entries.first().cloned()) {
-            // until the counting ends, altbootcmd boots what is second
-            entries.insert(1, first);
-        }
-        let own = new.first().map(|d| self.deployment_path(d).join("usr/lib/ostree-boot/uEnv.txt"));
-        let own = own.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-        let files = loader.files(&self.path, &entries, armed.map(|armed| &armed.id), &own)?;
+        let mut list = Listed {
+            sysroot: &self.path,
+            entries: entries.into_iter().map(|(_, entry)| entry).collect(),
+            trial: armed.map(|armed| &armed.id),
+            what,
+            first: new.first().map(|first| self.deployment_path(first)),
+        };
+        let files = loader.family().files(&mut list)?;
         let trial = armed.map(|armed| (FILE, armed.to_string()));
         Ok(files.into_iter().chain(trial).fold(plan, |plan, (name, text)| plan.with_loader_file(name, text)))
     }
-}
-
-fn change(
-    sysroot: &Path,
-    loader: &Loader,
-    plan: Plan,
-    old: Option<&Armed>,
-    new: Option<&Armed>,
-    what: Try,
-) -> Result<Change> {
-    let arm = match (what, new) {
-        (Try::Arm { tries, anyway }, Some(new)) => {
-            loader.promises(sysroot)?.allow(tries, anyway).map_err(refuse)?;
-            Some((new, tries, anyway))
-        }
-        _ => None,
-    };
-    let (confirm, fall_back) = (what == Try::Confirm, what == Try::FallBack);
-    let changed = match loader {
-        Loader::Extlinux | Loader::SystemdBoot { .. } | Loader::Efi(_) => Ok(plan.into()),
-        Loader::Grub => {
-            // before `install` there is none, and nothing on trial
-            let env = || env::grubenv(sysroot, grub::ENV);
-            match (arm, old) {
-                (Some((new, tries, _)), _) => grub::arm(&env()?, plan, &new.id, tries),
-                (None, Some(old)) if confirm => grub::confirm(&env()?, &old.id, plan),
-                (None, Some(old)) if fall_back => grub::fall_back(&env()?, &old.id, plan),
-                _ => Ok(plan.into()),
-            }
-        }
-        Loader::Greenboot { env: place } => {
-            let env = || env::grubenv(sysroot, place);
-            match arm {
-                Some((_, tries, _)) => greenboot::arm(place, &env()?, plan, tries),
-                None if confirm => greenboot::confirm(place, &env()?).map(|change| then(change, plan)),
-                None if fall_back => greenboot::fall_back(place, &env()?, plan),
-                None => Ok(plan.into()),
-            }
-        }
-        // a list that ends no trial asks nothing of the environment
-        Loader::UBoot { .. } if arm.is_none() && !confirm && !fall_back => Ok(plan.into()),
-        Loader::UBoot { config } => {
-            let uboot = UBoot::read(sysroot, config)?;
-            let medium = uboot.medium();
-            match arm {
-                Some((_, tries, anyway)) => uboot::arm(&uboot.env, &medium, plan, tries, anyway),
-                None if confirm => uboot::confirm(&uboot.env, &medium).map(|change| then(change, plan)),
-                None if fall_back => uboot::fall_back(&uboot.env, &medium).map(|change| then(change, plan)),
-                None => Ok(plan.into()),
-            }
-        }
-    };
-    changed.map_err(refuse)
-}
-
-fn then(mut change: Change, plan: Plan) -> Change {
-    change.steps.extend(Change::from(plan).steps);
-    change
-}
-
-fn link(target: &str, path: &str) -> Change {
-    let link = DiskStep::Link { target: target.into(), path: path.into() };
-    let steps = [link, DiskStep::Sync].map(Step::Disk);
-    Change { steps: steps.into(), reboot_argument: None }
 }

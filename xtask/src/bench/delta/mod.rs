@@ -63,7 +63,7 @@ pub fn bench(names: &[&str]) -> Result<()> {
     let wanted = wanted(names)?;
     tools::ensure(&[tools::BUILD, tools::ORACLES, recipe::TOOLS, ship::TOOLS, TOOLS])?;
     let dir = place::root().join("target/bench/delta");
-    let agent = step("device program", || ship::build(false))?;
+    let agent = step("device program", || ship::build_with("delta"))?;
     step("programs of the build host", || run(&mut cargo("build -q --profile host -p rootling-compose")))?;
     let hdiff = step("HDiffPatch", || hdiff::get(&dir.join("hdiff")))?;
     let programs = Programs { agent, compose: place::program("host", "rootling-compose"), hdiff };

@@ -11,52 +11,114 @@
 //! The list is what the partition has: the first in the loader's order boots. A deployment that becomes the first gets
 //! a new entry before its old one goes.
 
+use super::detect::{PARTITIONS, Scene, entries_without_links, has_loader, variable_path};
+use super::family::Family;
 use super::trial::Try;
 use super::{Armed, refuse};
 use crate::error::{Error, Result};
+use crate::sysroot::read::{read_deployment, read_sub_version, twins};
 use crate::sysroot::write::{Written, write_refs};
 use crate::sysroot::{Deployment, Locked, Sysroot};
-use rootling_boot::loader::{Change, Trial, TrialId};
+use rootling_boot::loader::{Change, Promises, Step, Trial, TrialId};
 use rootling_boot::plan::{BootVersion, Step as DiskStep, other};
-use rootling_boot::sdboot::{self, CountedName, Entries, Kept, Listed, LoaderConf, boot_order};
-use rootling_boot::{BootLink, Entry, KernelArgs};
+use rootling_boot::sdboot::{self, CountedName, Entries, Kept, Listed, LoaderConf, boot_order, variable};
+use rootling_boot::{BootLink, Entry, EntryName, KernelArgs};
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Where the partition is mounted, below the sysroot.
-const PLACES: [&str; 3] = ["boot", "efi", "boot/efi"];
+/// systemd-boot.
+struct SystemdBoot {
+    /// Where its FAT partition is mounted, below the sysroot.
+    partition: String,
+    /// Where firmware variables are.
+    root: PathBuf,
+}
 
-/// The partition that has the entries of deployments.
-pub(in crate::sysroot) fn find(sysroot: &Path) -> Result<Option<String>> {
-    for place in PLACES {
-        if has_loader(sysroot, place) && read(sysroot, place)?.files.iter().any(is_ours) {
-            return Ok(Some(place.into()));
-        }
-    }
-    Ok(None)
+/// Its partition is configured, or is the one that it is installed on.
+pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
+    let partition = scene.settings.partition.clone().or_else(|| installed(scene.sysroot));
+    let missing =
+        || Error::not_found("systemd-boot's partition, mounted at boot, efi or boot/efi", scene.sysroot);
+    Ok(Arc::new(SystemdBoot { partition: partition.ok_or_else(missing)?, root: scene.root.into() }))
 }
 
 /// The partition that systemd-boot is installed on.
-pub(super) fn installed(sysroot: &Path) -> Option<String> {
+fn installed(sysroot: &Path) -> Option<String> {
     let has = |place: &&str| has_loader(sysroot, place) || sysroot.join(place).join("EFI/systemd").is_dir();
-    PLACES.into_iter().find(has).map(String::from)
+    PARTITIONS.into_iter().find(has).map(String::from)
 }
 
-/// Refuses a place where nobody would look for the list afterwards.
-pub(super) fn check_place(place: &str) -> Result<()> {
-    match PLACES.contains(&place) {
-        true => Ok(()),
-        false => Err(Error::refused(format!(
-            "partition of systemd-boot: expected one that is mounted at {}, got {place:?}",
-            PLACES.join(", ")
-        ))),
+/// The entries that the firmware's variable `LoaderEntryDefault` chooses; what cannot be read is no pattern of ours, so
+/// that nothing is armed.
+fn chosen_entry(root: &Path) -> Option<String> {
+    match fs::read(variable_path(root, &variable::default_name())) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        file => Some(variable::default_pattern(&file.unwrap_or_default())),
     }
 }
 
-/// A folder, where other layouts have a link or nothing.
-fn has_loader(sysroot: &Path, place: &str) -> bool {
-    let loader = sysroot.join(place).join("loader");
-    fs::symlink_metadata(loader).is_ok_and(|there| there.is_dir())
+impl Family for SystemdBoot {
+    fn promises(&self, _: &Path) -> Result<Promises> {
+        Ok(sdboot::PROMISES)
+    }
+
+    fn armed(&self, sysroot: &Sysroot) -> Result<Option<Armed>> {
+        Ok(counted(sysroot)?.0)
+    }
+
+    fn trial(&self, sysroot: &Sysroot, _: &Armed) -> Result<Trial> {
+        Ok(counted(sysroot)?.1)
+    }
+
+    /// What boots now gets an entry on the partition; with it the partition's entries are the list.
+    fn install(&self, sysroot: &mut Locked, _: u32) -> Result<()> {
+        let first = sysroot.booted().or(sysroot.deployments.first()).cloned();
+        if let Some(first) = first
+            && entries_without_links(&sysroot.path)?.is_none()
+        {
+            // the links of the old list stay as they are until the partition has one
+            sysroot.sysroot.version.boot = other(sysroot.version.boot);
+            sysroot.sysroot.version.sub = sysroot.sub_version(sysroot.version.boot)?.unwrap_or(0);
+            sysroot.write_list(&[first], Try::Keep)?;
+            // the old list is one no more, for other programs either
+            if sysroot.path.join("boot/loader").is_symlink() {
+                let old = ["loader", "loader.tmp", "loader.0", "loader.1"];
+                let steps = old.map(|name| Step::Disk(DiskStep::Remove(format!("boot/{name}"))));
+                sysroot.apply(&Change { steps: steps.into(), reboot_argument: None })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, sysroot: &mut Locked, new: &[Deployment], what: Try) -> Result<Option<Written>> {
+        sysroot.write_fat(self, new, what).map(Some)
+    }
+
+    /// Everything the entries of the partition refer to, in the loader's order.
+    fn list(&self, sysroot: &Path) -> Result<Option<(BootVersion, Vec<Deployment>)>> {
+        let entries = read(sysroot, &self.partition)?;
+        let (mut deployments, mut boot) = (Vec::new(), 0);
+        let folder = sysroot.join(&self.partition).join("loader/entries");
+        let ours = ours(&entries);
+        for (at, (name, entry)) in ours.iter().enumerate() {
+            let text = name.to_string();
+            // a deployment may have two entries while one takes the place of the other, but under two names
+            if let Some((twin, _)) = ours.iter().take(at).find(|(other, _)| other.good() == name.good()) {
+                return Err(twins(&folder, &twin.to_string(), &text));
+            }
+            boot = link(entry)?.bootversion;
+            let file = folder.join(&text);
+            deployments.push(read_deployment(sysroot, entry.clone(), EntryName::parse(&text), &file)?);
+        }
+        let sub = read_sub_version(sysroot, boot)?.unwrap_or(0);
+        Ok(Some((BootVersion { boot, sub }, deployments)))
+    }
+
+    fn partition(&self) -> Option<&str> {
+        Some(&self.partition)
+    }
 }
 
 fn is_ours(listed: &Listed) -> bool {
@@ -64,7 +126,7 @@ fn is_ours(listed: &Listed) -> bool {
 }
 
 /// Everything the loader reads, in its order.
-pub(in crate::sysroot) fn read(sysroot: &Path, partition: &str) -> Result<Entries> {
+fn read(sysroot: &Path, partition: &str) -> Result<Entries> {
     let loader = sysroot.join(partition).join("loader");
     let conf = fs::read(loader.join("loader.conf")).unwrap_or_default();
     let mut files = Vec::new();
@@ -80,40 +142,33 @@ pub(in crate::sysroot) fn read(sysroot: &Path, partition: &str) -> Result<Entrie
 }
 
 /// Names and texts of the entries of deployments, in the loader's order; of a rename that was cut, the counted goes.
-pub(in crate::sysroot) fn ours(entries: &Entries) -> Vec<&Listed> {
+fn ours(entries: &Entries) -> Vec<&Listed> {
     let twin = |a: &Listed, b: &Listed| a.0 != b.0 && a.0.good() == b.0.good() && b.0.counter.is_none();
     let cut = |listed: &&Listed| entries.files.iter().any(|other| twin(listed, other));
     entries.files.iter().filter(|listed| is_ours(listed) && !cut(listed)).collect()
 }
 
 /// The link that an entry names.
-pub(in crate::sysroot) fn link(entry: &Entry) -> Result<BootLink> {
+fn link(entry: &Entry) -> Result<BootLink> {
     let args = KernelArgs::parse(entry.get("options").unwrap_or_default());
     let link = BootLink::of(&args).map_err(refuse)?;
     link.ok_or_else(|| Error::refused("an entry of systemd-boot: expected an ostree= argument, got none"))
 }
 
-impl Sysroot {
-    /// The deployment whose entry has a counter: what is on trial, or has failed.
-    pub(super) fn counted(&self) -> Result<(Option<Armed>, Trial)> {
-        let counted = self.deployments.iter().find_map(|d| Some((d, d.entry_name.as_ref()?.tries?)));
-        let Some((tried, tries)) = counted else { return Ok((None, Trial::None)) };
-        let id = TrialId::parse(&tried.name()).map_err(refuse)?;
-        let trial = if tries.left == 0 { Trial::Spent } else { Trial::Left(tries.left) };
-        Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done) }), trial))
-    }
+/// The deployment whose entry has a counter: what is on trial, or has failed.
+fn counted(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
+    let counted = sysroot.deployments.iter().find_map(|d| Some((d, d.entry_name.as_ref()?.tries?)));
+    let Some((tried, tries)) = counted else { return Ok((None, Trial::None)) };
+    let id = TrialId::parse(&tried.name()).map_err(refuse)?;
+    let trial = if tries.left == 0 { Trial::Spent } else { Trial::Left(tries.left) };
+    Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done) }), trial))
 }
 
 impl Locked {
     /// Makes `new` the list on the partition, as far as that has to change.
-    pub(in crate::sysroot) fn write_fat(
-        &mut self,
-        partition: &str,
-        default: Option<String>,
-        new: &[Deployment],
-        what: Try,
-    ) -> Result<Written> {
-        let entries = Entries { default, ..read(&self.path, partition)? };
+    fn write_fat(&mut self, loader: &SystemdBoot, new: &[Deployment], what: Try) -> Result<Written> {
+        let partition = loader.partition.as_str();
+        let entries = Entries { default: chosen_entry(&loader.root), ..read(&self.path, partition)? };
         let names: Vec<(CountedName, Entry)> = ours(&entries).into_iter().cloned().collect();
         // none of them is on the partition before it is taken into use
         let listed = if names.is_empty() { Vec::new() } else { self.deployments.clone() };
@@ -141,7 +196,7 @@ impl Locked {
             return Err(Error::refused(reason));
         }
         let moves = listed.first().is_none_or(|old| !old.is(first));
-        let counted = self.counted()?.0;
+        let counted = counted(self)?.0;
         let tried = counted.and_then(|armed| listed.iter().find(|d| d.name() == armed.id.as_str()));
         match what {
             Try::Arm { .. } | Try::Keep if moves || what != Try::Keep => {
@@ -178,7 +233,7 @@ impl Locked {
                 let left = now.files.iter().filter(|l| is_ours(l) && !stays(&l.0));
                 let mut steps: Vec<_> = left.map(|l| DiskStep::Remove(format!("{folder}/{}", l.0))).collect();
                 steps.push(DiskStep::Sync);
-                let steps = steps.into_iter().map(rootling_boot::loader::Step::Disk).collect();
+                let steps = steps.into_iter().map(Step::Disk).collect();
                 self.apply(&Change { steps, reboot_argument: None })?;
             }
         }

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Refuses flash of which it is not known how U-Boot writes it.
-pub(in crate::sysroot::loader) fn check(device: &str) -> Result<()> {
+pub(in crate::sysroot::loader::uboot) fn check(device: &str) -> Result<()> {
     let number = device.strip_prefix("/dev/mtd").unwrap_or_default();
     match !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
         true => Ok(()),
@@ -18,7 +18,7 @@ pub(in crate::sysroot::loader) fn check(device: &str) -> Result<()> {
 }
 
 /// How two copies are told apart on what they lie on.
-pub(in crate::sysroot::loader) fn flags(config: &EnvConfig) -> Result<Flags> {
+pub(in crate::sysroot::loader::uboot) fn flags(config: &EnvConfig) -> Result<Flags> {
     if !super::is_flash(&config.first.device) {
         return Ok(Flags::Increment);
     }
@@ -58,7 +58,7 @@ fn blocks(chip: Mtd, offset: u64, length: usize) -> (u64, u64) {
 }
 
 /// Writes over bytes, if it is flash; says whether it was.
-pub(in crate::sysroot::loader) fn overwrite(
+pub(in crate::sysroot::loader::uboot) fn overwrite(
     file: &File,
     path: &Path,
     offset: u64,

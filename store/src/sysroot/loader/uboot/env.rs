@@ -1,33 +1,22 @@
-//! The state that a loader counts in, read from where it lies.
+//! The environment that U-Boot counts in, read from where it lies.
 
 use super::flash;
 use crate::error::{Error, Result};
-use rootling_boot::grub::{GrubEnv, SIZE};
 use rootling_boot::uboot::{Area, EnvConfig, Environment, Flags, Medium, Start};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// GRUB's environment block.
-pub(super) fn grubenv(sysroot: &Path, place: &str) -> Result<GrubEnv> {
-    let path = sysroot.join(place);
-    let mut bytes = Vec::new();
-    let file = File::open(&path).map_err(Error::io("open", &path))?;
-    // one byte more shows a file that is too long
-    file.take(SIZE as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
-    GrubEnv::decode(&bytes).map_err(|error| Error::refused(format!("{}: {error}", path.display())))
-}
-
 /// U-Boot's environment, and the lengths of what it lies on.
-pub(super) struct UBoot<'a> {
+pub(super) struct Stored<'a> {
     pub(super) env: Environment,
     config: &'a EnvConfig,
     lengths: (u64, u64),
     flags: Flags,
 }
 
-impl<'a> UBoot<'a> {
-    pub(super) fn read(sysroot: &Path, config: &'a EnvConfig) -> Result<UBoot<'a>> {
+impl<'a> Stored<'a> {
+    pub(super) fn read(sysroot: &Path, config: &'a EnvConfig) -> Result<Stored<'a>> {
         let flags = flash::flags(config)?;
         let (first, length) = read_area(sysroot, &config.first)?;
         let place = |error| Error::refused(format!("{}: {error}", config.first.device));
@@ -38,7 +27,7 @@ impl<'a> UBoot<'a> {
                 (Environment::decode_two(&first, &second, flags).map_err(place)?, length)
             }
         };
-        Ok(UBoot { env, config, lengths: (length, second), flags })
+        Ok(Stored { env, config, lengths: (length, second), flags })
     }
 
     /// A plain file that is the environment and nothing else is replaced; all else is written over.

@@ -1,0 +1,110 @@
+//! GRUB, with our configuration or with one that counts for greenboot.
+
+use super::detect::{Scene, find_grubenv};
+use super::family::{Asked, Family, Listed};
+use super::{Armed, Try, refuse};
+use crate::error::{Error, Result};
+use crate::sysroot::{Locked, Sysroot};
+use rootling_boot::grub::{self, GrubEnv, SIZE, greenboot};
+use rootling_boot::loader::{Change, Promises, Trial};
+use rootling_boot::plan::Plan;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// GRUB with our configuration.
+struct Grub;
+
+/// GRUB with a configuration that counts for greenboot; its environment block, below the sysroot.
+struct Greenboot(String);
+
+/// `boot/grub/grub.cfg` is ours, or is to be.
+pub(super) fn open(_: &Scene<'_>) -> Result<Arc<dyn Family>> {
+    Ok(Arc::new(Grub))
+}
+
+/// Some grubenv has greenboot's variables, or the configuration says which will.
+pub(super) fn open_greenboot(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
+    let env = scene.settings.grubenv.clone().or_else(|| find_grubenv(scene));
+    let missing =
+        || Error::not_found("a grubenv with boot_success or boot_counter", scene.sysroot.join("boot"));
+    Ok(Arc::new(Greenboot(env.ok_or_else(missing)?)))
+}
+
+/// GRUB's environment block.
+fn read(sysroot: &Path, place: &str) -> Result<GrubEnv> {
+    let path = sysroot.join(place);
+    let mut bytes = Vec::new();
+    let file = File::open(&path).map_err(Error::io("open", &path))?;
+    // one byte more shows a file that is too long
+    file.take(SIZE as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
+    GrubEnv::decode(&bytes).map_err(|error| Error::refused(format!("{}: {error}", path.display())))
+}
+
+impl Family for Grub {
+    fn promises(&self, sysroot: &Path) -> Result<Promises> {
+        read(sysroot, grub::ENV).map(|_| grub::PROMISES)
+    }
+
+    fn trial(&self, sysroot: &Sysroot, armed: &Armed) -> Result<Trial> {
+        Ok(grub::trial(&read(&sysroot.path, grub::ENV)?, &armed.id))
+    }
+
+    fn files(&self, list: &mut Listed<'_>) -> Result<Vec<(&'static str, String)>> {
+        Ok(vec![(grub::MENU, grub::menu(&list.entries, list.trial))])
+    }
+
+    fn change(&self, sysroot: &Locked, asked: &Asked<'_>, plan: Plan) -> Result<Change> {
+        // before `install` there is none, and nothing on trial
+        let env = || read(&sysroot.path, grub::ENV);
+        let changed = match (asked.what, asked.armed, asked.old) {
+            (Try::Arm { tries, .. }, Some(new), _) => grub::arm(&env()?, plan, &new.id, tries),
+            (Try::Confirm, _, Some(old)) => grub::confirm(&env()?, &old.id, plan),
+            (Try::FallBack, _, Some(old)) => grub::fall_back(&env()?, &old.id, plan),
+            _ => return Ok(plan.into()),
+        };
+        changed.map_err(refuse)
+    }
+
+    fn install(&self, sysroot: &mut Locked, timeout_s: u32) -> Result<()> {
+        sysroot.take_into_use("boot/grub", &grub::install(timeout_s).map_err(refuse)?)
+    }
+
+    fn own_files(&self) -> &'static [&'static str] {
+        &["loader/grub.cfg"]
+    }
+}
+
+impl Family for Greenboot {
+    fn promises(&self, sysroot: &Path) -> Result<Promises> {
+        read(sysroot, &self.0).map(|_| greenboot::PROMISES)
+    }
+
+    fn trial(&self, sysroot: &Sysroot, _: &Armed) -> Result<Trial> {
+        Ok(greenboot::trial(&read(&sysroot.path, &self.0)?))
+    }
+
+    fn change(&self, sysroot: &Locked, asked: &Asked<'_>, plan: Plan) -> Result<Change> {
+        if asked.what == Try::Keep {
+            return Ok(plan.into());
+        }
+        let (place, env) = (self.0.as_str(), read(&sysroot.path, &self.0)?);
+        let changed = match asked.what {
+            Try::Arm { tries, .. } => greenboot::arm(place, &env, plan, tries),
+            Try::FallBack => greenboot::fall_back(place, &env, plan),
+            _ => greenboot::confirm(place, &env).map(|change| change.then(plan)),
+        };
+        changed.map_err(refuse)
+    }
+
+    fn settle(&self, sysroot: &Locked) -> Result<bool> {
+        if Armed::read(&sysroot.path)?.is_none() {
+            let env = read(&sysroot.path, &self.0)?;
+            if greenboot::trial(&env) != Trial::None {
+                sysroot.apply(&greenboot::confirm(&self.0, &env).map_err(refuse)?)?;
+            }
+        }
+        Ok(false)
+    }
+}

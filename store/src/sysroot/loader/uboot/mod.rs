@@ -1,0 +1,129 @@
+//! U-Boot that counts in its environment.
+//!
+//! | file | says or does |
+//! |---|---|
+//! | `env` | the environment, read from where it lies |
+//! | `flash` | what it means to write one on MTD |
+
+mod env;
+mod flash;
+
+use super::detect::{FW_ENV, Scene, leads_to_list};
+use super::family::{Asked, Family, Listed};
+use super::{Armed, EXTLINUX, Try, apply, refuse};
+use crate::error::{Error, Result};
+use crate::sysroot::{Locked, Sysroot};
+use env::Stored;
+use rootling_boot::loader::{Change, Counting, Promises, Step, Trial};
+use rootling_boot::plan::Plan;
+use rootling_boot::uboot::{self, EXTLINUX_MENU, EnvConfig};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where U-Boot's own commands look for what to boot.
+const UENV: &str = "boot/uEnv.txt";
+
+/// Where its environment is; paths of plain files are below the sysroot.
+struct UBoot(EnvConfig);
+
+/// Its environment is where `etc/fw_env.config` says.
+pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
+    let fw_env = scene.root.join(FW_ENV);
+    let text = fs::read_to_string(&fw_env).map_err(Error::io("read", &fw_env))?;
+    let mut config = EnvConfig::parse(&text).map_err(refuse)?;
+    for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
+        let device = area.device.clone();
+        if flash::is_flash(&device) {
+            flash::check(&device)?;
+        }
+        if !device.starts_with("/dev/") {
+            area.device = device.trim_start_matches('/').to_string();
+        }
+    }
+    if !scene.settings.names_loader() && !leads_to_list(&scene.sysroot.join(UENV)) {
+        // the file alone says little: the environment may never have been saved, or never fall back
+        uboot::ready(&Stored::read(scene.sysroot, &config)?.env.vars).map_err(refuse)?;
+    }
+    Ok(Arc::new(UBoot(config)))
+}
+
+impl Family for UBoot {
+    fn promises(&self, sysroot: &Path) -> Result<Promises> {
+        let stored = Stored::read(sysroot, &self.0)?;
+        let promises = uboot::promises(&stored.medium());
+        Ok(match uboot::ready(&stored.env.vars) {
+            Ok(()) => promises,
+            Err(_) => Promises { loader: "u-boot without altbootcmd", counting: Counting::Never, ..promises },
+        })
+    }
+
+    fn trial(&self, sysroot: &Sysroot, _: &Armed) -> Result<Trial> {
+        Ok(uboot::trial(&Stored::read(&sysroot.path, &self.0)?.env))
+    }
+
+    fn files(&self, list: &mut Listed<'_>) -> Result<Vec<(&'static str, String)>> {
+        if let (Try::FallBack, Some(first)) = (list.what, list.entries.first().cloned()) {
+            // until the counting ends, altbootcmd boots what is second
+            list.entries.insert(1, first);
+        }
+        let own = list.first.as_ref().map(|first| first.join("usr/lib/ostree-boot/uEnv.txt"));
+        let own = own.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let is_tried = list.trial.is_some();
+        let mut files = vec![(uboot::UENV, uboot::uenv(&list.entries, is_tried, &own).map_err(refuse)?)];
+        if list.sysroot.join(EXTLINUX).is_symlink() {
+            files.push((EXTLINUX_MENU, uboot::extlinux(&list.entries, is_tried, 5)));
+        }
+        Ok(files)
+    }
+
+    fn change(&self, sysroot: &Locked, asked: &Asked<'_>, plan: Plan) -> Result<Change> {
+        if asked.what == Try::Keep {
+            // a list that ends no trial asks nothing of the environment
+            return Ok(plan.into());
+        }
+        let stored = Stored::read(&sysroot.path, &self.0)?;
+        let (env, medium) = (&stored.env, stored.medium());
+        let changed = match asked.what {
+            Try::Arm { tries, anyway } => uboot::arm(env, &medium, plan, tries, anyway),
+            Try::FallBack => uboot::fall_back(env, &medium).map(|change| change.then(plan)),
+            _ => uboot::confirm(env, &medium).map(|change| change.then(plan)),
+        };
+        changed.map_err(refuse)
+    }
+
+    fn settle(&self, sysroot: &Locked) -> Result<bool> {
+        if Armed::read(&sysroot.path)?.is_some() {
+            return Ok(false);
+        }
+        match Stored::read(&sysroot.path, &self.0) {
+            // nothing is on trial, so nobody needs it now
+            Err(error) => log::warn!("whether U-Boot counts is not known: {error}"),
+            Ok(stored) if uboot::trial(&stored.env) == Trial::None => {}
+            Ok(stored) => {
+                sysroot.apply(&uboot::confirm(&stored.env, &stored.medium()).map_err(refuse)?)?;
+            }
+        }
+        Ok(false)
+    }
+
+    fn install(&self, sysroot: &mut Locked, _: u32) -> Result<()> {
+        uboot::ready(&Stored::read(&sysroot.path, &self.0)?.env.vars).map_err(refuse)?;
+        sysroot.take_into_use("boot", &Change::link("loader/uEnv.txt", UENV))
+    }
+
+    fn apply(&self, sysroot: &Path, step: &Step) -> Result<()> {
+        if let Step::Overwrite { path, offset, bytes } = step {
+            let path = sysroot.join(path);
+            if flash::overwrite(&apply::open(&path)?, &path, *offset, bytes)? {
+                // a character device, which knows no sync: a write is durable when it returns
+                return Ok(());
+            }
+        }
+        apply::apply(sysroot, step)
+    }
+
+    fn own_files(&self) -> &'static [&'static str] {
+        &["uEnv.txt", "extlinux/extlinux.conf"]
+    }
+}
