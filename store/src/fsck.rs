@@ -3,8 +3,7 @@
 use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, Transaction};
-use rootling_object::{Checksum, DirTree, ObjectKind, ObjectName};
-use std::collections::{HashMap, HashSet};
+use rootling_object::{Checksum, DirTree, Names, ObjectKind, ObjectName, Table};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -83,9 +82,9 @@ fn all_commits(repo: &Repo) -> Result<Vec<Checksum>> {
 
 #[derive(Default)]
 struct Seen {
-    metadata: HashSet<ObjectName>,
+    metadata: Names<ObjectName>,
     /// Content objects with the first place they were seen at.
-    content: HashMap<Checksum, Place>,
+    content: Table<Checksum, Place>,
     /// In the order they were found; the first about an object counts.
     problems: Vec<Problem>,
 }
