@@ -63,12 +63,6 @@ impl Exit {
     }
 }
 
-impl From<Exit> for std::process::ExitCode {
-    fn from(exit: Exit) -> Self {
-        exit.code().into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,10 @@
 //! The program: parses, calls, prints, exits.
 
-use std::process::ExitCode;
+#![no_main]
+
+mod sys;
+
+use std::ffi::OsString;
 
 use rootling::cli;
 use rootling::command;
@@ -8,9 +12,10 @@ use rootling::error::Error;
 use rootling::exit::Exit;
 use rootling::progress::Screen;
 
-fn main() -> ExitCode {
+/// Does what the arguments say; answers with the exit code.
+fn run(args: Vec<OsString>) -> u8 {
     let _ = log::set_logger(&Warnings).map(|()| log::set_max_level(log::LevelFilter::Info));
-    let meant = match cli::parse(std::env::args_os().skip(1)) {
+    let meant = match cli::parse(args) {
         Ok(meant) => meant,
         Err(error) => return fail(&Screen::new(None), &error),
     };
@@ -18,17 +23,17 @@ fn main() -> ExitCode {
     match command::run(&meant, &screen) {
         Ok(exit) => {
             screen.end(exit);
-            exit.into()
+            exit.code()
         }
         Err(error) => fail(&screen, &error),
     }
 }
 
-fn fail(screen: &Screen, error: &Error) -> ExitCode {
+fn fail(screen: &Screen, error: &Error) -> u8 {
     let exit: Exit = error.exit();
     screen.error(error);
     screen.end(exit);
-    exit.into()
+    exit.code()
 }
 
 /// Notices of the libraries, on standard error.

@@ -11,6 +11,7 @@
 //! | [`summary`] | the list of refs a remote publishes |
 //! | [`refs`], [`keyfile`] | names of refs; `config` and origin files |
 //! | [`name`] | where an object lies in a repo |
+//! | [`names`] | sets of names, and tables by them |
 //! | [`pkglist`] | `rpmostree.rpmdb.pkglist` and the difference of two of them |
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -34,6 +35,7 @@ pub mod dirtree;
 mod error;
 pub mod keyfile;
 pub mod name;
+pub mod names;
 pub mod pkglist;
 pub mod refs;
 pub mod summary;
@@ -48,6 +50,7 @@ pub use dirtree::DirTree;
 pub use error::{Error, ErrorKind, Result};
 pub use keyfile::Keyfile;
 pub use name::{ObjectKind, ObjectName};
+pub use names::{Names, Table};
 pub use refs::{RefName, Refspec};
 pub use summary::Summary;
 pub use variant::{Dict, Value};

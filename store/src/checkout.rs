@@ -5,6 +5,7 @@
 
 use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
+use crate::input::Input;
 use crate::repo::{Repo, RepoMode};
 use crate::share::share;
 use crate::sys;
@@ -175,7 +176,12 @@ fn set_xattrs(path: &Path, xattrs: &Xattrs) -> Result<()> {
     Ok(())
 }
 
-fn write_file(header: &FileHeader, source: &mut dyn Read, to: &Path, options: CheckoutOptions) -> Result<()> {
+fn write_file(
+    header: &FileHeader,
+    source: &mut dyn Input,
+    to: &Path,
+    options: CheckoutOptions,
+) -> Result<()> {
     if let Some(target) = &header.target {
         symlink(target, to).map_err(Error::io("make symlink", to))?;
         if !options.user {

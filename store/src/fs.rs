@@ -1,6 +1,7 @@
 //! Small files replaced whole, and directories made durable.
 
 use crate::error::{Error, Result};
+use crate::input::Input;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -28,7 +29,7 @@ pub fn replace_through(draft: &Path, path: &Path, content: &[u8]) -> Result<()> 
 pub(crate) const CHUNK: usize = 32 << 10;
 
 /// Copies all of `source`; `path` is the file's, for errors.
-pub(crate) fn copy(source: &mut dyn Read, file: &mut dyn Write, path: &Path) -> Result<()> {
+pub(crate) fn copy(source: &mut dyn Input, file: &mut dyn Write, path: &Path) -> Result<()> {
     let mut buffer = [0; CHUNK];
     loop {
         let count = source.read(&mut buffer).map_err(Error::io("read for", path))?;

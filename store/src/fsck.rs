@@ -3,8 +3,7 @@
 use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::repo::{Repo, Transaction};
-use rootling_object::{Checksum, DirTree, ObjectKind, ObjectName};
-use std::collections::{HashMap, HashSet};
+use rootling_object::{Checksum, DirTree, Names, ObjectKind, ObjectName, Table};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -83,9 +82,9 @@ fn all_commits(repo: &Repo) -> Result<Vec<Checksum>> {
 
 #[derive(Default)]
 struct Seen {
-    metadata: HashSet<ObjectName>,
+    metadata: Names<ObjectName>,
     /// Content objects with the first place they were seen at.
-    content: HashMap<Checksum, Place>,
+    content: Table<Checksum, Place>,
     /// In the order they were found; the first about an object counts.
     problems: Vec<Problem>,
 }
@@ -141,6 +140,9 @@ impl Seen {
     }
 }
 
+/// Bytes: enough for inflate and a path, with a margin of two.
+const STACK: usize = 256 << 10;
+
 fn check_content(repo: &Repo, seen: &mut Seen, report: &mut Report, threads: usize) {
     let mut checksums: Vec<Checksum> = seen.content.keys().copied().collect();
     checksums.sort();
@@ -158,12 +160,7 @@ fn check_content(repo: &Repo, seen: &mut Seen, report: &mut Report, threads: usi
             }
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
+    crate::threads::with(threads.saturating_sub(1), STACK, &work, &mut |_| work());
     report.bytes = bytes.into_inner();
     for (checksum, error) in broken.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
         if let Some(Place { commit, dir, name }) = seen.content.get(&checksum).cloned() {

@@ -10,7 +10,7 @@
 //! | [`fsck`], [`prune`] | broken and unneeded objects |
 //! | [`sysroot`] | deployments, boot entries, `/etc` |
 //! | [`lock`] | libostree's own locks |
-//! | [`atomic`] | counters for several threads |
+//! | [`threads`], [`atomic`] | threads, and counters for several of them |
 //!
 //! Durability is promised in the module doc of whatever writes: [`repo`] transactions and [`sysroot`].
 
@@ -22,14 +22,17 @@ pub mod diff;
 mod error;
 pub mod fs;
 pub mod fsck;
+mod input;
 pub mod lock;
 pub mod prune;
 pub mod repo;
 mod share;
 mod sys;
 pub mod sysroot;
+pub mod threads;
 pub mod tree;
 pub mod walk;
 
 pub use error::{Error, ErrorKind, Result};
+pub use input::Input;
 pub use repo::{Content, Incoming, Repo, RepoMode, Transaction};

@@ -6,8 +6,8 @@
 use crate::error::{Error, Result};
 use crate::lock::LockKind;
 use crate::repo::Repo;
-use rootling_object::{Checksum, DirTree, ObjectKind, ObjectName};
-use std::collections::{BTreeSet, HashSet};
+use rootling_object::{Checksum, DirTree, Names, ObjectKind, ObjectName};
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 
 /// What to keep.
@@ -71,8 +71,8 @@ pub fn prune(repo: &Repo, options: &PruneOptions<'_>) -> Result<PruneStats> {
     Ok(stats)
 }
 
-fn reachable(repo: &Repo, objects: &[ObjectName], options: &PruneOptions<'_>) -> Result<HashSet<ObjectName>> {
-    let mut found = Reachable { repo, objects: HashSet::new(), commits: BTreeSet::new() };
+fn reachable(repo: &Repo, objects: &[ObjectName], options: &PruneOptions<'_>) -> Result<Names<ObjectName>> {
+    let mut found = Reachable { repo, objects: Names::default(), commits: BTreeSet::new() };
     for (_, commit) in repo.list_refs()? {
         found.history(commit, options.depth)?;
     }
@@ -89,7 +89,7 @@ fn reachable(repo: &Repo, objects: &[ObjectName], options: &PruneOptions<'_>) ->
 
 struct Reachable<'a> {
     repo: &'a Repo,
-    objects: HashSet<ObjectName>,
+    objects: Names<ObjectName>,
     commits: BTreeSet<(Checksum, Option<u64>)>,
 }
 

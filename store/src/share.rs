@@ -2,9 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use crate::error::{Error, Result};
+use crate::threads;
+
+/// Bytes: enough for inflate and a path, with a margin of two.
+const STACK: usize = 256 << 10;
 
 /// Items that wait for a thread; bounds the memory, not the work.
 const QUEUE: usize = 16;
@@ -12,9 +15,9 @@ const QUEUE: usize = 16;
 /// Takes what was found; `false` when nothing more is wanted.
 pub(crate) type HandOut<'a, T> = &'a mut dyn FnMut(T) -> bool;
 
-/// Calls `work` on `threads` threads with all that `find`, on this one, hands out.
+/// Calls `work` on `count` threads, on this one if none can start, with all that `find`, on this one, hands out.
 pub(crate) fn share<T: Send>(
-    threads: usize,
+    count: usize,
     find: &mut dyn FnMut(HandOut<'_, T>) -> Result<()>,
     work: &(dyn Fn(T) -> Result<()> + Sync),
 ) -> Result<()> {
@@ -22,13 +25,13 @@ pub(crate) fn share<T: Send>(
         state: Mutex::new(State { waiting: VecDeque::new(), open: true, fault: None }),
         changed: Condvar::new(),
     };
-    let found = thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(|| queue.work_off(work));
-        }
-        let found = find(&mut |item| queue.give(item));
+    let mut found = Ok(());
+    threads::with(count.max(1), STACK, &|| queue.work_off(work), &mut |started| {
+        found = match started {
+            0 => find(&mut |item| work(item).map_err(|error| queue.fail(Some(error))).is_ok()),
+            _ => find(&mut |item| queue.give(item)),
+        };
         queue.close();
-        found
     });
     // the threads' error first: `find` may only have stopped because of it
     match queue.lock().fault.take() {
@@ -108,7 +111,7 @@ struct Bail<'a, T>(&'a Queue<T>);
 
 impl<T> Drop for Bail<'_, T> {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if std::thread::panicking() {
             self.0.fail(None);
         }
     }

@@ -3,10 +3,9 @@
 //! Depth first: content goes before metadata once much of it waits, so that the queue stays small however large the
 //! tree is. It ends when it is empty and nobody works, or at the first error.
 
-use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use rootling_object::{Checksum, ObjectKind, ObjectName};
+use rootling_object::{Checksum, Names, ObjectKind, ObjectName};
 
 use crate::error::Error;
 
@@ -33,7 +32,7 @@ pub struct Queue {
 struct State {
     metadata: Vec<Job>,
     content: Vec<Checksum>,
-    seen: HashSet<ObjectName>,
+    seen: Names<ObjectName>,
     working: Vec<Checksum>,
     /// Threads that have nothing to do; a wake-up is a system call, so only they are woken.
     idle: usize,

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use rootling_object::{Checksum, DirTree, ObjectKind, ObjectName};
-use rootling_store::Transaction;
+use rootling_store::{Transaction, threads};
 
 use super::admit::Admitted;
 use super::queue::{Job, Queue};
@@ -43,18 +43,10 @@ pub fn walk(
     let meta = Job { kind: ObjectKind::DirMeta, checksum: commit.root_meta };
     work.meters.known.store(2, Ordering::Relaxed);
     work.queue.add([tree, meta], []);
-    std::thread::scope(|scope| {
-        for number in 1..pull.threads {
-            let name = format!("fetch-{number}");
-            let started =
-                std::thread::Builder::new().name(name).stack_size(STACK).spawn_scoped(scope, || work.run());
-            if let Err(error) = started {
-                log::warn!("thread {number} of {}: {error}", pull.threads);
-                break;
-            }
-        }
-        work.run();
-    });
+    let others = pull.threads.saturating_sub(1);
+    if let Some(error) = threads::with(others, STACK, &|| work.run(), &mut |_| work.run()) {
+        log::warn!("not all of {} threads: {error}", pull.threads);
+    }
     let count = Count { done: work.meters.fetched.load(Ordering::Relaxed), ..work.count() };
     pull.screen.counted(work.count());
     match work.queue.failed() {

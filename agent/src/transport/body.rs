@@ -3,6 +3,7 @@
 //! A writer that reads from a [`Body`] sees only an `io::Error`; afterwards [`Body::fault`] still tells whether
 //! the network failed, so that a broken connection is never reported as a broken object or disk.
 
+use rootling_store::Input;
 use rootling_store::atomic::AtomicU64;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// A body being received.
 pub struct Body {
-    reader: Box<dyn Read + Send>,
+    reader: Box<dyn Input + Send>,
     limit: u64,
     received: u64,
     fault: Option<Error>,
@@ -32,7 +33,7 @@ pub struct Body {
 
 impl Body {
     /// A body of at most `limit` bytes from `place`.
-    pub fn new(place: String, reader: Box<dyn Read + Send>, limit: u64) -> Body {
+    pub fn new(place: String, reader: Box<dyn Input + Send>, limit: u64) -> Body {
         Body {
             reader,
             limit,

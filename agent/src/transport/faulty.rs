@@ -1,5 +1,6 @@
 //! A transport that cuts, repeats and lies, for tests of what stands above it.
 
+use rootling_store::Input;
 use std::io::{Cursor, Read};
 use std::sync::Mutex;
 
@@ -80,7 +81,7 @@ impl<T: Transport> Transport for Faulty<T> {
             Fault::Instead(other) => bytes = other,
             Fault::Refuse | Fault::Absent => {}
         }
-        let reader: Box<dyn Read + Send> =
+        let reader: Box<dyn Input + Send> =
             if cut { Box::new(Cursor::new(bytes).chain(Broken)) } else { Box::new(Cursor::new(bytes)) };
         let mut body = Body::new(place, reader, request.limit);
         body.offset = offset;

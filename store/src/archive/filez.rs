@@ -1,6 +1,7 @@
 //! `.filez`: header and raw deflate, read from any stream and never beyond what its header says.
 
 use crate::error::Error;
+use crate::input::Input;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush, MZStatus};
 use rootling_object::{FileHeader, content};
@@ -12,7 +13,7 @@ const CHUNK: usize = 16 << 10;
 
 /// Decompresses raw deflate of a known size; more, fewer or trailing bytes are errors.
 struct Inflate<'a> {
-    source: Box<dyn Read + 'a>,
+    source: Box<dyn Input + 'a>,
     state: Box<InflateState>,
     chunk: Box<[u8]>,
     at: usize,
@@ -50,7 +51,7 @@ fn bad_data(place: &str, expected: impl fmt::Display, got: impl fmt::Display) ->
 }
 
 impl<'a> Inflate<'a> {
-    fn new(source: Box<dyn Read + 'a>, size: u64) -> Inflate<'a> {
+    fn new(source: Box<dyn Input + 'a>, size: u64) -> Inflate<'a> {
         let state = InflateState::new_boxed(DataFormat::Raw);
         Inflate { source, state, chunk: vec![0; CHUNK].into(), at: 0, end: 0, left: size, finished: false }
     }
@@ -132,7 +133,7 @@ impl<'a> Filez<'a> {
     }
 
     // once, whatever is read from
-    fn read_header(mut source: Box<dyn Read + 'a>) -> Result<Filez<'a>, FilezError> {
+    fn read_header(mut source: Box<dyn Input + 'a>) -> Result<Filez<'a>, FilezError> {
         let mut prefix = [0; content::PREFIX_SIZE];
         read_exact(&mut source, &mut prefix, "header length")?;
         let length = FileHeader::decode_prefix(&prefix).map_err(FilezError::Malformed)?;
@@ -170,7 +171,7 @@ impl<'a> Filez<'a> {
     }
 }
 
-fn read_exact(source: &mut dyn Read, bytes: &mut [u8], place: &str) -> Result<(), FilezError> {
+fn read_exact(source: &mut dyn Input, bytes: &mut [u8], place: &str) -> Result<(), FilezError> {
     source.read_exact(bytes).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => {
             FilezError::Malformed(malformed(place, format_args!("{} bytes", bytes.len()), "fewer"))

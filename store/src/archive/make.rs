@@ -1,6 +1,7 @@
 //! Compressing on the build host.
 
 use super::Deflate;
+use crate::input::Input;
 use libdeflater::{CompressionLvl, Compressor};
 use miniz_oxide::deflate::core::{
     CompressorOxide, TDEFLFlush, TDEFLStatus, compress, create_comp_flags_from_zip_params,
@@ -23,7 +24,7 @@ thread_local! {
 }
 
 impl Deflate for Libdeflate {
-    fn deflate(&self, input: &mut dyn Read, size: u64, output: &mut dyn Write) -> io::Result<()> {
+    fn deflate(&self, input: &mut dyn Input, size: u64, output: &mut dyn Write) -> io::Result<()> {
         if size > IN_MEMORY {
             return deflate_stream(input, output);
         }
@@ -40,7 +41,7 @@ impl Deflate for Libdeflate {
     }
 }
 
-fn deflate_stream(input: &mut dyn Read, output: &mut dyn Write) -> io::Result<()> {
+fn deflate_stream(input: &mut dyn Input, output: &mut dyn Write) -> io::Result<()> {
     let mut state = CompressorOxide::new(create_comp_flags_from_zip_params(LEVEL.into(), 0, 0));
     let (mut buffer, mut out) = (vec![0; 256 << 10], vec![0; 256 << 10]);
     loop {

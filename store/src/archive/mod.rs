@@ -8,10 +8,11 @@ pub(crate) use filez::Filez;
 #[cfg(feature = "make")]
 pub use make::Libdeflate;
 
-use std::io::{self, Read, Write};
+use crate::input::Input;
+use std::io::{self, Write};
 
 /// Compresses for archive repos; the build host brings one, the device has none.
 pub trait Deflate: Send + Sync {
     /// Writes `input` (`size` bytes) to `output` as raw deflate.
-    fn deflate(&self, input: &mut dyn Read, size: u64, output: &mut dyn Write) -> io::Result<()>;
+    fn deflate(&self, input: &mut dyn Input, size: u64, output: &mut dyn Write) -> io::Result<()>;
 }

@@ -3,6 +3,7 @@
 use super::{Repo, RepoMode};
 use crate::archive::Filez;
 use crate::error::{Error, Result};
+use crate::input::Input;
 use crate::sys;
 use rootling_object::variant::Dict;
 use rootling_object::{
@@ -22,7 +23,7 @@ pub struct Content {
     /// Size of the file in bytes; 0 for a symlink.
     pub size: u64,
     /// The file's bytes.
-    pub reader: Box<dyn Read>,
+    pub reader: Box<dyn Input>,
 }
 
 impl Repo {

@@ -16,12 +16,13 @@ use super::write::for_all_to_read;
 use super::{Repo, RepoMode};
 use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
+use crate::input::Input;
 use crate::lock::{FileLock, LockKind};
 use rootling_object::variant::Dict;
 use rootling_object::{Checksum, FileHeader, MAX_METADATA_SIZE, ObjectKind, ObjectName, Refspec};
 use std::fmt::Display;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -152,7 +153,7 @@ impl<'a> Transaction<'a> {
         &self,
         header: &FileHeader,
         size: u64,
-        source: &mut dyn Read,
+        source: &mut dyn Input,
         expected: Option<&Checksum>,
     ) -> Result<Checksum> {
         self.budget.take(self.repo, size)?;
@@ -167,7 +168,7 @@ impl<'a> Transaction<'a> {
         &self,
         expected: &Checksum,
         place: &dyn Display,
-        source: &mut dyn Read,
+        source: &mut dyn Input,
     ) -> Result<()> {
         let size = AtomicU64::new(0);
         let reserve = |bytes| {

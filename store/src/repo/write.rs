@@ -4,6 +4,7 @@ use super::{Repo, RepoMode};
 use crate::archive::Filez;
 use crate::error::{Error, Result};
 use crate::fs::{CHUNK, copy};
+use crate::input::Input;
 use crate::sys;
 use rootling_object::{Checksum, FileHeader, Hasher};
 use std::fs::{File, FileTimes, OpenOptions, Permissions};
@@ -14,7 +15,7 @@ use std::time::UNIX_EPOCH;
 
 /// Passes bytes on and hashes them.
 struct Hashing<'a> {
-    source: &'a mut dyn Read,
+    source: &'a mut dyn Input,
     hasher: Hasher,
     count: u64,
 }
@@ -50,7 +51,7 @@ impl Repo {
         draft: &Path,
         header: &FileHeader,
         size: u64,
-        source: &mut dyn Read,
+        source: &mut dyn Input,
     ) -> Result<Checksum> {
         let mut source = Hashing { source, hasher: header.hasher(), count: 0 };
         match self.mode {
@@ -106,7 +107,7 @@ impl Repo {
         &self,
         draft: &Path,
         place: &dyn std::fmt::Display,
-        source: &mut dyn Read,
+        source: &mut dyn Input,
         reserve: &dyn Fn(u64) -> Result<()>,
     ) -> Result<Checksum> {
         if self.mode != RepoMode::Archive {
@@ -139,7 +140,7 @@ impl Repo {
 
 /// Turns what a decompressor found wrong into an error of this crate that names the place.
 struct Malformed<'a> {
-    inner: &'a mut dyn Read,
+    inner: &'a mut dyn Input,
     place: &'a dyn std::fmt::Display,
 }
 
@@ -155,7 +156,7 @@ impl Read for Malformed<'_> {
 }
 
 struct Tee<'a> {
-    source: &'a mut dyn Read,
+    source: &'a mut dyn Input,
     file: File,
 }
 

@@ -8,8 +8,7 @@ use crate::atomic::AtomicU64;
 use crate::error::{Error, Result};
 use crate::repo::Repo;
 use crate::share::share;
-use rootling_object::{Checksum, Commit, DirTree, ObjectKind, ObjectName};
-use std::collections::HashSet;
+use rootling_object::{Checksum, Commit, DirTree, Names, ObjectKind, ObjectName};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -40,7 +39,7 @@ pub fn verify_commit_objects(
 ) -> Result<Verification> {
     let start = Instant::now();
     let (bytes, files) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut walk = Walk { repo, is_known, seen: HashSet::new(), batch: Vec::new(), metadata: 0, known: 0 };
+    let mut walk = Walk { repo, is_known, seen: Names::default(), batch: Vec::new(), metadata: 0, known: 0 };
     let work = |batch: Vec<Checksum>| {
         for checksum in batch {
             bytes.fetch_add(repo.verify_content(&checksum)?, Ordering::Relaxed);
@@ -65,7 +64,7 @@ pub fn verify_commit_objects(
 struct Walk<'a> {
     repo: &'a Repo,
     is_known: &'a dyn Fn(&Checksum) -> bool,
-    seen: HashSet<ObjectName>,
+    seen: Names<ObjectName>,
     batch: Vec<Checksum>,
     metadata: u64,
     known: u64,

@@ -4,6 +4,7 @@ use super::mem::MemTree;
 use super::stat_cache::StatCache;
 use super::{Root, not_utf8};
 use crate::error::{Error, Result};
+use crate::input::Input;
 use crate::repo::Transaction;
 use rootling_object::{Checksum, DirMeta, FileHeader, ObjectKind, ObjectName, Xattrs, content, dirmeta};
 use std::collections::HashMap;
@@ -178,7 +179,7 @@ fn write_if_new(
     header: &FileHeader,
     size: u64,
     checksum: Checksum,
-    source: &mut dyn Read,
+    source: &mut dyn Input,
 ) -> Result<Checksum> {
     if txn.has(&ObjectName::new(ObjectKind::File, checksum)) {
         return Ok(checksum);

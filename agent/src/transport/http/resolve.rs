@@ -2,13 +2,16 @@
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use rootling_store::threads;
 
 /// How long an answer is used.
 const LIFE: Duration = Duration::from_secs(60);
+
+/// Bytes of stack of a look-up: the C library has packets of several KiB on it.
+const STACK: usize = 256 << 10;
 
 /// The most addresses of one host that are tried.
 const MOST: usize = 16;
@@ -43,9 +46,7 @@ impl Addresses {
         let slot = Arc::new(Slot::default());
         let (name, filled) = (host.to_owned(), slot.clone());
         // the C library cannot be told to hurry; a look-up that is late ends by itself and is not heard
-        let started = thread::Builder::new().name("look-up".into()).spawn(move || {
-            filled.fill(look_up(&name, port));
-        });
+        let started = threads::start(STACK, Box::new(move || filled.fill(look_up(&name, port))));
         started.map_err(|error| {
             Error::retry(format_args!("start a thread for the look-up of {host}: {error}"))
         })?;
@@ -138,7 +139,7 @@ mod tests {
             (|_, _| Err(std::io::ErrorKind::NotFound.into()), "look up h"),
             (
                 |_, _| loop {
-                    thread::park()
+                    std::thread::park()
                 },
                 "in time",
             ),
