@@ -32,6 +32,7 @@ pub trait NewContent {
 /// `budget` is the memory in bytes that decoding may take. Objects made before an error stay; the error names the
 /// first that could not be made.
 #[expect(clippy::too_many_arguments, reason = "each is another thing that the caller owns")]
+#[inline(never)]
 pub fn apply_group(
     header: &Header,
     backend: Backend,

@@ -185,16 +185,25 @@ impl<'a> Reader<'a> {
     }
 
     fn list<T>(&mut self, element: fn(&mut Self) -> T) -> Vec<T> {
-        let count = self.number();
-        if count > wide(self.rest.len()) {
-            self.fail("more bytes");
-        }
+        let mut left = self.number();
         let mut list = Vec::new();
-        while wide(list.len()) < count && self.error.is_none() {
-            self.charge(ELEMENT);
+        while self.goes_on(&mut left) {
             list.push(element(self));
         }
         list
+    }
+
+    /// Whether a list has another element, of which there are `left`.
+    fn goes_on(&mut self, left: &mut u64) -> bool {
+        if *left > wide(self.rest.len()) {
+            self.fail("more bytes");
+        }
+        if *left == 0 {
+            return false;
+        }
+        self.charge(ELEMENT);
+        *left = left.wrapping_sub(1);
+        self.error.is_none()
     }
 
     fn option<T>(&mut self, some: fn(&mut Self) -> T) -> Option<T> {

@@ -12,9 +12,8 @@
 //! What is left after the last copy is inserted. Like numbers stand together because that packs better.
 
 use crate::backend::Stream;
-use crate::error::{Error, Result};
-use crate::num::{ascend, index, low32, wide};
-use std::collections::BinaryHeap;
+use crate::error::Error;
+use crate::num::{ascend, index, low32, up_to, wide};
 
 /// Most copies in one file. Changing it does not break the format.
 pub(crate) const MAX_COPIES: u64 = 1 << 16;
@@ -83,39 +82,36 @@ impl CopyMap {
         CopyMap { copies, intervals }
     }
 
-    /// Reads the copies of a file of `size` bytes made from `old_size` bytes.
-    pub(crate) fn decode(stream: &mut Stream<'_>, size: u64, old_size: u64) -> Result<CopyMap> {
-        if size > MAX_FILE || old_size > MAX_FILE {
-            return Err(Error::limit("file length", MAX_FILE, size.max(old_size)));
+    /// Reads the copies of a file of `size` bytes made from `old_size` bytes; what is wrong about them is the stream's error.
+    #[inline(never)]
+    pub(crate) fn decode(stream: &mut Stream<'_>, size: u64, old_size: u64) -> CopyMap {
+        let count = stream.number();
+        stream.bound("file length", MAX_FILE, size.max(old_size));
+        if !stream.bound("copies", MAX_COPIES, count) {
+            return CopyMap::default();
         }
-        let count = stream.number("copies")?;
-        if count > MAX_COPIES {
-            return Err(Error::limit("copies", MAX_COPIES, count));
+        let mut copies = Vec::new();
+        for _ in 0..count {
+            copies.push(Copy { new: stream.short(), ..Copy::default() });
         }
-        let mut copies = vec![Copy::default(); index(count)];
         for copy in &mut copies {
-            copy.new = narrow("copies: insert", stream.number("insert")?)?;
-        }
-        for copy in &mut copies {
-            copy.length = narrow("copies: copy length", stream.number("copy length")?)?;
+            copy.length = stream.short();
         }
         let (mut at, mut from) = (0u64, 0u64);
         for copy in &mut copies {
             at = at.saturating_add(copy.at());
-            from = from.wrapping_add(copy.at()).wrapping_add(stream.signed("copy from")?);
-            let (end, from_end) = (at.saturating_add(copy.length()), from.saturating_add(copy.length()));
-            if copy.length == 0 || end > size || from_end > old_size {
-                return Err(Error::malformed(
-                    "copies",
-                    "copy",
-                    format_args!("within {old_size} and {size}"),
-                    format_args!("{} bytes from {from} to {at}", copy.length),
-                ));
+            from = from.wrapping_add(copy.at()).wrapping_add(stream.signed());
+            *copy = Copy { new: low32(at), old: low32(from), length: copy.length };
+            (at, from) = (at.saturating_add(copy.length()), from.saturating_add(copy.length()));
+            if copy.length == 0 {
+                stream.fail(Error::fixed("copies: copy length: expected 1 at least, got 0"));
             }
-            *copy = Copy::new(at, from, copy.length());
-            (at, from) = (end, from_end);
+            stream.bound("copies: end in the old file", old_size, from);
+            if !stream.bound("copies: end in the new file", size, at) {
+                return CopyMap::default();
+            }
         }
-        Ok(CopyMap::new(copies))
+        CopyMap::new(copies)
     }
 
     /// The copy that the old byte at `offset` went with: `own` if that has it, else the longest that has it.
@@ -123,31 +119,31 @@ impl CopyMap {
         if own.holds(offset) {
             return Some(own);
         }
+        self.around(offset).0.filter(|copy| copy.holds(offset))
+    }
+
+    /// The last interval that starts at `offset` or before, and the one after it.
+    fn around(&self, offset: u64) -> (Option<Copy>, Option<Copy>) {
         let after = self.intervals.partition_point(|copy| copy.from() <= offset);
-        let before = after.checked_sub(1).and_then(|before| self.intervals.get(before)).copied();
-        before.filter(|copy| copy.holds(offset))
+        let before = after.checked_sub(1).and_then(|before| self.intervals.get(before));
+        (before.copied(), self.intervals.get(after).copied())
     }
 
     /// Where the old byte at `offset` went: with the copy that has it, else with the nearest within 64 KiB.
     pub(crate) fn offset(&self, offset: u64, own: Copy) -> Option<u64> {
-        if let Some(copy) = self.copy_of(offset, own) {
-            return Some(copy.moved(offset));
+        if own.holds(offset) {
+            return Some(own.moved(offset));
         }
-        let after = self.intervals.partition_point(|copy| copy.from() <= offset);
-        let before = after.checked_sub(1).and_then(|before| self.intervals.get(before)).copied();
-        let back = before.map(|copy| (offset.saturating_sub(copy.old_end()), copy));
-        let ahead = self.intervals.get(after).map(|copy| (copy.from().saturating_sub(offset), *copy));
-        let (distance, copy) = match (back, ahead) {
-            (Some(back), Some(ahead)) => {
-                if ahead.0 < back.0 {
-                    ahead
-                } else {
-                    back
-                }
-            }
-            (one, other) => one.or(other)?,
+        let (back, ahead) = self.around(offset);
+        let behind = |copy: Copy| offset.saturating_sub(copy.old_end());
+        let before = |copy: Copy| copy.from().saturating_sub(offset);
+        let copy = match (back, ahead) {
+            (Some(back), _) if back.holds(offset) => return Some(back.moved(offset)),
+            (Some(back), Some(ahead)) if before(ahead) >= behind(back) => back,
+            (_, Some(copy)) | (Some(copy), None) => copy,
+            (None, None) => return None,
         };
-        (distance < NEAR).then(|| copy.moved(offset))
+        (behind(copy).max(before(copy)) < NEAR).then(|| copy.moved(offset))
     }
 
     /// Bytes of memory that the map takes.
@@ -156,43 +152,50 @@ impl CopyMap {
     }
 }
 
-/// A length that fits the longest file.
-fn narrow(field: &'static str, value: u64) -> Result<u32> {
-    u32::try_from(value).map_err(|_| Error::count(field, MAX_FILE, "bytes at most", value))
-}
-
 /// Cuts overlapping copies so that each old byte belongs to the longest one over it (the first of equals).
+///
+/// The longest first, each takes what nobody has of the pieces between all starts and ends. A piece is its start, and in 32 bits
+/// each 1 + the number of the copy that has it and which piece to look at if one does.
+#[inline(never)]
 fn longest(copies: &[Copy]) -> Vec<Copy> {
-    let mut starts: Vec<(u64, usize)> = copies.iter().enumerate().map(|(n, copy)| (copy.from(), n)).collect();
-    ascend(&mut starts);
-    let mut starts = starts.as_slice();
-    // by length, then the first; copies are in the order of the new file
-    let mut open: BinaryHeap<(u32, std::cmp::Reverse<usize>)> = BinaryHeap::new();
-    let mut intervals: Vec<Copy> = Vec::new();
-    let mut at = 0u64;
-    let copy_of = |number: usize| copies.get(number).copied().unwrap_or_default();
-    loop {
-        while let Some(((from, number), rest)) = starts.split_first()
-            && *from <= at
+    let mut pieces = Vec::with_capacity(copies.len().saturating_mul(2));
+    let mut order = Vec::with_capacity(copies.len());
+    for (number, copy) in copies.iter().enumerate() {
+        pieces.push((copy.from(), 0));
+        pieces.push((copy.old_end(), 0));
+        order.push((u64::from(u32::MAX).wrapping_sub(copy.length()), wide(number)));
+    }
+    ascend(&mut pieces);
+    ascend(&mut order);
+    for (at, piece) in pieces.iter_mut().enumerate() {
+        piece.1 = wide(at);
+    }
+    for (_, number) in order {
+        let Some(copy) = copies.get(index(number)) else { break };
+        let mut at = up_to(&pieces, copy.from()).saturating_sub(1);
+        while let Some((start, state)) = pieces.get(at).copied()
+            && start < copy.old_end()
         {
-            open.push((copy_of(*number).length, std::cmp::Reverse(*number)));
-            starts = rest;
-        }
-        let top = open.peek().map(|(_, number)| copy_of(number.0));
-        let next = starts.first().map(|(from, _)| *from);
-        match (top, next) {
-            (Some(top), _) if top.old_end() <= at => {
-                open.pop();
+            let (next, owner) = (u64::from(low32(state)), state >> 32);
+            let after = match owner {
+                0 => (wide(at).wrapping_add(1), number.wrapping_add(1)),
+                // what is looked at from there is looked at from here, so that the way gets shorter
+                _ => (pieces.get(index(next)).map_or(next, |(_, state)| low32(*state).into()), owner),
+            };
+            if let Some(piece) = pieces.get_mut(at) {
+                piece.1 = after.0 | after.1 << 32;
             }
-            (Some(top), next) => {
-                let end = next.map_or(top.old_end(), |next| next.min(top.old_end()));
-                push(&mut intervals, Copy::new(top.moved(at), at, end.saturating_sub(at)));
-                at = end;
-            }
-            (None, Some(next)) => at = next,
-            (None, None) => return intervals,
+            at = if owner == 0 { at.wrapping_add(1) } else { index(next) };
         }
     }
+    let mut intervals: Vec<Copy> = Vec::new();
+    for ((start, state), (end, _)) in pieces.iter().zip(pieces.iter().skip(1)) {
+        let owner = (state >> 32).checked_sub(1).and_then(|number| copies.get(index(number)));
+        if let Some(copy) = owner.filter(|_| start < end) {
+            push(&mut intervals, Copy::new(copy.moved(*start), *start, end.saturating_sub(*start)));
+        }
+    }
+    intervals
 }
 
 fn push(intervals: &mut Vec<Copy>, piece: Copy) {
@@ -219,5 +222,34 @@ mod tests {
         }
         assert_eq!(map.offset(25, Copy::new(0, 10, 20)), Some(15), "own copy first");
         assert_eq!(map.offset(200_000, far), None);
+    }
+
+    #[test]
+    fn every_byte_goes_with_the_longest_copy_over_it() {
+        let mut seed = 1u64;
+        let mut random = move |end: u64| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) % end
+        };
+        for count in [0, 1, 2, 7, 40, 200] {
+            let mut at = 0;
+            let copies: Vec<Copy> = (0..count)
+                .map(|_| {
+                    let copy = Copy::new(at, random(300), 1 + random(60));
+                    at = copy.end() + random(2);
+                    copy
+                })
+                .collect();
+            let map = CopyMap::new(copies.clone());
+            let nowhere = Copy::new(0, 1 << 20, 1);
+            for offset in 0..400 {
+                let over = copies.iter().filter(|copy| copy.holds(offset));
+                let expected = over.rev().max_by_key(|copy| copy.length).map(|copy| copy.moved(offset));
+                let got = map.copy_of(offset, nowhere).map(|copy| copy.moved(offset));
+                assert_eq!(got, expected, "{count} copies, byte {offset}");
+            }
+            let (starts, ends) = (map.intervals.iter().skip(1), map.intervals.iter());
+            assert!(starts.zip(ends).all(|(next, last)| last.old_end() <= next.from() && last.length > 0));
+        }
     }
 }

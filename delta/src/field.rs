@@ -1,113 +1,107 @@
 //! A reference in an old file: where it is, how its value is written, what it points at.
 
-use crate::num::{extend, low32, u32_at, u64_at};
+use crate::num::{extend, low32, number_at};
 
 /// How a reference is written in its bytes, all little-endian: the distance from a base to a target in units, as some bits of a word.
-#[derive(Debug, PartialEq, Eq)]
+///
+/// Small enough to be passed in a register, as is all of [`What`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Form {
     /// Number of bits.
-    bits: u32,
+    bits: u8,
     /// The lowest of them, where they are in one piece.
-    at: u32,
-    pieces: Pieces,
-    /// Units are of 1 << this bytes,
-    unit: u32,
-    /// or of three times as many.
-    by_three: bool,
-    signed: bool,
-    /// From the target to the base.
-    backwards: bool,
-    /// Which bits of the addresses count.
-    of_target: u64,
-    of_base: u64,
+    at: u8,
+    /// Units are of 1 << this bytes.
+    unit: u8,
+    shape: Shape,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Pieces {
-    One,
-    /// As in ADRP: two bits at 29, the others at 5.
+/// Whether what is particular about forms of these architectures is in this build.
+const AARCH64: bool = cfg!(feature = "aarch64");
+const ARM: bool = cfg!(feature = "arm");
+
+/// What is particular about a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Signed,
+    Unsigned,
+    /// Signed, from the target to the base.
+    Backwards,
+    /// Unsigned; units are three times as long.
+    Thirds,
+    /// As in ADRP: two bits at 29, the others at 5; from the base without its low twelve bits.
     Page,
-    /// As in the branches of Thumb-2: five.
+    /// The low twelve bits of the target, unsigned, whatever the base.
+    Low,
+    /// As in the branches of Thumb-2: five pieces.
     Branch,
+    /// Likewise, from the base without its low two bits.
+    Exchange,
 }
 
 /// Forms, each named after its bits.
 impl Form {
     /// 32 bits, signed.
-    pub(crate) const REL32: Form = Form {
-        bits: 32,
-        at: 0,
-        pieces: Pieces::One,
-        unit: 0,
-        by_three: false,
-        signed: true,
-        backwards: false,
-        of_target: u64::MAX,
-        of_base: u64::MAX,
-    };
+    pub(crate) const REL32: Form = Form::new(32, 0, 0, Shape::Signed);
     /// 32 bits, signed, backwards (the CIE pointer of `.eh_frame`).
-    pub(crate) const NEG32: Form = Form { backwards: true, ..Form::REL32 };
+    pub(crate) const NEG32: Form = Form::new(32, 0, 0, Shape::Backwards);
     /// 32 bits, unsigned.
-    pub(crate) const U32: Form = Form { signed: false, ..Form::REL32 };
+    pub(crate) const U32: Form = Form::new(32, 0, 0, Shape::Unsigned);
     /// 32 bits, the number of a record of 24 bytes.
-    pub(crate) const INDEX24: Form = Form { unit: 3, by_three: true, ..Form::U32 };
+    pub(crate) const INDEX24: Form = Form::new(32, 0, 3, Shape::Thirds);
     /// 24 bits at bit 8, the number of a record of 16 bytes: the symbol of a 32-bit relocation.
-    pub(crate) const SYMBOL24: Form = Form { bits: 24, at: 8, unit: 4, ..Form::U32 };
+    pub(crate) const SYMBOL24: Form = Form::new(24, 8, 4, Shape::Unsigned);
     /// 64 bits.
-    pub(crate) const U64: Form = Form { bits: 64, ..Form::REL32 };
+    pub(crate) const U64: Form = Form::new(64, 0, 0, Shape::Signed);
     /// Arm exception index: the low 31 bits, signed.
-    pub(crate) const REL31: Form = Form { bits: 31, ..Form::REL32 };
+    pub(crate) const REL31: Form = Form::new(31, 0, 0, Shape::Signed);
     /// AArch64 B and BL: 26 bits, in words.
-    pub(crate) const IMM26: Form = Form { bits: 26, unit: 2, ..Form::REL32 };
+    pub(crate) const IMM26: Form = Form::new(26, 0, 2, Shape::Signed);
     /// AArch64 B.cond, CBZ, LDR literal: 19 bits at bit 5, in words.
-    pub(crate) const IMM19: Form = Form { bits: 19, at: 5, unit: 2, ..Form::REL32 };
+    pub(crate) const IMM19: Form = Form::new(19, 5, 2, Shape::Signed);
     /// AArch64 ADRP: 21 bits, in pages.
-    pub(crate) const ADRP: Form =
-        Form { bits: 21, pieces: Pieces::Page, unit: 12, of_target: !0xfff, of_base: !0xfff, ..Form::REL32 };
-    /// AArch64 low 12 bits of an address at bit 10, in units of 1 << the index.
-    pub(crate) const LOW12: [Form; 5] =
-        [Form::low12(0), Form::low12(1), Form::low12(2), Form::low12(3), Form::low12(4)];
+    pub(crate) const ADRP: Form = Form::new(21, 0, 12, Shape::Page);
     /// Thumb-2 BL and B.W: 24 bits, in halfwords.
-    pub(crate) const THUMB: Form = Form { bits: 24, pieces: Pieces::Branch, unit: 1, ..Form::REL32 };
+    pub(crate) const THUMB: Form = Form::new(24, 0, 1, Shape::Branch);
     /// Thumb-2 BLX: likewise, from the base without its low two bits.
-    pub(crate) const THUMB_EXCHANGE: Form = Form { of_base: !3, ..Form::THUMB };
+    pub(crate) const THUMB_EXCHANGE: Form = Form::new(24, 0, 1, Shape::Exchange);
 
-    const fn low12(unit: u32) -> Form {
-        Form { bits: 12, at: 10, unit, of_target: 0xfff, of_base: 0, ..Form::U32 }
+    const fn new(bits: u8, at: u8, unit: u8, shape: Shape) -> Form {
+        Form { bits, at, unit, shape }
+    }
+
+    /// AArch64 low 12 bits of an address at bit 10, in units of 1 << `unit` bytes.
+    pub(crate) const fn low12(unit: u8) -> Form {
+        Form::new(12, 10, unit, Shape::Low)
     }
 }
 
-/// What the value of a reference is counted from, on the new side.
+/// What the value of a reference is counted from, on the new side, and what its number [`Field::base`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Base {
-    /// The reference's own new address plus this.
-    Place(u64),
-    /// A known new address (0 for absolute ones).
-    At(u64),
-    /// The new address of what is at this old address.
-    Mapped(u64),
+    /// The reference's own new address plus the number.
+    Place,
+    /// The number, a known new address (0 for absolute references).
+    At,
+    /// The new address of what is at the number, an old address.
+    Mapped,
+    /// Nothing. The number is the offset in the old file of the record that the target is the number of.
+    Record,
 }
 
-/// What the target of a reference is.
+/// What the number [`Field::target`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     /// An old address.
-    Address(u64),
+    Address,
     /// The old address just after something: follows what is before it.
-    End(u64),
+    End,
     /// An old offset in the file.
-    Offset(u64),
-    /// The new value itself is known.
-    Known(u64),
-    /// This old number, which moves as numbers near it did.
-    Shifted(u64),
-    /// The number of the record at this old offset, which moves as the numbers of records copied with it did.
-    Record {
-        /// The old number.
-        number: u64,
-        /// Offset of the record in the old file.
-        at: u64,
-    },
+    Offset,
+    /// The new value itself.
+    Known,
+    /// An old number, which moves as numbers near it did; with a base that is a record, as the numbers of records copied with that did.
+    Shifted,
 }
 
 /// Kinds of references that keep their own scores.
@@ -133,28 +127,28 @@ impl Kind {
     /// Number of kinds.
     pub(crate) const COUNT: usize = 14;
 
+    #[allow(clippy::as_conversions, reason = "its place in the list")]
     pub(crate) fn number(self) -> usize {
-        match self {
-            Kind::Call => 0,
-            Kind::Data => 1,
-            Kind::Page => 2,
-            Kind::Low => 3,
-            Kind::Near => 4,
-            Kind::Reloc => 5,
-            Kind::Addend => 6,
-            Kind::Symbol => 7,
-            Kind::Word => 8,
-            Kind::Frame => 9,
-            Kind::Table => 10,
-            Kind::Header => 11,
-            Kind::Name => 12,
-            Kind::Type => 13,
-        }
+        self as usize
     }
+}
 
+/// All of a reference but its numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct What {
+    pub(crate) form: Form,
+    pub(crate) kind: Kind,
+    pub(crate) base: Base,
+    pub(crate) target: Target,
     /// Whether a mispredicted target is remembered for later references to it.
-    pub(crate) fn learns(self) -> bool {
-        !matches!(self, Kind::Page | Kind::Low | Kind::Near | Kind::Header | Kind::Type)
+    pub(crate) learns: bool,
+}
+
+impl What {
+    pub(crate) const fn new(form: Form, kind: Kind, base: Base, target: Target) -> What {
+        let learns = !matches!(kind, Kind::Page | Kind::Low | Kind::Near | Kind::Header | Kind::Type)
+            && matches!(target, Target::Address);
+        What { form, kind, base, target, learns }
     }
 }
 
@@ -163,72 +157,75 @@ impl Kind {
 pub(crate) struct Field {
     /// Offset of its bytes in the old file.
     pub(crate) at: u64,
-    pub(crate) form: &'static Form,
-    pub(crate) kind: Kind,
-    pub(crate) base: Base,
-    pub(crate) target: Target,
+    pub(crate) what: What,
+    pub(crate) base: u64,
+    pub(crate) target: u64,
 }
 
 impl Form {
     /// Length in bytes.
-    pub(crate) fn width(&self) -> usize {
+    pub(crate) fn width(self) -> usize {
         if self.bits == 64 { 8 } else { 4 }
     }
 
     /// The bits of the reference.
-    pub(crate) fn get(&self, bytes: &[u8]) -> Option<u64> {
-        if self.bits == 64 {
-            return u64_at(bytes, 0);
-        }
-        let word = u32_at(bytes, 0)?;
-        let placed = match self.pieces {
-            Pieces::One => word.wrapping_shr(self.at),
-            Pieces::Page => ((word >> 29) & 3) | ((word >> 3) & 0x1f_fffc),
-            Pieces::Branch => thumb_bits(word),
+    pub(crate) fn get(self, bytes: &[u8]) -> Option<u64> {
+        let word = number_at(bytes, 0, self.width())?;
+        let placed = match self.shape {
+            Shape::Page if AARCH64 => ((word >> 29) & 3) | ((word >> 3) & 0x1f_fffc),
+            Shape::Branch | Shape::Exchange if ARM => thumb_bits(low32(word)).into(),
+            _ => word.wrapping_shr(self.at.into()),
         };
-        Some(u64::from(placed) & self.mask())
+        Some(placed & self.mask())
     }
 
     /// Writes the bits of the reference and leaves the others.
-    pub(crate) fn put(&self, bytes: &mut [u8], value: u64) {
-        if self.bits == 64 {
-            if let Some(place) = bytes.first_chunk_mut() {
-                *place = value.to_le_bytes();
-            }
-            return;
-        }
-        let Some(place) = bytes.first_chunk_mut::<4>() else { return };
-        let old = u32::from_le_bytes(*place);
-        let mask = low32(self.mask());
-        let low = low32(value) & mask;
-        let word = match self.pieces {
-            Pieces::One => (old & !mask.wrapping_shl(self.at)) | low.wrapping_shl(self.at),
-            Pieces::Page => (old & 0x9f00_001f) | ((low & 3) << 29) | ((low & 0x1f_fffc) << 3),
-            Pieces::Branch => thumb_word(old, low),
+    pub(crate) fn put(self, bytes: &mut [u8], value: u64) {
+        let Some(old) = number_at(bytes, 0, self.width()) else { return };
+        let (mask, at) = (self.mask(), self.at.into());
+        let low = value & mask;
+        let word = match self.shape {
+            Shape::Page if AARCH64 => (old & 0x9f00_001f) | ((low & 3) << 29) | ((low & 0x1f_fffc) << 3),
+            Shape::Branch | Shape::Exchange if ARM => thumb_word(low32(old), low32(low)).into(),
+            _ => (old & !mask.wrapping_shl(at)) | low.wrapping_shl(at),
         };
-        *place = word.to_le_bytes();
+        bytes.iter_mut().zip(word.to_le_bytes()).take(self.width()).for_each(|(place, byte)| *place = byte);
     }
 
     /// The bits that refer to `target` from `base`.
-    pub(crate) fn bits(&self, target: u64, base: u64) -> u64 {
-        let distance = (target & self.of_target).wrapping_sub(base & self.of_base);
-        let distance = if self.backwards { distance.wrapping_neg() } else { distance };
-        let units = distance.wrapping_shr(self.unit);
-        (if self.by_three { units / 3 } else { units }) & self.mask()
+    pub(crate) fn bits(self, target: u64, base: u64) -> u64 {
+        let target = if AARCH64 && self.shape == Shape::Low { target & 0xfff } else { target };
+        let distance = target.wrapping_sub(self.base(base));
+        let distance = if self.shape == Shape::Backwards { distance.wrapping_neg() } else { distance };
+        let units = distance.wrapping_shr(self.unit.into());
+        (if self.shape == Shape::Thirds { units / 3 } else { units }) & self.mask()
+    }
+
+    /// What counts of a base.
+    fn base(self, base: u64) -> u64 {
+        match self.shape {
+            Shape::Page if AARCH64 => base & !0xfff,
+            Shape::Exchange if ARM => base & !3,
+            Shape::Low if AARCH64 => 0,
+            _ => base,
+        }
     }
 
     /// The bits that the form has.
-    pub(crate) fn mask(&self) -> u64 {
-        u64::MAX.wrapping_shr(64u32.wrapping_sub(self.bits))
+    pub(crate) fn mask(self) -> u64 {
+        u64::MAX.wrapping_shr(64u32.wrapping_sub(self.bits.into()))
     }
 
     /// What `bits` refer to from `base`: the inverse of [`Form::bits`] where there is one.
-    pub(crate) fn target(&self, bits: u64, base: u64) -> u64 {
-        let units = if self.signed { extend(bits, self.bits) } else { bits };
-        let units = if self.by_three { units.wrapping_mul(3) } else { units };
-        let distance = units.wrapping_shl(self.unit);
-        let distance = if self.backwards { distance.wrapping_neg() } else { distance };
-        (base & self.of_base).wrapping_add(distance)
+    pub(crate) fn target(self, bits: u64, base: u64) -> u64 {
+        let units = match self.shape {
+            Shape::Unsigned | Shape::Low => bits,
+            Shape::Thirds => bits.wrapping_mul(3),
+            _ => extend(bits, self.bits.into()),
+        };
+        let distance = units.wrapping_shl(self.unit.into());
+        let distance = if self.shape == Shape::Backwards { distance.wrapping_neg() } else { distance };
+        self.base(base).wrapping_add(distance)
     }
 }
 
@@ -255,16 +252,16 @@ mod tests {
     #[test]
     fn every_form_reads_what_it_wrote_and_leaves_the_rest() {
         for (form, bits) in [
-            (&Form::REL32, 0xffff_fffe),
-            (&Form::U64, 0x1234_5678_9abc_def0),
-            (&Form::IMM26, 0x3ab_cdef),
-            (&Form::IMM19, 0x7_1234),
-            (&Form::ADRP, 0x1f_1235),
-            (&Form::LOW12[3], 0xabc),
-            (&Form::THUMB, 0xa5_1234),
-            (&Form::THUMB_EXCHANGE, 0x5a_1234),
-            (&Form::REL31, 0x7000_1234),
-            (&Form::SYMBOL24, 0xab_cdef),
+            (Form::REL32, 0xffff_fffe),
+            (Form::U64, 0x1234_5678_9abc_def0),
+            (Form::IMM26, 0x3ab_cdef),
+            (Form::IMM19, 0x7_1234),
+            (Form::ADRP, 0x1f_1235),
+            (Form::low12(3), 0xabc),
+            (Form::THUMB, 0xa5_1234),
+            (Form::THUMB_EXCHANGE, 0x5a_1234),
+            (Form::REL31, 0x7000_1234),
+            (Form::SYMBOL24, 0xab_cdef),
         ] {
             for fill in [0, 0xff] {
                 let mut bytes = [fill; 8];
@@ -280,17 +277,17 @@ mod tests {
     #[test]
     fn bits_and_target_are_inverse() {
         for (form, target, base) in [
-            (&Form::REL32, 0x1000, 0x2004),
-            (&Form::NEG32, 0x1000, 0x2004),
-            (&Form::INDEX24, 0x1000 + 24 * 7, 0x1000),
-            (&Form::U64, 0x4000, 0),
-            (&Form::IMM26, 0x1000, 0x2004),
-            (&Form::IMM19, 0x1000, 0x2004),
-            (&Form::ADRP, 0x5000, 0x12_2004),
-            (&Form::THUMB, 0x5002, 0x12_2004),
-            (&Form::THUMB_EXCHANGE, 0x5004, 0x12_2006),
-            (&Form::REL31, 0x5002, 0x12_2004),
-            (&Form::SYMBOL24, 0x1000 + 16 * 9, 0x1000),
+            (Form::REL32, 0x1000, 0x2004),
+            (Form::NEG32, 0x1000, 0x2004),
+            (Form::INDEX24, 0x1000 + 24 * 7, 0x1000),
+            (Form::U64, 0x4000, 0),
+            (Form::IMM26, 0x1000, 0x2004),
+            (Form::IMM19, 0x1000, 0x2004),
+            (Form::ADRP, 0x5000, 0x12_2004),
+            (Form::THUMB, 0x5002, 0x12_2004),
+            (Form::THUMB_EXCHANGE, 0x5004, 0x12_2006),
+            (Form::REL31, 0x5002, 0x12_2004),
+            (Form::SYMBOL24, 0x1000 + 16 * 9, 0x1000),
         ] {
             assert_eq!(form.target(form.bits(target, base), base), target, "{form:?}");
         }

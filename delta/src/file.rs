@@ -22,6 +22,7 @@ use crate::rebuild::{Corrector, Model, rebuild};
 use crate::rules::Context;
 
 /// How a file is coded; wire format.
+#[cfg(feature = "make")]
 pub(crate) const INSERTED: u64 = 0;
 pub(crate) const COPIED: u64 = 1;
 pub(crate) const PREDICTED: u64 = 2;
@@ -42,24 +43,22 @@ pub(crate) fn decode(
     budget: u64,
     sink: &mut dyn Sink,
 ) -> Result<()> {
-    let method = tokens.control.number("method")?;
-    let image = if method == PREDICTED { image::parse(old) } else { None };
-    let (mut layout, mut copies) = (Layout::default(), CopyMap::default());
-    match (method, &image) {
-        (INSERTED, _) => {}
-        (COPIED, _) => copies = CopyMap::decode(&mut tokens.control, size, old.size())?,
-        (PREDICTED, Some(image)) => {
-            layout = Layout::decode(&mut tokens.control, image)?;
-            copies = CopyMap::decode(&mut tokens.control, size, old.size())?;
-        }
-        (PREDICTED, None) => {
-            if let Some(machine) = image::missing_machine(old) {
-                return Err(Error::unsupported("prediction for ELF machine", machine.into()));
-            }
-            return Err(Error::fixed("file: method: expected an old file that a profile knows, got another"));
-        }
-        (number, _) => return Err(Error::unsupported("file method", number)),
+    let control = &mut tokens.control;
+    let method = control.number();
+    if method > PREDICTED {
+        return Err(Error::unsupported("file method", method));
     }
+    let image = if method == PREDICTED { image::parse(old) } else { None };
+    let layout = match &image {
+        Some(image) => Layout::decode(control, image),
+        None if method == PREDICTED => return Err(unknown(old)),
+        None => Layout::default(),
+    };
+    let copies = match method {
+        COPIED | PREDICTED => CopyMap::decode(control, size, old.size()),
+        _ => CopyMap::default(),
+    };
+    control.check()?;
     let mut memory = copies.memory();
     let model = image.as_ref().map(|image| {
         let context = Context::new(old, image, &layout);
@@ -78,6 +77,15 @@ pub(crate) fn decode(
     }
 }
 
+/// The error of an old file that cannot be predicted from.
+#[cold]
+fn unknown(old: &dyn ReadAt) -> Error {
+    match image::missing_machine(old) {
+        Some(machine) => Error::unsupported("prediction for ELF machine", machine.into()),
+        None => Error::fixed("file: method: expected an old file that a profile knows, got another"),
+    }
+}
+
 /// Corrects from the gap and value streams.
 struct Corrections<'t, 's> {
     tokens: &'t mut Tokens<'s>,
@@ -86,33 +94,38 @@ struct Corrections<'t, 's> {
 }
 
 impl Corrector for Corrections<'_, '_> {
-    fn correct(&mut self, predicted: &mut [u8]) -> Result<()> {
+    fn correct(&mut self, predicted: &mut [u8]) {
         let mut rest = predicted;
         while !rest.is_empty() {
             let clean = match self.clean {
                 Some(clean) => clean,
-                None => self.tokens.gaps.number("gap")?,
+                None => self.tokens.gaps.number(),
             };
             let length = wide(rest.len());
             if clean >= length {
                 self.clean = Some(clean.saturating_sub(length));
-                return Ok(());
+                return;
             }
             let Some((byte, after)) = rest.get_mut(index(clean)..).and_then(<[u8]>::split_first_mut) else {
-                return Ok(());
+                return;
             };
-            let difference = self.tokens.values.byte("value")?;
+            let difference = self.tokens.values.byte();
             if difference == 0 {
-                return Err(Error::fixed("values: value: expected a difference, got 0"));
+                // also after an error, which stays the one that is told
+                return self.tokens.values.fail(Error::fixed("values: value: expected a difference, got 0"));
             }
             *byte = byte.wrapping_add(difference);
             self.clean = None;
             rest = after;
         }
-        Ok(())
     }
 
-    fn insert(&mut self, into: &mut [u8]) -> Result<()> {
-        self.tokens.inserts.exact("inserted bytes", into)
+    fn insert(&mut self, into: &mut [u8]) {
+        self.tokens.inserts.exact(into);
+    }
+
+    fn check(&mut self) -> Result<()> {
+        let Tokens { gaps, values, inserts, .. } = &mut *self.tokens;
+        [gaps, values, inserts].into_iter().try_for_each(Stream::check)
     }
 }

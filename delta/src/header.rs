@@ -116,6 +116,7 @@ pub struct Header {
 
 impl Header {
     /// Unpacks and reads the header whose packed form is `bytes`, within `budget` bytes of memory.
+    #[inline(never)]
     pub fn decode(prelude: &Prelude, bytes: &[u8], budget: u64) -> Result<Header> {
         if !ENABLED {
             return Error::none();
@@ -137,7 +138,7 @@ impl Header {
         let packed = bytes.to_vec();
         let mut stream = Stream::open(prelude.backend, "delta header", &packed, 0, prelude.header);
         let mut raw = vec![0; index(prelude.header.raw)];
-        stream.exact("header", &mut raw)?;
+        stream.exact(&mut raw);
         stream.end()?;
         let header = codec::decode(&raw, budget.saturating_sub(working))?;
         header.check()?;

@@ -15,6 +15,9 @@
 //! | `image`, `rules`, `field`, `predict`, `shift` | where references are and what becomes of them |
 //! | `ostree` | deltas in libostree's own format, with the feature of that name |
 //! | `make` | the encoder, with the feature of that name |
+//!
+//! Many functions with one caller are marked `inline(never)`: as one function their frame is so large that each access to it
+//! takes three bytes more.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(all(feature = "x86", feature = "aarch64", feature = "arm", feature = "i386")),

@@ -52,6 +52,7 @@ impl Entry {
 }
 
 /// Reads the list of the deltas to `to`.
+#[inline(never)]
 pub fn decode(bytes: &[u8], to: &Checksum) -> Result<Vec<Entry>> {
     if !ENABLED {
         return Error::none();

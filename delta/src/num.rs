@@ -37,16 +37,23 @@ pub(crate) fn u8_at(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at).copied()
 }
 
+/// The number in the `width` bytes at `at`, little-endian; one function for all widths, since each would be in the program often.
+#[inline(never)]
+pub(crate) fn number_at(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(width)?)?;
+    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes_at(bytes, at).map(u16::from_le_bytes)
+    number_at(bytes, at, 2).map(|number| u16::try_from(number).unwrap_or(0))
 }
 
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes_at(bytes, at).map(u32::from_le_bytes)
+    number_at(bytes, at, 4).map(low32)
 }
 
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes_at(bytes, at).map(u64::from_le_bytes)
+    number_at(bytes, at, 8)
 }
 
 /// `value` raised to a multiple of `to`, a power of two (0 counts as 1).
@@ -57,14 +64,19 @@ pub(crate) fn align_up(value: u64, to: u64) -> u64 {
 
 /// Sorts places and what is there; one sort for all, since each type's own would be in the program again.
 #[inline(never)]
-pub(crate) fn ascend(places: &mut [(u64, usize)]) {
+pub(crate) fn ascend(places: &mut [(u64, u64)]) {
     places.sort_unstable();
 }
 
 /// How many of the ascending `places` are at `place` or before.
 #[inline(never)]
-pub(crate) fn up_to(places: &[(u64, usize)], place: u64) -> usize {
+pub(crate) fn up_to(places: &[(u64, u64)], place: u64) -> usize {
     places.partition_point(|(start, _)| *start <= place)
+}
+
+/// The last of the ascending `places` that is at `place` or before.
+pub(crate) fn before(places: &[(u64, u64)], place: u64) -> Option<&(u64, u64)> {
+    places.get(up_to(places, place).checked_sub(1)?)
 }
 
 /// Signed to unsigned with small magnitudes first: 0, -1, 1, -2, …

@@ -15,9 +15,11 @@ const WINDOW: u64 = 16 << 10;
 /// Where the truth comes from: the token streams, or the new file itself.
 pub(crate) trait Corrector {
     /// Turns predicted bytes, the next ones of all that are copied, into the true ones.
-    fn correct(&mut self, predicted: &mut [u8]) -> Result<()>;
+    fn correct(&mut self, predicted: &mut [u8]);
     /// The next bytes that are not copied.
-    fn insert(&mut self, into: &mut [u8]) -> Result<()>;
+    fn insert(&mut self, into: &mut [u8]);
+    /// What went wrong so far.
+    fn check(&mut self) -> Result<()>;
 }
 
 /// What predicts the references of a file, where a profile does.
@@ -27,6 +29,7 @@ pub(crate) struct Model<'a> {
 }
 
 /// Makes the file of `size` bytes that `copies` of `old` lead to.
+#[inline(never)]
 pub(crate) fn rebuild(
     old: &dyn ReadAt,
     copies: &CopyMap,
@@ -35,10 +38,19 @@ pub(crate) fn rebuild(
     corrector: &mut dyn Corrector,
     sink: &mut dyn Sink,
 ) -> Result<()> {
-    let mut buffers = Buffers::default();
+    let (mut bytes, mut found) = (Vec::new(), Vec::new());
     let mut at = 0u64;
-    for copy in &copies.copies {
-        insert(copy.at().saturating_sub(at), &mut buffers.new, corrector, sink)?;
+    // what follows the last copy is inserted, as if before one of nothing
+    let all = copies.copies.iter().map(|copy| (copy.at(), *copy)).chain([(size, Copy::default())]);
+    for (start, copy) in all {
+        let mut left = start.saturating_sub(at);
+        while left > 0 {
+            bytes.resize(index(left.min(WINDOW)), 0);
+            corrector.insert(&mut bytes);
+            corrector.check()?;
+            sink.write(&bytes)?;
+            left = left.saturating_sub(wide(bytes.len()));
+        }
         let mut from = copy.from();
         while from < copy.old_end() {
             let (section, end) = match &model {
@@ -47,89 +59,32 @@ pub(crate) fn rebuild(
             };
             let end = end.min(copy.old_end());
             let length = end.saturating_sub(from).min(WINDOW);
-            buffers.old.resize(index(length), 0);
-            old.read_at(from, &mut buffers.old)?;
-            let last = from.saturating_add(length) >= end;
-            let made = match (section, &mut model) {
-                (Some(section), Some(model)) => {
-                    buffers.predicted(model, section, *copy, from, last, corrector)?
+            bytes.resize(index(length), 0);
+            old.read_at(from, &mut bytes)?;
+            let mut done = 0usize;
+            if let (Some(section), Some(model)) = (section, &mut model) {
+                let last = from.saturating_add(length) >= end;
+                let mut window = Window { bytes: &bytes, start: from, last, section, found: &mut found };
+                let dealt = model.context.scan(&mut window).max(1);
+                bytes.truncate(dealt);
+                for field in &found {
+                    let start = index(field.at.wrapping_sub(from));
+                    let end = start.saturating_add(field.what.form.width());
+                    if start < done || end > bytes.len() {
+                        continue;
+                    }
+                    corrector.correct(bytes.get_mut(done..start).unwrap_or(&mut []));
+                    let bytes = bytes.get_mut(start..end).unwrap_or(&mut []);
+                    model.predictor.predict(field, bytes, section, copy, corrector);
+                    done = end;
                 }
-                _ => buffers.plain(corrector)?,
-            };
-            sink.write(buffers.new.get(..made).unwrap_or(&[]))?;
-            from = from.saturating_add(wide(made));
+            }
+            corrector.correct(bytes.get_mut(done..).unwrap_or(&mut []));
+            corrector.check()?;
+            sink.write(&bytes)?;
+            from = from.saturating_add(wide(bytes.len()));
         }
         at = copy.end();
     }
-    insert(size.saturating_sub(at), &mut buffers.new, corrector, sink)
-}
-
-fn insert(
-    mut left: u64,
-    buffer: &mut Vec<u8>,
-    corrector: &mut dyn Corrector,
-    sink: &mut dyn Sink,
-) -> Result<()> {
-    while left > 0 {
-        let length = left.min(WINDOW);
-        buffer.resize(index(length), 0);
-        corrector.insert(buffer)?;
-        sink.write(buffer)?;
-        left = left.saturating_sub(length);
-    }
     Ok(())
-}
-
-/// One window of the old file, what it becomes, and the references in it.
-#[derive(Default)]
-struct Buffers {
-    old: Vec<u8>,
-    new: Vec<u8>,
-    fields: Vec<crate::field::Field>,
-}
-
-impl Buffers {
-    fn plain(&mut self, corrector: &mut dyn Corrector) -> Result<usize> {
-        self.new.clear();
-        self.new.extend_from_slice(&self.old);
-        corrector.correct(&mut self.new)?;
-        Ok(self.new.len())
-    }
-
-    fn predicted(
-        &mut self,
-        model: &mut Model<'_>,
-        section: usize,
-        own: Copy,
-        start: u64,
-        last: bool,
-        corrector: &mut dyn Corrector,
-    ) -> Result<usize> {
-        let window = Window { bytes: &self.old, start, last };
-        let dealt = model.context.scan(section, &window, &mut self.fields).clamp(1, self.old.len().max(1));
-        self.new.clear();
-        self.new.extend_from_slice(self.old.get(..dealt).unwrap_or(&[]));
-        let mut done = 0usize;
-        for field in &self.fields {
-            let from = index(field.at.wrapping_sub(start));
-            let to = from.saturating_add(field.form.width());
-            if from < done || to > self.new.len() {
-                continue;
-            }
-            let old = self.old.get(from..to).unwrap_or(&[]);
-            let guess = model.predictor.guess(field, old, section, own);
-            corrector.correct(self.new.get_mut(done..from).unwrap_or(&mut []))?;
-            let new = self.new.get_mut(from..to).unwrap_or(&mut []);
-            if let Some(guess) = &guess {
-                field.form.put(new, guess.value);
-            }
-            corrector.correct(new)?;
-            if let Some(guess) = &guess {
-                model.predictor.learn(field, guess, new, own);
-            }
-            done = to;
-        }
-        corrector.correct(self.new.get_mut(done..).unwrap_or(&mut []))?;
-        Ok(dealt)
-    }
 }

@@ -1,5 +1,7 @@
 //! Numbers that move in blocks: each moves as the nearest one whose move is known.
 
+use crate::num::{before, up_to};
+
 /// Most known moves; further ones are not remembered. Changing it breaks the format.
 const MAX: usize = 4096;
 
@@ -10,17 +12,10 @@ pub(crate) struct Shifts(Vec<(u64, u64)>);
 impl Shifts {
     /// Where `old` went if it moved as the nearest known number, the lower of two equally near.
     pub(crate) fn apply(&self, old: u64) -> u64 {
-        let after = self.0.partition_point(|(known, _)| *known <= old);
-        let before = after.checked_sub(1).and_then(|before| self.0.get(before));
-        let nearest = match (before, self.0.get(after)) {
-            (Some(before), Some(after)) => {
-                if after.0.wrapping_sub(old) < old.wrapping_sub(before.0) {
-                    after
-                } else {
-                    before
-                }
-            }
-            (Some(one), None) | (None, Some(one)) => one,
+        let ahead = self.0.get(up_to(&self.0, old));
+        let nearest = match (before(&self.0, old), ahead) {
+            (Some(back), Some(ahead)) if ahead.0.wrapping_sub(old) >= old.wrapping_sub(back.0) => back,
+            (_, Some(one)) | (Some(one), None) => one,
             (None, None) => return old,
         };
         old.wrapping_add(nearest.1)
@@ -28,15 +23,11 @@ impl Shifts {
 
     /// Remembers that `old` became `new`.
     pub(crate) fn learn(&mut self, old: u64, new: u64) {
-        let change = new.wrapping_sub(old);
-        match self.0.binary_search_by_key(&old, |(known, _)| *known) {
-            Ok(at) => {
-                if let Some(entry) = self.0.get_mut(at) {
-                    entry.1 = change;
-                }
-            }
-            Err(at) if self.0.len() < MAX => self.0.insert(at, (old, change)),
-            Err(_) => {}
+        let (change, after, is_full) = (new.wrapping_sub(old), up_to(&self.0, old), self.0.len() >= MAX);
+        match after.checked_sub(1).and_then(|at| self.0.get_mut(at)) {
+            Some(entry) if entry.0 == old => entry.1 = change,
+            _ if !is_full => self.0.insert(after, (old, change)),
+            _ => {}
         }
     }
 }

@@ -117,6 +117,7 @@ pub struct PlannedObject {
 }
 
 /// Works out what `header` makes of the old tree.
+#[inline(never)]
 pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
     if !ENABLED {
         return Error::none();
@@ -135,10 +136,18 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
             source: None,
         });
     }
-    let dirmetas = header.dirmetas.iter().map(|bytes| (Checksum::of(bytes), bytes.clone())).collect();
+    let mut dirmetas = Vec::new();
+    for bytes in &header.dirmetas {
+        dirmetas.push((Checksum::of(bytes), bytes.clone()));
+    }
     let commit = Commit::decode(&header.commit).map_err(|err| inner("commit", &err))?;
-    let mut walk = Walk { header, old, next: 1, objects, dirmetas, dirtrees: Vec::new() };
-    let root = walk.dir(header.dirs.first(), old.root().map(|(tree, _)| tree), 0)?;
+    let old_root = old.root().map(|(tree, _)| tree);
+    let mut walk =
+        Walk { header, old, old_root, next: 1, objects, dirmetas, dirtrees: Vec::new(), error: None };
+    let root = walk.dir(header.dirs.first(), old_root, 0);
+    if let Some(error) = walk.error {
+        return Err(error);
+    }
     if root != commit.root_tree {
         return Err(Error::malformed("delta", "root dirtree", commit.root_tree, root));
     }
@@ -152,40 +161,52 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
 /// Deepest directory that is followed, as `PATH_MAX` allows.
 const MAX_DEPTH: u32 = 512;
 
+/// Goes on after an error with checksums of zeros, which ends soon: to ask after each step costs much more code.
 struct Walk<'a> {
     header: &'a Header,
     old: &'a dyn OldTree,
+    old_root: Option<Checksum>,
     /// The next directory that a name takes.
     next: usize,
     objects: Vec<PlannedObject>,
     dirmetas: Vec<(Checksum, Vec<u8>)>,
     dirtrees: Vec<(Checksum, Vec<u8>)>,
+    /// The first error.
+    error: Option<Error>,
 }
 
 impl Walk<'_> {
+    /// Keeps the first error.
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, error: Error) -> Checksum {
+        self.error.get_or_insert(error);
+        Checksum([0; 32])
+    }
+
     /// Makes the dirtree of `dir`; `same` is the old directory of the same name.
-    fn dir(&mut self, dir: Option<&Dir>, same: Option<Checksum>, depth: u32) -> Result<Checksum> {
-        let Some(dir) = dir else {
-            return Err(Error::fixed(
-                "delta header: dirs: expected one for each changed directory, got too few",
+    fn dir(&mut self, dir: Option<&Dir>, same: Option<Checksum>, depth: u32) -> Checksum {
+        let Some(dir) = dir.filter(|_| depth <= MAX_DEPTH) else {
+            return self.fail(Error::fixed(
+                "delta header: dirs: expected one for each changed directory, 512 deep at most, got others",
             ));
         };
-        if depth > MAX_DEPTH {
-            return Err(Error::limit("directory depth", MAX_DEPTH.into(), depth.into()));
-        }
         let base = match &dir.base {
             Base::Same => same,
             Base::Nothing => None,
-            Base::Path(path) => Some(self.old(path, false)?),
+            Base::Path(path) => Some(self.old(path, false)),
         };
-        let mut tree = base.map_or_else(|| Ok(DirTree::default()), |base| self.tree(&base))?;
-        let mut last: Option<&str> = None;
+        let mut tree = base.map_or_else(DirTree::default, |base| self.tree(&base));
+        let mut last = "";
         for edit in &dir.edits {
             let name = edit.name.as_str();
-            if last.is_some_and(|last| last >= name) {
-                return Err(Error::malformed("edit", "name", "ascending names", name));
+            if last >= name {
+                self.fail(Error::malformed("edit", "name", "ascending names", name));
             }
-            last = Some(name);
+            if self.error.is_some() {
+                break;
+            }
+            last = name;
             let (file, at) = match tree.files.binary_search_by(|(other, _)| other.as_str().cmp(name)) {
                 Ok(at) => (Some(tree.files.remove(at).1), at),
                 Err(at) => (None, at),
@@ -196,13 +217,13 @@ impl Walk<'_> {
             };
             let file = match &edit.change {
                 Change::Remove => continue,
-                Change::Object(number) => self.object(*number, file)?,
-                Change::Old(path) => self.old(path, true)?,
+                Change::Object(number) => self.object(*number, file),
+                Change::Old(path) => self.old(path, true),
                 Change::Dir(meta) => {
-                    let meta = self.meta(meta, same.as_ref().map(|(.., meta)| *meta))?;
+                    let meta = self.meta(meta, same.as_ref().map(|(.., meta)| *meta));
                     let child = self.header.dirs.get(self.next);
                     self.next = self.next.saturating_add(1);
-                    let inside = self.dir(child, same.map(|(_, tree, _)| tree), depth.saturating_add(1))?;
+                    let inside = self.dir(child, same.map(|(_, tree, _)| tree), depth.saturating_add(1));
                     tree.dirs.insert(dir_at, (name.to_owned(), inside, meta));
                     continue;
                 }
@@ -210,67 +231,77 @@ impl Walk<'_> {
             tree.files.insert(at, (name.to_owned(), file));
         }
         let bytes = tree.encode();
-        DirTree::decode(&bytes).map_err(|err| inner("new dirtree", &err))?;
+        if let Err(error) = DirTree::decode(&bytes) {
+            self.fail(inner("new dirtree", &error));
+        }
         let checksum = Checksum::of(&bytes);
         self.dirtrees.push((checksum, bytes));
-        Ok(checksum)
+        checksum
     }
 
     /// Notes where object `number` comes from and gives its name.
-    fn object(&mut self, number: u32, same: Option<Checksum>) -> Result<Checksum> {
+    fn object(&mut self, number: u32, same: Option<Checksum>) -> Checksum {
         let number = index(u64::from(number));
         let source = match self.header.objects.get(number).map(|object| &object.source) {
             Some(Base::Same) => same,
-            Some(Base::Path(path)) => Some(self.old(path, true)?),
+            Some(Base::Path(path)) => Some(self.old(path, true)),
             Some(Base::Nothing) | None => None,
         };
-        let Some(object) = self.objects.get_mut(number) else {
-            return Err(Error::count(
-                "edit: object",
-                wide(self.header.objects.len()),
-                "objects at most",
-                wide(number),
-            ));
-        };
-        object.source = object.source.or(source);
-        Ok(object.checksum)
+        match self.objects.get_mut(number) {
+            Some(object) => {
+                object.source = object.source.or(source);
+                object.checksum
+            }
+            None => {
+                let known = wide(self.objects.len());
+                self.fail(Error::count("edit: object", known, "objects at most", wide(number)))
+            }
+        }
     }
 
-    fn meta(&self, meta: &Meta, same: Option<Checksum>) -> Result<Checksum> {
+    fn meta(&mut self, meta: &Meta, same: Option<Checksum>) -> Checksum {
         let found = match meta {
             Meta::Same => same,
             Meta::New(number) => self.dirmetas.get(index(u64::from(*number))).map(|(checksum, _)| *checksum),
             Meta::Old(checksum) => Some(Checksum(*checksum)),
         };
-        found.ok_or_else(|| Error::fixed("edit: dirmeta: expected one that is known, got another"))
+        found.unwrap_or_else(|| {
+            self.fail(Error::fixed("edit: dirmeta: expected one that is known, got another"))
+        })
     }
 
-    fn tree(&self, checksum: &Checksum) -> Result<DirTree> {
-        DirTree::decode(&self.old.dirtree(checksum)?).map_err(|err| inner("old dirtree", &err))
+    fn tree(&mut self, checksum: &Checksum) -> DirTree {
+        let tree = self.old.dirtree(checksum);
+        let tree = tree.and_then(|bytes| DirTree::decode(&bytes).map_err(|err| inner("old dirtree", &err)));
+        tree.unwrap_or_else(|error| {
+            self.fail(error);
+            DirTree::default()
+        })
     }
 
     /// The directory, or the file, at a path of the old tree.
-    fn old(&self, path: &str, is_file: bool) -> Result<Checksum> {
-        let root = self.old.root().map(|(tree, _)| tree).ok_or_else(|| missing(path))?;
-        let mut found = (!is_file).then_some(root);
-        let (mut inside, mut rest) = (root, path);
-        while !rest.is_empty() {
+    fn old(&mut self, path: &str, is_file: bool) -> Checksum {
+        let (mut found, mut inside, mut rest) = (None, self.old_root, path);
+        if !is_file {
+            found = inside;
+        }
+        while let Some(dir) = inside
+            && !rest.is_empty()
+        {
             let length = rest.bytes().position(|byte| byte == b'/');
             let (name, after) = rest.split_at_checked(length.unwrap_or(rest.len())).unwrap_or((rest, ""));
-            let tree = self.tree(&inside)?;
+            let tree = self.tree(&dir);
             found = match length {
                 None if is_file => tree.file(name).copied(),
                 _ => tree.dir(name).map(|(tree, _)| *tree),
             };
-            inside = found.ok_or_else(|| missing(path))?;
+            inside = found;
             rest = after.get(1..).unwrap_or("");
         }
-        found.ok_or_else(|| missing(path))
+        found.unwrap_or_else(|| {
+            self.fail(Error::malformed("delta", "old path", "a path of the old tree", path))
+        })
     }
-}
-
-fn missing(path: &str) -> Error {
-    Error::malformed("delta", "old path", "a path of the old tree", path)
 }
 
 fn inner(field: &'static str, err: &rootling_object::Error) -> Error {

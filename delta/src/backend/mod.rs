@@ -7,9 +7,10 @@
 mod deflate;
 mod lzma;
 
+use crate::copymap::MAX_FILE;
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
-use crate::num::{index, unzigzag, wide};
+use crate::num::{index, low32, unzigzag, wide};
 
 /// Which coder a delta uses; the numbers are wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,12 +88,17 @@ impl Coder for Empty {
 }
 
 /// One token stream being decoded.
+///
+/// After an error it goes on as if there were only zeros, and [`check`](Stream::check) says what was wrong: to ask after each token
+/// costs twice the code.
 pub(crate) struct Stream<'a> {
     name: &'static str,
     coder: Box<dyn Coder + 'a>,
     buffer: Vec<u8>,
     at: usize,
+    /// Bytes that are not in the buffer yet.
     left: u64,
+    error: Option<Error>,
 }
 
 /// Bytes that are taken from the back end at a time.
@@ -113,103 +119,127 @@ impl<'a> Stream<'a> {
             (raw, Backend::Lzma) => Box::new(lzma::Lzma::new(section, raw)),
             (_, Backend::Deflate) => Box::new(deflate::Inflate::new(section)),
         };
-        Stream { name, coder, buffer: Vec::new(), at: 0, left: header.raw }
+        Stream { name, coder, buffer: Vec::new(), at: 0, left: header.raw, error: None }
     }
 
-    fn fill(&mut self, field: &'static str) -> Result<()> {
+    /// Keeps the first error, and leaves nothing to read.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+        self.left = 0;
+        self.at = self.buffer.len();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wrong(&mut self, expected: &'static str, got: &'static str) {
+        let error = Error::malformed(self.name, "bytes", expected, got);
+        self.fail(error);
+    }
+
+    /// Whether `got` is at most `most`; else that is the error.
+    pub(crate) fn bound(&mut self, what: &'static str, most: u64, got: u64) -> bool {
+        if got > most {
+            self.fail(Error::count(what, most, "at most", got));
+        }
+        self.error.is_none()
+    }
+
+    /// The first error.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        self.error.take().map_or(Ok(()), Err)
+    }
+
+    fn fill(&mut self) {
         let count = self.left.min(BUFFER);
         if count == 0 {
-            return Err(self.wrong(field, "more bytes", "the end of the stream"));
+            return self.wrong("more bytes", "the end of the stream");
         }
         self.buffer.resize(index(count), 0);
         let mut rest = self.buffer.as_mut_slice();
         while !rest.is_empty() {
             let made = self.coder.read(rest).unwrap_or(0);
             let Some(after) = rest.get_mut(made..).filter(|_| made > 0) else {
-                return Err(self.broken(field));
+                return self.wrong("a valid compressed stream", "another");
             };
             rest = after;
         }
         self.left = self.left.saturating_sub(count);
         self.at = 0;
-        Ok(())
-    }
-
-    fn broken(&self, field: &'static str) -> Error {
-        self.wrong(field, "a valid compressed stream", "another")
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn wrong(&self, field: &'static str, expected: &'static str, got: &'static str) -> Error {
-        Error::malformed(self.name, field, expected, got)
     }
 
     /// The next byte.
-    pub(crate) fn byte(&mut self, field: &'static str) -> Result<u8> {
+    pub(crate) fn byte(&mut self) -> u8 {
         if self.at >= self.buffer.len() {
-            self.fill(field)?;
+            self.fill();
         }
         let byte = self.buffer.get(self.at).copied().unwrap_or(0);
         self.at = self.at.saturating_add(1);
-        Ok(byte)
+        byte
     }
 
     /// Fills `into`.
-    pub(crate) fn exact(&mut self, field: &'static str, mut into: &mut [u8]) -> Result<()> {
-        while !into.is_empty() {
+    pub(crate) fn exact(&mut self, into: &mut [u8]) {
+        let mut rest = into;
+        while !rest.is_empty() && self.error.is_none() {
             if self.at >= self.buffer.len() {
-                self.fill(field)?;
+                self.fill();
             }
             let have = self.buffer.get(self.at..).unwrap_or(&[]);
-            let count = have.len().min(into.len());
-            let (Some(have), Some((head, rest))) = (have.get(..count), into.split_at_mut_checked(count))
+            let count = have.len().min(rest.len());
+            let (Some(have), Some((head, after))) = (have.get(..count), rest.split_at_mut_checked(count))
             else {
-                break;
+                return;
             };
             head.copy_from_slice(have);
             self.at = self.at.saturating_add(count);
-            into = rest;
+            rest = after;
         }
-        Ok(())
     }
 
     /// A number in LEB128, shortest form, at most 64 bits.
-    pub(crate) fn number(&mut self, field: &'static str) -> Result<u64> {
+    pub(crate) fn number(&mut self) -> u64 {
         let (mut value, mut shift) = (0u64, 0u32);
         while shift < 64 {
-            let byte = self.byte(field)?;
+            let byte = self.byte();
             let bits = u64::from(byte & 0x7f);
             let placed = bits.wrapping_shl(shift);
             if placed.wrapping_shr(shift) != bits || (byte == 0 && shift > 0) {
-                return Err(self.wrong(field, "a number in shortest form", "another"));
+                break;
             }
             value |= placed;
             if byte < 0x80 {
-                return Ok(value);
+                return value;
             }
             shift = shift.wrapping_add(7);
         }
-        Err(self.wrong(field, "a number of 64 bits", "a longer one"))
+        self.wrong("a number of 64 bits in shortest form", "another");
+        0
     }
 
     /// A signed number: zigzag in LEB128.
-    pub(crate) fn signed(&mut self, field: &'static str) -> Result<u64> {
-        self.number(field).map(unzigzag)
+    pub(crate) fn signed(&mut self) -> u64 {
+        unzigzag(self.number())
+    }
+
+    /// A length that the longest file may have.
+    pub(crate) fn short(&mut self) -> u32 {
+        let number = self.number();
+        self.bound("copies: length", MAX_FILE, number);
+        low32(number)
     }
 
     /// All must have been read.
     pub(crate) fn end(mut self) -> Result<()> {
         let rest = self.left.saturating_add(wide(self.buffer.len().saturating_sub(self.at)));
+        let after = self.coder.read(&mut [0]);
         if rest != 0 {
-            return Err(Error::count(self.name, 0, "bytes at the end", rest));
+            self.fail(Error::count(self.name, 0, "bytes at the end", rest));
+        } else if after != Some(0) {
+            self.wrong("no further ones and a valid end", "another end");
         }
-        let mut one = [0];
-        match self.coder.read(&mut one) {
-            Some(0) => Ok(()),
-            Some(_) => Err(self.wrong("end", "no further bytes", "more than the header says")),
-            None => Err(self.broken("end")),
-        }
+        self.check()
     }
 }
 
@@ -240,9 +270,11 @@ mod tests {
             for backend in [Backend::Lzma, Backend::Deflate] {
                 open(backend, &raw, &pack(backend, &raw), |mut stream| {
                     let mut back = vec![0; raw.len()];
-                    stream.exact("bytes", &mut back).unwrap();
+                    stream.exact(&mut back);
+                    stream.check().unwrap();
                     assert_eq!(back, raw);
-                    assert!(stream.byte("more").unwrap_err().to_string().contains("the end of the stream"));
+                    assert_eq!(stream.byte(), 0);
+                    assert!(stream.check().unwrap_err().to_string().contains("the end of the stream"));
                     stream.end().unwrap();
                 });
             }
@@ -255,11 +287,12 @@ mod tests {
         for backend in [Backend::Lzma, Backend::Deflate] {
             let packed = pack(backend, &raw);
             open(backend, &raw[..4000], &packed, |mut stream| {
-                let read = stream.exact("bytes", &mut [0; 4000]);
-                assert!(read.and_then(|()| stream.end()).is_err());
+                stream.exact(&mut [0; 4000]);
+                assert!(stream.end().is_err());
             });
             open(backend, &raw, &packed[..packed.len() / 2], |mut stream| {
-                let err = stream.exact("bytes", &mut [0; 5000]).unwrap_err().to_string();
+                stream.exact(&mut [0; 5000]);
+                let err = stream.check().unwrap_err().to_string();
                 assert!(err.contains("test: bytes: expected a valid compressed stream"), "{err}");
             });
         }
@@ -277,7 +310,8 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             open(Backend::Deflate, bytes, &pack(Backend::Deflate, bytes), |mut stream| {
-                assert_eq!(stream.number("n").ok(), expected, "{bytes:?}");
+                let number = stream.number();
+                assert_eq!(stream.check().ok().map(|()| number), expected, "{bytes:?}");
             });
         }
     }

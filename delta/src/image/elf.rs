@@ -2,11 +2,12 @@
 
 use super::{Image, Machine, NO_BYTES, Section, UNALLOCATED};
 use crate::field::Form;
-use crate::io::ReadAt;
-use crate::num::{index, u8_at, u16_at, u32_at, u64_at, wide};
+use crate::io::{Peek, ReadAt};
+use crate::num::{index, number_at, u8_at, u16_at, u32_at, wide};
 use crate::rules::Rule;
 
-/// `EM_ARM`, `EM_X86_64`, `EM_AARCH64`.
+/// `EM_386`, `EM_ARM`, `EM_X86_64`, `EM_AARCH64`.
+const I386: u16 = 3;
 pub(crate) const ARM: u16 = 40;
 pub(crate) const X86_64: u16 = 62;
 pub(crate) const AARCH64: u16 = 183;
@@ -20,7 +21,6 @@ const SHT_PROGBITS: u32 = 1;
 const SHT_DYNAMIC: u32 = 6;
 const SHT_INIT_ARRAY: u32 = 14;
 const SHT_PREINIT_ARRAY: u32 = 16;
-const SHT_X86_64_UNWIND: u32 = 0x7000_0001;
 pub(crate) const SHF_ALLOC: u64 = 2;
 pub(crate) const SHF_WRITE: u64 = 1;
 pub(crate) const SHF_EXECINSTR: u64 = 4;
@@ -83,21 +83,22 @@ pub(crate) const BITS_64: Class = Class {
 impl Class {
     /// An address or length at `at`.
     pub(crate) fn word_at(&self, bytes: &[u8], at: usize) -> Option<u64> {
-        if self.word == 8 { u64_at(bytes, at) } else { u32_at(bytes, at).map(u64::from) }
+        number_at(bytes, at, index(self.word))
     }
 
     /// How an address is written.
-    pub(crate) fn form(&self) -> &'static Form {
-        if self.word == 8 { &Form::U64 } else { &Form::U32 }
+    pub(crate) fn form(&self) -> Form {
+        if self.word == 8 { Form::U64 } else { Form::U32 }
     }
 }
 
 /// Most sections of a file that is predicted; more and the file is treated as bytes.
 pub(crate) const MAX_SECTIONS: u64 = 2048;
 /// Longest section name that is looked at.
-const MAX_NAME: usize = 24;
+pub(super) const MAX_NAME: usize = 24;
 
 /// Takes an ELF file apart; `None` is any other file.
+#[inline(never)]
 pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
     let head = read(file, 0, BITS_32.header)?;
     let class = match head.get(..7)? {
@@ -106,52 +107,53 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
         _ => return None,
     };
     let head = read(file, 0, class.header)?;
-    let relocatable = match u16_at(&head, 16)? {
-        1 => true,
-        2 | 3 => false,
-        _ => return None,
-    };
-    let machine = match (u16_at(&head, 18)?, class.word) {
-        (3, 4) if cfg!(feature = "i386") => Machine::I386,
+    // all of what follows is in the header
+    let half = |at: usize| u16_at(&head, at).unwrap_or(0);
+    let kind = half(16);
+    let machine = match (half(18), class.word) {
+        (I386, 4) if cfg!(feature = "i386") => Machine::I386,
         (ARM, 4) if cfg!(feature = "arm") => Machine::Arm,
         (X86_64, 8) if cfg!(feature = "x86") => Machine::X86_64,
         (AARCH64, 8) if cfg!(feature = "aarch64") => Machine::Aarch64,
         _ => return None,
     };
     let table_at = class.word_at(&head, class.table_at)?;
-    let programs = u64::from(u16_at(&head, class.program_count)?);
-    let length = u16_at(&head, class.section_length)?;
-    let after = class.section_length.checked_add(2)?;
-    let (count, names) = (u64::from(u16_at(&head, after)?), u16_at(&head, after.checked_add(2)?)?);
-    if count > MAX_SECTIONS || u64::from(length) != class.section {
+    let programs = u64::from(half(class.program_count));
+    let length = u64::from(half(class.section_length));
+    let count = u64::from(half(class.section_length.wrapping_add(2)));
+    let names = usize::from(half(class.section_length.wrapping_add(4)));
+    if !(1..=3).contains(&kind)
+        || count > MAX_SECTIONS
+        || length != class.section
+        || class.word_at(&head, class.programs_at)? > class.header
+    {
         return None;
     }
-    if class.word_at(&head, class.programs_at)? > class.header {
-        return None;
-    }
-    let table = read(file, table_at, count.checked_mul(class.section)?)?;
-    let records = || table.chunks_exact(index(class.section));
-    let mut sections = Vec::with_capacity(index(count).saturating_add(2));
-    for (number, record) in records().enumerate() {
-        sections.push(section(class, record, number, relocatable)?);
-    }
-    let names = sections.get(usize::from(names)).map_or(0, |names| names.offset);
-    for (section, record) in sections.iter_mut().zip(records()) {
+    let table = read(file, table_at, count.wrapping_mul(length))?;
+    let mut image = Image::empty(class, machine, kind == 1);
+    for record in table.chunks_exact(index(length)) {
+        let section = section(&image, record);
         if section.offset.checked_add(section.file_size)? > file.size() {
             return None;
         }
-        section.name = name(file, names.checked_add(u64::from(u32_at(record, 0)?))?);
-        section.rule = rule(section, machine, relocatable);
+        image.sections.push(section);
     }
-    let listed = sections.len();
+    let names = image.sections.get(names).map_or(0, |names| names.offset);
+    let mut peek = Peek::far(file);
+    for (section, record) in image.sections.iter_mut().zip(table.chunks_exact(index(length))) {
+        let at = names.checked_add(u64::from(u32_at(record, 0)?))?;
+        section.name = name(peek.bytes(at, MAX_NAME));
+        section.rule = rule(section, machine, image.relocatable);
+    }
+    image.listed = image.sections.len();
     let header_size = class.header.checked_add(programs.checked_mul(class.program)?)?;
     for (rule, offset, size) in
         [(Rule::ElfHeader, 0, header_size), (Rule::SectionTable, table_at, wide(table.len()))]
     {
         let addr = UNALLOCATED.wrapping_add(offset);
-        sections.push(Section { addr, offset, size, file_size: size, rule, ..Section::default() });
+        image.sections.push(Section { addr, offset, size, file_size: size, rule, ..Section::default() });
     }
-    Some(Image::new(class, machine, relocatable, sections, listed))
+    Some(image.indexed())
 }
 
 fn read(file: &dyn ReadAt, offset: u64, count: u64) -> Option<Vec<u8>> {
@@ -163,28 +165,29 @@ fn read(file: &dyn ReadAt, offset: u64, count: u64) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn section(class: &Class, record: &[u8], number: usize, relocatable: bool) -> Option<Section> {
-    let [vaddr, offset, size, link, align] = class.section_fields.map(index);
-    let kind = u32_at(record, 4)?;
-    let flags = class.word_at(record, 8)?;
-    let (vaddr, offset, size) =
-        (class.word_at(record, vaddr)?, class.word_at(record, offset)?, class.word_at(record, size)?);
-    let file_size = if kind == SHT_NOBITS || kind == 0 { 0 } else { size };
-    let addr = address(relocatable, flags, vaddr, offset, file_size, number);
-    Some(Section {
-        name: Vec::new(),
+/// The next section of an image, from its whole record.
+fn section(image: &Image, record: &[u8]) -> Section {
+    let class = image.class();
+    let word = |at: u64| class.word_at(record, index(at)).unwrap_or(0);
+    let half = |at: u64| index(u64::from(u32_at(record, index(at)).unwrap_or(0)));
+    let [vaddr, offset, size, link, align] = class.section_fields;
+    let kind = u32_at(record, 4).unwrap_or(0);
+    let (flags, vaddr, offset) = (word(8), word(vaddr), word(offset));
+    let size = if kind == 0 { 0 } else { word(size) };
+    let file_size = if kind == SHT_NOBITS { 0 } else { size };
+    Section {
         kind,
         flags,
         vaddr,
-        addr,
+        addr: address(image.relocatable, flags, vaddr, offset, file_size, image.sections.len()),
         offset,
-        size: if kind == 0 { 0 } else { size },
+        size,
         file_size,
-        link: index(u64::from(u32_at(record, link)?)),
-        info: index(u64::from(u32_at(record, link.checked_add(4)?)?)),
-        align: class.word_at(record, align)?,
-        rule: Rule::Bytes,
-    })
+        link: half(link),
+        info: half(link.wrapping_add(4)),
+        align: word(align),
+        ..Section::default()
+    }
 }
 
 /// The address of a section, by the table in the module above.
@@ -204,36 +207,41 @@ pub(crate) fn address(
     }
 }
 
-fn name(file: &dyn ReadAt, offset: u64) -> Vec<u8> {
-    let count = file.size().saturating_sub(offset).min(wide(MAX_NAME));
-    let mut name = read(file, offset, count).unwrap_or_default();
-    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-    name.truncate(end);
+/// A name up to its end, as a section keeps it.
+pub(super) fn name(bytes: &[u8]) -> [u8; MAX_NAME] {
+    let mut name = [0; MAX_NAME];
+    for (place, byte) in name.iter_mut().zip(bytes.iter().take_while(|byte| **byte != 0)) {
+        *place = *byte;
+    }
     name
 }
 
 fn rule(section: &Section, machine: Machine, relocatable: bool) -> Rule {
-    if section.file_size == 0 {
-        return Rule::Bytes;
-    }
-    let narrow = matches!(machine, Machine::Arm | Machine::I386);
-    match (section.kind, section.name.as_slice()) {
-        (SHT_RELA, _) if !narrow => Rule::Rela,
-        (SHT_REL, _) if narrow => Rule::Rel,
-        (SHT_ARM_EXIDX, _) if !relocatable => Rule::Exceptions,
-        (SHT_SYMTAB | SHT_DYNSYM, _) => Rule::Symbols,
-        (SHT_PROGBITS | SHT_X86_64_UNWIND, b".eh_frame") if machine != Machine::Arm => Rule::Frames,
-        (SHT_PROGBITS, b".BTF") => Rule::Types,
-        (SHT_PROGBITS, b".eh_frame_hdr") if machine != Machine::Arm => Rule::FrameIndex,
+    let is_arm = machine == Machine::Arm;
+    let narrow = is_arm || machine == Machine::I386;
+    match section.kind {
+        _ if section.file_size == 0 => Rule::Bytes,
+        SHT_RELA if !narrow => Rule::Rela,
+        SHT_REL if narrow => Rule::Rel,
+        // also X86_64_UNWIND, which has the same number
+        SHT_ARM_EXIDX if !relocatable => Rule::Exceptions,
+        SHT_SYMTAB | SHT_DYNSYM => Rule::Symbols,
+        SHT_PROGBITS | SHT_ARM_EXIDX if !is_arm && section.name() == b".eh_frame" => Rule::Frames,
+        SHT_PROGBITS if section.name() == b".BTF" => Rule::Types,
+        SHT_PROGBITS if !is_arm && section.name() == b".eh_frame_hdr" => Rule::FrameIndex,
         _ if relocatable || !section.is_alloc() => Rule::Bytes,
-        (SHT_PROGBITS, _) if section.is_code() && machine == Machine::X86_64 => Rule::CodeX86,
-        (SHT_PROGBITS, _) if section.is_code() && machine == Machine::I386 => Rule::CodeI386,
-        (SHT_PROGBITS, _) if section.is_code() && machine == Machine::Arm => Rule::CodeThumb,
-        (SHT_PROGBITS, _) if section.is_code() => Rule::CodeAarch64,
-        (SHT_PROGBITS, _) if section.flags & SHF_WRITE == 0 && machine == Machine::Arm => Rule::Bytes,
-        (SHT_PROGBITS, _) if section.flags & SHF_WRITE == 0 && machine == Machine::I386 => Rule::ReadOnlyI386,
-        (SHT_PROGBITS, _) if section.flags & SHF_WRITE == 0 => Rule::ReadOnly,
-        (SHT_PROGBITS | SHT_DYNAMIC | SHT_INIT_ARRAY..=SHT_PREINIT_ARRAY, _) => Rule::Words,
+        SHT_PROGBITS if section.is_code() => match machine {
+            Machine::X86_64 => Rule::CodeX86,
+            Machine::I386 => Rule::CodeI386,
+            Machine::Arm => Rule::CodeThumb,
+            Machine::Aarch64 => Rule::CodeAarch64,
+        },
+        SHT_PROGBITS if section.flags & SHF_WRITE == 0 => match machine {
+            Machine::Arm => Rule::Bytes,
+            Machine::I386 => Rule::ReadOnlyI386,
+            _ => Rule::ReadOnly,
+        },
+        SHT_PROGBITS | SHT_DYNAMIC | SHT_INIT_ARRAY..=SHT_PREINIT_ARRAY => Rule::Words,
         _ => Rule::Bytes,
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
     let (types, types_end) = types(&mut peek, size).unwrap_or((size, size));
     let executable = elf::SHF_ALLOC | elf::SHF_EXECINSTR;
     let piece = |name: &[u8], start: u64, end: u64, flags: u64, rule: Rule| Section {
-        name: name.to_vec(),
+        name: elf::name(name),
         kind: 1,
         flags,
         vaddr: addr.wrapping_add(start),
@@ -51,13 +51,14 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
         rule,
         ..Section::default()
     };
-    let sections = vec![
+    let mut image = Image::empty(&elf::BITS_64, Machine::Aarch64, false);
+    image.sections = vec![
         piece(b"head", 0, types, executable, Rule::KernelAarch64),
         piece(b".BTF", types, types_end, elf::SHF_ALLOC, Rule::Types),
         piece(b"tail", types_end, size, executable, Rule::KernelAarch64),
     ];
-    let listed = sections.len();
-    Some(Image::new(&elf::BITS_64, Machine::Aarch64, false, sections, listed))
+    image.listed = image.sections.len();
+    Some(image.indexed())
 }
 
 /// Start and end of the kernel's own BTF: the first header of version 1 whose strings follow its types inside the file.

@@ -13,8 +13,8 @@
 
 use super::{Image, elf};
 use crate::backend::Stream;
-use crate::error::{Error, Result};
-use crate::num::{align_up, ascend, index, unzigzag, up_to, wide};
+use crate::error::Error;
+use crate::num::{align_up, ascend, before, index, unzigzag, wide};
 
 /// A section of the new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,62 +32,69 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     places: Vec<Place>,
-    /// For each old section the new one.
-    counterparts: Vec<Option<usize>>,
-    by_offset: Vec<(u64, usize)>,
+    /// Offset and number of each place with bytes, ascending.
+    by_offset: Vec<(u64, u64)>,
+    /// Number of each old section that has a new one, and the complement of that one's number, ascending: of several the first is the last.
+    by_old: Vec<(u64, u64)>,
 }
 
 impl Layout {
-    pub(crate) fn new(places: Vec<Place>, old_sections: usize) -> Layout {
-        let mut counterparts = vec![None; old_sections];
-        let mut by_offset = Vec::new();
+    pub(crate) fn new(places: Vec<Place>) -> Layout {
+        let (mut by_offset, mut by_old) = (Vec::new(), Vec::new());
         for (number, place) in places.iter().enumerate() {
-            if let Some(slot) = place.old.and_then(|old| counterparts.get_mut(old)) {
-                slot.get_or_insert(number);
-            }
+            let number = wide(number);
             if place.file_size > 0 {
                 by_offset.push((place.offset, number));
             }
+            if let Some(old) = place.old {
+                by_old.push((wide(old), !number));
+            }
         }
         ascend(&mut by_offset);
-        Layout { places, counterparts, by_offset }
+        ascend(&mut by_old);
+        Layout { places, by_offset, by_old }
     }
 
     /// The new section that took the place of an old one.
     pub(crate) fn counterpart(&self, old: usize) -> Option<&Place> {
-        self.places.get((*self.counterparts.get(old)?)?)
+        let (number, place) = before(&self.by_old, wide(old))?;
+        self.places.get(index(!place)).filter(|_| *number == wide(old))
     }
 
     /// The address of the byte at `offset` in the new file.
     pub(crate) fn address_of(&self, offset: u64) -> Option<u64> {
-        let (_, number) = self.by_offset.get(up_to(&self.by_offset, offset).checked_sub(1)?)?;
-        let place = self.places.get(*number)?;
+        let (_, number) = before(&self.by_offset, offset)?;
+        let place = self.places.get(index(*number))?;
         Some(place.addr.wrapping_add(offset.wrapping_sub(place.offset)))
     }
 
-    /// Reads the section list of a new file that is made from `old`.
-    pub(crate) fn decode(stream: &mut Stream<'_>, old: &Image) -> Result<Layout> {
-        let count = stream.number("sections")?;
-        if count > elf::MAX_SECTIONS {
-            return Err(Error::limit("sections", elf::MAX_SECTIONS, count));
-        }
+    /// Reads the section list of a new file that is made from `old`; what is wrong about it is the stream's error.
+    pub(crate) fn decode(stream: &mut Stream<'_>, old: &Image) -> Layout {
+        let count = stream.number();
         let mut guess = Guess::default();
-        let mut places = Vec::with_capacity(index(count));
-        for _ in 0..count {
-            let like = match stream.number("like section")? {
-                0 => None,
-                like => Some(index(guess.next.wrapping_add(unzigzag(like.wrapping_sub(1))))),
-            };
-            let flags = if like.is_none() { stream.number("section flags")? } else { 0 };
-            let mut place = guess.place(old, like, flags, places.len())?;
-            place.offset = place.offset.wrapping_add(stream.signed("section offset")?);
-            guess.align_address(old, &mut place);
-            place.vaddr = place.vaddr.wrapping_add(stream.signed("section address")?);
-            place.size = place.size.wrapping_add(stream.signed("section size")?);
-            guess.settle(old, &mut place, flags);
-            places.push(place);
+        let mut places = Vec::new();
+        if stream.bound("sections", elf::MAX_SECTIONS, count) {
+            for _ in 0..count {
+                let like = match stream.number() {
+                    0 => None,
+                    like => Some(index(guess.next.wrapping_add(unzigzag(like.wrapping_sub(1))))),
+                };
+                let flags = if like.is_none() { stream.number() } else { 0 };
+                let Some(mut place) = guess.place(old, like, flags, places.len()) else {
+                    let listed = wide(old.listed);
+                    let got = wide(like.unwrap_or(0));
+                    stream.fail(Error::count("section list: like", listed, "old sections at most", got));
+                    break;
+                };
+                place.offset = place.offset.wrapping_add(stream.signed());
+                guess.align_address(old, &mut place);
+                place.vaddr = place.vaddr.wrapping_add(stream.signed());
+                place.size = place.size.wrapping_add(stream.signed());
+                guess.settle(old, &mut place, flags);
+                places.push(place);
+            }
         }
-        Ok(Layout::new(places, old.sections.len()))
+        Layout::new(places)
     }
 }
 
@@ -101,25 +108,17 @@ pub(crate) struct Guess {
 }
 
 impl Guess {
-    /// A section like the old one, with the offset that its predecessor leads to.
-    pub(crate) fn place(&self, old: &Image, like: Option<usize>, flags: u64, number: usize) -> Result<Place> {
+    /// A section like the old one, with the offset that its predecessor leads to; `None` if there is no such old one.
+    pub(crate) fn place(&self, old: &Image, like: Option<usize>, flags: u64, number: usize) -> Option<Place> {
         let Some(like) = like else {
             let file_size = if flags & 2 == 0 { 1 } else { 0 };
-            return Ok(Place { old: None, file_size, addr: wide(number), ..Place::default() });
+            return Some(Place { file_size, addr: wide(number), ..Place::default() });
         };
-        let Some(section) = old.sections.get(like).filter(|_| like < old.listed) else {
-            return Err(Error::count(
-                "section list: like",
-                wide(old.listed),
-                "old sections at most",
-                wide(like),
-            ));
-        };
-        let offset = self.along(0, section.offset, section.align);
-        Ok(Place {
+        let section = old.sections.get(like).filter(|_| like < old.listed)?;
+        Some(Place {
             addr: 0,
             vaddr: section.vaddr,
-            offset,
+            offset: self.along(0, section.offset, section.align),
             size: section.size,
             file_size: u64::from(section.kind != elf::SHT_NOBITS && section.kind != 0),
             old: Some(like),
@@ -156,17 +155,17 @@ impl Guess {
         place.addr = elf::address(old.relocatable, flags, place.vaddr, place.offset, place.file_size, number);
         let Some((like, section)) = like else { return };
         self.next = wide(like).wrapping_add(1);
-        let axes = [
-            (section.offset, section.file_size, place.offset, place.file_size, true),
-            (section.vaddr, section.size, place.vaddr, place.size, section.is_alloc()),
-        ];
-        for ((old, old_size, new, new_size, counts), (ends, moved)) in
-            axes.into_iter().zip(self.ends.iter_mut().zip(self.moved.iter_mut()))
-        {
-            if counts {
-                *ends = (old.wrapping_add(old_size), new.wrapping_add(new_size));
-                *moved = new.wrapping_sub(old);
-            }
+        self.moved(0, (section.offset, section.file_size), (place.offset, place.file_size));
+        if section.is_alloc() {
+            self.moved(1, (section.vaddr, section.size), (place.vaddr, place.size));
+        }
+    }
+
+    /// Notes start and length of a section, old and new.
+    fn moved(&mut self, axis: usize, (old, old_size): (u64, u64), (new, new_size): (u64, u64)) {
+        if let (Some(ends), Some(moved)) = (self.ends.get_mut(axis), self.moved.get_mut(axis)) {
+            *ends = (old.wrapping_add(old_size), new.wrapping_add(new_size));
+            *moved = new.wrapping_sub(old);
         }
     }
 }

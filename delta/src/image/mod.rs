@@ -18,7 +18,7 @@ mod kernel;
 pub(crate) mod layout;
 
 use crate::io::ReadAt;
-use crate::num::{ascend, u16_at, up_to, wide};
+use crate::num::{ascend, before, index, u16_at, up_to, wide};
 use crate::rules::Rule;
 
 /// Where sections that are not loaded are put. Changing it does not break the format.
@@ -38,7 +38,7 @@ pub(crate) enum Machine {
 /// One section of an ELF file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Section {
-    pub(crate) name: Vec<u8>,
+    name: [u8; elf::MAX_NAME],
     /// `sh_type`.
     pub(crate) kind: u32,
     /// `sh_flags`.
@@ -67,6 +67,11 @@ impl Section {
         self.is_alloc() && self.flags & elf::SHF_EXECINSTR != 0 && self.file_size > 0
     }
 
+    /// The start of its name.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.name.split(|byte| *byte == 0).next().unwrap_or(&[])
+    }
+
     /// The address of the byte at `offset` of the file.
     pub(crate) fn address_of(&self, offset: u64) -> u64 {
         self.addr.wrapping_add(offset.wrapping_sub(self.offset))
@@ -84,8 +89,8 @@ pub(crate) struct Image {
     /// Number of sections that the file itself lists.
     pub(crate) listed: usize,
     /// Address, or offset, and number of each section that has any, ascending.
-    by_addr: Vec<(u64, usize)>,
-    by_offset: Vec<(u64, usize)>,
+    by_addr: Vec<(u64, u64)>,
+    by_offset: Vec<(u64, u64)>,
 }
 
 /// Whether all architectures of profile 1 are in this build.
@@ -117,26 +122,26 @@ fn machine(file: &dyn ReadAt) -> Option<u16> {
 }
 
 impl Image {
-    fn new(
-        class: &'static elf::Class,
-        machine: Machine,
-        relocatable: bool,
-        sections: Vec<Section>,
-        listed: usize,
-    ) -> Image {
-        let (mut by_addr, mut by_offset) = (Vec::new(), Vec::new());
-        for (number, section) in sections.iter().enumerate() {
+    /// One without sections yet.
+    fn empty(class: &'static elf::Class, machine: Machine, relocatable: bool) -> Image {
+        let (sections, by_addr, by_offset) = (Vec::new(), Vec::new(), Vec::new());
+        Image { class, machine, relocatable, sections, listed: 0, by_addr, by_offset }
+    }
+
+    /// The same once all sections are there.
+    fn indexed(mut self) -> Image {
+        for (number, section) in self.sections.iter().enumerate() {
             let thread_bss = section.flags & elf::SHF_TLS != 0 && section.file_size == 0;
-            if section.size > 0 && number < listed && !thread_bss {
-                by_addr.push((section.addr, number));
+            if section.size > 0 && number < self.listed && !thread_bss {
+                self.by_addr.push((section.addr, wide(number)));
             }
             if section.file_size > 0 {
-                by_offset.push((section.offset, number));
+                self.by_offset.push((section.offset, wide(number)));
             }
         }
-        ascend(&mut by_addr);
-        ascend(&mut by_offset);
-        Image { class, machine, relocatable, sections, listed, by_addr, by_offset }
+        ascend(&mut self.by_addr);
+        ascend(&mut self.by_offset);
+        self
     }
 
     /// Lengths and places in the file's own structures; known beforehand where no 32-bit architecture is built.
@@ -146,7 +151,7 @@ impl Image {
 
     /// The section that has `addr`.
     pub(crate) fn section_at(&self, addr: u64) -> Option<(usize, &Section)> {
-        let (_, number) = *self.by_addr.get(up_to(&self.by_addr, addr).checked_sub(1)?)?;
+        let number = index(before(&self.by_addr, addr)?.1);
         let section = self.sections.get(number)?;
         (addr < section.addr.saturating_add(section.size)).then_some((number, section))
     }
@@ -163,15 +168,11 @@ impl Image {
 
     /// The section whose bytes hold `offset`, if one does, and where its bytes or the hole end.
     pub(crate) fn run_at(&self, offset: u64) -> (Option<usize>, u64) {
-        let after = up_to(&self.by_offset, offset);
-        let next = self.by_offset.get(after).map_or(u64::MAX, |(start, _)| *start);
-        let here = after.checked_sub(1).and_then(|before| self.by_offset.get(before));
-        let section = here.and_then(|(_, number)| Some((*number, self.sections.get(*number)?)));
-        let end = section.map_or(0, |(_, section)| section.offset.saturating_add(section.file_size));
-        match section {
-            Some((number, _)) if offset < end => (Some(number), end.min(next)),
-            _ => (None, next),
-        }
+        let next = self.by_offset.get(up_to(&self.by_offset, offset)).map_or(u64::MAX, |(start, _)| *start);
+        let number = before(&self.by_offset, offset).map(|(_, number)| index(*number));
+        let section = number.and_then(|number| self.sections.get(number));
+        let end = section.map_or(0, |section| section.offset.saturating_add(section.file_size));
+        if offset < end { (number, end.min(next)) } else { (None, next) }
     }
 
     /// Bytes of memory that the tables take.

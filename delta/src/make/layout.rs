@@ -1,19 +1,18 @@
 //! Writes the section list of a new file; the mirror of `image/layout.rs`.
 
 use super::tokens::{number, signed};
-use crate::error::Result;
 use crate::image::layout::{Guess, Layout};
 use crate::image::{Image, elf};
 use crate::num::{wide, zigzag};
 use std::collections::HashMap;
 
 /// The layout of `new` as the decoder will see it, and the tokens that say so.
-pub(super) fn encode(new: &Image, old: &Image, out: &mut Vec<u8>) -> Result<Layout> {
+pub(super) fn encode(new: &Image, old: &Image, out: &mut Vec<u8>) -> Layout {
     let mut by_name: HashMap<(&[u8], u32, usize), usize> = HashMap::new();
     let mut seen: HashMap<(&[u8], u32), usize> = HashMap::new();
     for (at, section) in old.sections.iter().take(old.listed).enumerate() {
-        let count = seen.entry((&section.name, section.kind)).or_default();
-        by_name.insert((&section.name, section.kind, *count), at);
+        let count = seen.entry((section.name(), section.kind)).or_default();
+        by_name.insert((section.name(), section.kind, *count), at);
         *count += 1;
     }
     seen.clear();
@@ -21,8 +20,8 @@ pub(super) fn encode(new: &Image, old: &Image, out: &mut Vec<u8>) -> Result<Layo
     let mut guess = Guess::default();
     let mut places = Vec::new();
     for section in new.sections.iter().take(new.listed) {
-        let count = seen.entry((&section.name, section.kind)).or_default();
-        let like = by_name.get(&(section.name.as_slice(), section.kind, *count)).copied();
+        let count = seen.entry((section.name(), section.kind)).or_default();
+        let like = by_name.get(&(section.name(), section.kind, *count)).copied();
         *count += 1;
         let no_bytes = section.kind == elf::SHT_NOBITS || section.kind == 0;
         let flags = u64::from(section.is_alloc()) | if no_bytes { 2 } else { 0 };
@@ -34,7 +33,8 @@ pub(super) fn encode(new: &Image, old: &Image, out: &mut Vec<u8>) -> Result<Layo
             }
         }
         let flags = if like.is_none() { flags } else { 0 };
-        let mut place = guess.place(old, like, flags, places.len())?;
+        let mut place =
+            guess.place(old, like, flags, places.len()).expect("a section that the old file lists");
         signed(out, section.offset.wrapping_sub(place.offset));
         place.offset = section.offset;
         guess.align_address(old, &mut place);
@@ -45,7 +45,7 @@ pub(super) fn encode(new: &Image, old: &Image, out: &mut Vec<u8>) -> Result<Layo
         guess.settle(old, &mut place, flags);
         places.push(place);
     }
-    Ok(Layout::new(places, old.sections.len()))
+    Layout::new(places)
 }
 
 /// The layout of a file that did not change.
@@ -60,5 +60,5 @@ pub(super) fn identity(image: &Image) -> Layout {
             old: Some(at),
         }
     });
-    Layout::new(places.collect(), image.sections.len())
+    Layout::new(places.collect())
 }

@@ -15,7 +15,7 @@ const WINDOW: usize = 16 << 10;
 /// A reference to be overwritten.
 struct Note {
     at: u32,
-    form: &'static Form,
+    form: Form,
     target: u64,
 }
 
@@ -35,12 +35,12 @@ pub(super) fn normalise(file: &[u8], image: &Image) -> Vec<u8> {
             continue;
         };
         let to = end.min(at + WINDOW);
-        let window = Window { bytes: &file[at..to], start: at as u64, last: to == end };
-        let dealt = context.scan(section, &window, &mut found);
+        let (bytes, start, last) = (&file[at..to], at as u64, to == end);
+        let dealt = context.scan(&mut Window { bytes, start, last, section, found: &mut found });
         let mut done = at as u64;
         for field in &found {
             if field.at >= done {
-                done = field.at + field.form.width() as u64;
+                done = field.at + field.what.form.width() as u64;
                 mask(field, &mut masked, &mut notes);
             }
         }
@@ -55,26 +55,22 @@ pub(super) fn normalise(file: &[u8], image: &Image) -> Vec<u8> {
 }
 
 fn mask(field: &Field, masked: &mut [u8], notes: &mut Vec<Note>) {
-    let bytes = &mut masked[field.at as usize..];
-    match field.target {
-        Target::Address(target) => {
-            field.form.put(bytes, 0);
-            notes.push(Note { at: field.at as u32, form: field.form, target });
-        }
-        Target::Known(_) | Target::Offset(_) | Target::Shifted(_) | Target::Record { .. } => {
-            field.form.put(bytes, 0)
-        }
-        Target::End(_) => {}
+    let form = field.what.form;
+    match field.what.target {
+        Target::End => return,
+        Target::Address => notes.push(Note { at: field.at as u32, form, target: field.target }),
+        _ => {}
     }
+    form.put(&mut masked[field.at as usize..], 0);
 }
 
-fn hash_at(file: &[u8], masked: &[u8], image: &Image, form: &Form, target: u64) -> u64 {
+fn hash_at(file: &[u8], masked: &[u8], image: &Image, form: Form, target: u64) -> u64 {
     let Some((_, section)) = image.section_at(target) else { return 0 };
     if section.file_size == 0 {
-        return fnv(&section.name, 1);
+        return fnv(section.name(), 1);
     }
     let offset = (section.offset + (target - section.addr)) as usize;
-    if [Form::U32, Form::INDEX24, Form::SYMBOL24].contains(form)
+    if [Form::U32, Form::INDEX24, Form::SYMBOL24].contains(&form)
         && matches!(section.kind, SHT_SYMTAB | SHT_DYNSYM)
     {
         return symbol_hash(file, image, section.link, offset);
@@ -89,7 +85,7 @@ fn symbol_hash(file: &[u8], image: &Image, names: usize, at: usize) -> u64 {
     let name = u32_at(record, 0).unwrap_or(0) as usize;
     if name == 0 {
         let section = image.sections.get(usize::from(u16_at(record, number_at).unwrap_or(0)));
-        return section.map_or(3, |section| fnv(&section.name, 3));
+        return section.map_or(3, |section| fnv(section.name(), 3));
     }
     let start = image.sections.get(names).map_or(0, |names| names.offset as usize) + name;
     let name = file.get(start..).unwrap_or(&[]);

@@ -10,62 +10,31 @@
 //! From "ELF for the Arm Architecture" and "Exception Handling ABI for the Arm Architecture".
 
 use super::{Context, Window};
-use crate::field::{Base, Field, Form, Kind, Target};
+use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::Section;
-use crate::num::{extend, u32_at};
+use crate::num::u32_at;
 
-const RECORD: u64 = 8;
+const OFFSET: What = What::new(Form::U32, Kind::Reloc, Base::At, Target::Address);
+const NUMBER: What = What::new(Form::SYMBOL24, Kind::Symbol, Base::At, Target::Address);
 
-/// Finds the references of a window of relocations.
-pub(super) fn scan_rel(
+/// Finds the references of one relocation.
+pub(super) fn relocation(
     context: &mut Context<'_>,
-    _: usize,
     section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
-    let (records, dealt) = window.records(section, 0, RECORD);
-    for at in records {
-        let bytes = context.peek.bytes(at, 8);
-        let Some((offset, info)) = u32_at(bytes, 0).zip(u32_at(bytes, 4)) else { break };
-        let patched = context.image.sections.get(section.info).filter(|_| context.image.relocatable);
-        let base = if patched.is_some() { context.base_of(section.info) } else { Some(0) };
-        if let Some(base) = base {
-            let start = patched.map_or(0, |patched| patched.addr);
-            let target = Target::Address(start.wrapping_add(u64::from(offset)));
-            window
-                .keep(Field { at, form: &Form::U32, kind: Kind::Reloc, base: Base::At(base), target }, found);
+    window: &mut Window<'_>,
+    at: u64,
+) -> Option<()> {
+    let bytes = context.peek.bytes(at, 8);
+    let (offset, symbol) = (u64::from(u32_at(bytes, 0)?), u64::from(u32_at(bytes, 4)? >> 8));
+    let image = context.image;
+    match image.sections.get(section.info).filter(|_| image.relocatable) {
+        Some(patched) => {
+            context.keep(window, at, OFFSET, section.info, patched.addr.wrapping_add(offset), 0);
         }
-        let table = context.image.sections.get(section.link);
-        if let (Some(table), Some(base), true) = (table, context.base_of(section.link), info >> 8 != 0) {
-            let length = context.image.class().symbol;
-            let target = table.addr.wrapping_add(u64::from(info >> 8).wrapping_mul(length));
-            let (at, base) = (at.wrapping_add(4), Base::At(base));
-            let target = Target::Address(target);
-            window.keep(Field { at, form: &Form::SYMBOL24, kind: Kind::Symbol, base, target }, found);
-        }
+        None => window.keep(at, OFFSET, 0, offset),
     }
-    dealt
-}
-
-/// Finds the references of a window of the exception index.
-pub(super) fn scan_index(
-    context: &mut Context<'_>,
-    _: usize,
-    section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
-    let (records, dealt) = window.records(section, 0, RECORD);
-    for at in records {
-        for at in [at, at.wrapping_add(4)] {
-            let Some(word) = context.peek.u32_at(at).filter(|word| *word != 1 && word >> 31 == 0) else {
-                continue;
-            };
-            let target = section.address_of(at).wrapping_add(extend(u64::from(word), 31)) & 0xffff_ffff;
-            let (base, target) = (Base::Place(0), Target::Address(target));
-            window.keep(Field { at, form: &Form::REL31, kind: Kind::Frame, base, target }, found);
-        }
-    }
-    dealt
+    let table = image.sections.get(section.link).filter(|_| symbol != 0)?;
+    let target = table.addr.wrapping_add(symbol.wrapping_mul(image.class().symbol));
+    context.keep(window, at.wrapping_add(4), NUMBER, section.link, target, 0);
+    None
 }

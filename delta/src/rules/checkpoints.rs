@@ -1,7 +1,7 @@
 //! Where records of varying length start, remembered every few kilobytes, so that a window need not be reached from
 //! the start of its section.
 
-use super::{Rule, frames, types};
+use super::{Extent, types};
 use crate::image::Image;
 use crate::io::Peek;
 use crate::num::{index, low32};
@@ -19,7 +19,7 @@ const MAX_RECORDS: usize = 1 << 14;
 /// Starts of records.
 #[derive(Default)]
 pub(super) struct Checkpoints {
-    /// Offsets in the file, ascending.
+    /// Offsets in the file, ascending in each section.
     starts: Vec<u32>,
     /// Offset of each 32nd type record, from type 1.
     types: Vec<u32>,
@@ -28,41 +28,30 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     /// Walks the frames and types of a file once.
     pub(super) fn new(image: &Image, peek: &mut Peek<'_>) -> Checkpoints {
-        let (mut starts, mut numbered) = (Vec::new(), Vec::new());
+        let mut all = Checkpoints::default();
         for section in &image.sections {
-            let (start, end) = match section.rule {
-                Rule::Frames => (section.offset, section.offset.wrapping_add(section.file_size)),
-                Rule::Types => {
-                    let bounds = types::bounds(section, peek).unwrap_or_default();
-                    (bounds.start, bounds.end)
-                }
-                _ => continue,
-            };
-            let of_types = section.rule == Rule::Types;
-            let length = if of_types { types::record_length } else { frames::record_length };
-            let (mut at, mut next, mut number) = (start, start, 0u64);
-            while at < end && starts.len() < MAX {
-                if of_types && number & RECORDS.wrapping_sub(1) == 0 && numbered.len() < MAX_RECORDS {
-                    numbered.push(low32(at));
+            let Some(extent) = Extent::of(section, peek) else { continue };
+            let (mut at, mut next, mut number) = (extent.start, extent.start, 0u64);
+            while at < extent.end && all.starts.len() < MAX {
+                if extent.of_types && number & RECORDS.wrapping_sub(1) == 0 && all.types.len() < MAX_RECORDS {
+                    all.types.push(low32(at));
                 }
                 number = number.wrapping_add(1);
                 if at >= next {
-                    starts.push(low32(at));
+                    all.starts.push(low32(at));
                     next = at.wrapping_add(EVERY);
                 }
-                let Some(length) = length(peek, at) else { break };
+                let Some(length) = extent.record_length(peek, at) else { break };
                 at = at.wrapping_add(length);
             }
         }
-        starts.sort_unstable();
-        Checkpoints { starts, types: numbered }
+        all
     }
 
-    /// A record start at or before `offset`, not before the first record at `first`.
+    /// The last record start at or before `offset`, not before the first record at `first`.
     pub(super) fn before(&self, first: u64, offset: u64) -> u64 {
-        let after = self.starts.partition_point(|start| u64::from(*start) <= offset);
-        let start = after.checked_sub(1).and_then(|before| self.starts.get(before));
-        start.map_or(first, |start| u64::from(*start).max(first))
+        let starts = self.starts.iter().map(|start| u64::from(*start)).filter(|start| *start <= offset);
+        starts.fold(first, u64::max)
     }
 
     /// Offset of the record of type `number` of the file's only type section.

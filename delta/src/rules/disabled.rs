@@ -1,34 +1,29 @@
 //! An architecture that this build does not have.
 
 use super::{Context, Window};
-use crate::field::Field;
 use crate::image::{Image, Section};
 
-/// Never reached: a delta that needs the profile is refused by its header.
-pub(super) fn scan(_: &Image, _: &Section, window: &Window<'_>, _: &mut Vec<Field>) -> usize {
+/// Never reached: no file of such an architecture is taken apart.
+pub(super) fn scan(_: &mut Context<'_>, _: &Section, window: &mut Window<'_>) -> usize {
+    window.bytes.len()
+}
+
+/// Likewise, for one record.
+pub(super) fn relocation(_: &mut Context<'_>, _: &Section, _: &mut Window<'_>, _: u64) -> Option<()> {
+    None
+}
+
+/// Likewise.
+pub(super) fn scan_code(_: &Image, _: &Section, window: &mut Window<'_>) -> usize {
     window.bytes.len()
 }
 
 /// Likewise.
-pub(super) fn scan_kernel(_: &Image, _: &Section, window: &Window<'_>, _: &mut Vec<Field>) -> usize {
-    window.bytes.len()
+pub(super) fn offset_table(_: &Image) -> Option<u64> {
+    None
 }
 
-/// Likewise.
-pub(super) fn addresses_taken(_: &Image, _: &Section, window: &Window<'_>, _: &mut dyn FnMut(u64)) -> usize {
-    window.bytes.len()
-}
-
-/// Likewise.
-pub(super) fn scan_rel(
-    _: &mut Context<'_>,
-    _: usize,
-    _: &Section,
-    window: &Window<'_>,
-    _: &mut Vec<Field>,
-) -> usize {
-    window.bytes.len()
-}
-
-#[allow(unused_imports, reason = "Arm only")]
-pub(super) use scan_rel as scan_index;
+#[allow(unused_imports, reason = "AArch64 and 32-bit x86 only")]
+pub(super) use scan as scan_kernel;
+#[allow(unused_imports, reason = "AArch64 and 32-bit x86 only")]
+pub(super) use scan as scan_read_only;

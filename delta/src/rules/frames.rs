@@ -10,10 +10,16 @@
 //! | index | 12 + 8 n | PC begin i32, FDE i32 | relative to the start of the index |
 
 use super::{Context, Window};
-use crate::field::{Base, Field, Form, Kind, Target};
+use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::Section;
 use crate::io::Peek;
-use crate::num::{extend32, index, u8_at, u32_at};
+use crate::num::{extend, extend32, u8_at, u32_at};
+
+const BACK: What = What::new(Form::NEG32, Kind::Frame, Base::Place, Target::Address);
+const RELATIVE: What = What::new(Form::REL32, Kind::Frame, Base::Place, Target::Address);
+const LENGTH: What = What::new(Form::U32, Kind::Frame, Base::Mapped, Target::End);
+const ENTRY: What = What::new(Form::REL32, Kind::Frame, Base::At, Target::Address);
+const EXCEPTION: What = What::new(Form::REL31, Kind::Frame, Base::Place, Target::Address);
 
 /// Length of the record at `at` with its length word; `None` at the end and for 64-bit records.
 pub(super) fn record_length(peek: &mut Peek<'_>, at: u64) -> Option<u64> {
@@ -23,80 +29,65 @@ pub(super) fn record_length(peek: &mut Peek<'_>, at: u64) -> Option<u64> {
     }
 }
 
-/// Finds the references of a window of frame records.
-pub(super) fn scan(
+/// Finds the references of one frame record.
+pub(super) fn record(
     context: &mut Context<'_>,
     section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
-    let mut at = context.checkpoints.before(section.offset, window.start);
-    while at < window.end() {
-        let Some(length) = record_length(&mut context.peek, at) else { return window.bytes.len() };
-        let next = at.wrapping_add(length);
-        if next > window.end() && !window.last && at > window.start {
-            return index(at.saturating_sub(window.start));
-        }
-        if next > window.start {
-            description(context, section, at, window, found);
-        }
-        at = next;
-    }
-    window.bytes.len()
-}
-
-fn description(
-    context: &mut Context<'_>,
-    section: &Section,
+    window: &mut Window<'_>,
     at: u64,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
 ) -> Option<()> {
     let bytes = context.peek.bytes(at, 21);
     let back = u32_at(bytes, 4).filter(|back| *back != 0)?;
     let (begin, range) = (u32_at(bytes, 8)?, u64::from(u32_at(bytes, 12)?));
     let lsda = u32_at(bytes, 17).filter(|lsda| *lsda != 0 && u8_at(bytes, 16) == Some(4));
-    let address = |skip: u64| section.address_of(at.wrapping_add(skip));
-    let mut keep = |skip: u64, form: &'static Form, base: Base, target: Target| {
-        window.keep(Field { at: at.wrapping_add(skip), form, kind: Kind::Frame, base, target }, found);
-    };
-    let record = address(4).wrapping_sub(u64::from(back));
-    keep(4, &Form::NEG32, Base::Place(0), Target::Address(record));
+    let address = section.address_of(at);
+    window.keep(at.wrapping_add(4), BACK, 0, address.wrapping_add(4).wrapping_sub(u64::from(back)));
     if context.image.relocatable {
-        return Some(());
+        return None;
     }
-    let start = address(8).wrapping_add(extend32(begin));
-    keep(8, &Form::REL32, Base::Place(0), Target::Address(start));
-    keep(12, &Form::U32, Base::Mapped(start), Target::End(start.wrapping_add(range)));
-    if let Some(lsda) = lsda {
-        keep(17, &Form::REL32, Base::Place(0), Target::Address(address(17).wrapping_add(extend32(lsda))));
-    }
-    Some(())
+    let start = address.wrapping_add(8).wrapping_add(extend32(begin));
+    window.keep(at.wrapping_add(8), RELATIVE, 0, start);
+    window.keep(at.wrapping_add(12), LENGTH, start, start.wrapping_add(range));
+    let target = address.wrapping_add(17).wrapping_add(extend32(lsda?));
+    window.keep(at.wrapping_add(17), RELATIVE, 0, target);
+    None
 }
 
-/// Finds the references of a window of the frame index.
-pub(super) fn scan_index(
+/// Whether a frame index is encoded in the one way that is known.
+pub(super) fn is_known_index(peek: &mut Peek<'_>, section: &Section) -> bool {
+    peek.u32_at(section.offset) == Some(0x3b03_1b01)
+}
+
+/// Finds one word of the frame index: first the pointer to the frames, then their number, then the pairs.
+pub(super) fn index_word(
     context: &mut Context<'_>,
-    number: usize,
     section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
-    let known = context.peek.bytes(section.offset, 4) == b"\x01\x1b\x03\x3b";
-    let Some(base) = context.base_of(number).filter(|_| known) else { return window.bytes.len() };
-    let pointer = section.offset.wrapping_add(4);
-    if let Some(value) = context.peek.u32_at(pointer) {
-        let target = Target::Address(section.addr.wrapping_add(4).wrapping_add(extend32(value)));
-        let base = Base::Place(0);
-        window.keep(Field { at: pointer, form: &Form::REL32, kind: Kind::Frame, base, target }, found);
+    window: &mut Window<'_>,
+    at: u64,
+) -> Option<()> {
+    let distance = extend32(context.peek.u32_at(at)?);
+    let base = context.base_of(window.section)?;
+    match at.wrapping_sub(section.offset) {
+        4 => window.keep(at, RELATIVE, 0, section.addr.wrapping_add(4).wrapping_add(distance)),
+        8 => {}
+        _ => window.keep(at, ENTRY, base, section.addr.wrapping_add(distance)),
     }
-    let (records, dealt) = window.records(section, 12, 4);
-    for at in records {
-        if let Some(value) = context.peek.u32_at(at) {
-            let target = Target::Address(section.addr.wrapping_add(extend32(value)));
-            let base = Base::At(base);
-            window.keep(Field { at, form: &Form::REL32, kind: Kind::Frame, base, target }, found);
+    None
+}
+
+/// Finds one entry of the exception index of Arm: a function and, unless it has none or they are in the entry, its tables.
+pub(super) fn exception(
+    context: &mut Context<'_>,
+    section: &Section,
+    window: &mut Window<'_>,
+    at: u64,
+) -> Option<()> {
+    for at in [at, at.wrapping_add(4)] {
+        let word = context.peek.u32_at(at)?;
+        if word != 1 && word >> 31 == 0 {
+            let target = section.address_of(at).wrapping_add(extend(u64::from(word), 31)) & 0xffff_ffff;
+            window.keep(at, EXCEPTION, 0, target);
         }
     }
-    dealt
+    None
 }

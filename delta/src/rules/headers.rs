@@ -1,61 +1,57 @@
 //! The ELF header, program headers and the section table of the file itself.
 
 use super::{Context, Window};
-use crate::field::{Base, Field, Kind, Target};
+use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::Section;
-use crate::num::index;
+use crate::num::{index, wide};
+
+fn what(form: Form, base: Base, target: Target) -> What {
+    What::new(form, Kind::Header, base, target)
+}
 
 /// Finds `e_entry`, `e_shoff` and in each program header `p_offset`, `p_vaddr`, `p_paddr`, `p_filesz`, `p_memsz`.
-pub(super) fn scan_elf(
-    context: &mut Context<'_>,
-    _: usize,
-    section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
+pub(super) fn scan_elf(context: &mut Context<'_>, section: &Section, window: &mut Window<'_>) -> usize {
     let class = context.image.class();
-    let mut value = |at: u64| class.word_at(context.peek.bytes(at, 8), 0).unwrap_or(0);
-    let mut keep = |at: u64, base: Base, target: Target| {
-        window.keep(Field { at, form: class.form(), kind: Kind::Header, base, target }, found);
+    let form = class.form();
+    let mut keep = |at: u64, base: Base, start: u64, target: Target| {
+        let value = class.word_at(context.peek.bytes(at, 8), 0).unwrap_or(0);
+        window.keep(at, what(form, base, target), start, start.wrapping_add(value));
+        value
     };
-    let table = u64::try_from(class.table_at).unwrap_or(0);
-    keep(24, Base::At(0), Target::Address(value(24)));
-    keep(table, Base::At(0), Target::Offset(value(table)));
+    keep(24, Base::At, 0, Target::Address);
+    keep(wide(class.table_at), Base::At, 0, Target::Offset);
     let headers = section.size.saturating_sub(class.header).checked_div(class.program).unwrap_or(0);
     for number in 0..headers {
         let header = class.header.wrapping_add(number.wrapping_mul(class.program));
-        let [offset, vaddr, paddr, file_size, size] =
-            class.program_fields.map(|skip| header.wrapping_add(skip));
-        let start = value(vaddr);
-        keep(offset, Base::At(0), Target::Offset(value(offset)));
-        keep(vaddr, Base::At(0), Target::Address(start));
-        keep(paddr, Base::At(0), Target::Address(value(paddr)));
-        for size in [file_size, size] {
-            keep(size, Base::Mapped(start), Target::End(start.wrapping_add(value(size))));
+        let mut start = 0u64;
+        for (place, skip) in class.program_fields.into_iter().enumerate() {
+            let at = header.wrapping_add(skip);
+            match place {
+                0 => keep(at, Base::At, 0, Target::Offset),
+                1 => {
+                    start = keep(at, Base::At, 0, Target::Address);
+                    start
+                }
+                2 => keep(at, Base::At, 0, Target::Address),
+                _ => keep(at, Base::Mapped, start, Target::End),
+            };
         }
     }
     window.bytes.len()
 }
 
-/// Finds `sh_addr`, `sh_offset` and `sh_size`, all known from the layout.
-pub(super) fn scan_sections(
+/// Finds `sh_addr`, `sh_offset` and `sh_size` of one section, all known from the layout.
+pub(super) fn section(
     context: &mut Context<'_>,
-    _: usize,
-    section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
+    table: &Section,
+    window: &mut Window<'_>,
+    at: u64,
+) -> Option<()> {
     let class = context.image.class();
-    let (records, dealt) = window.records(section, 0, class.section);
-    for at in records {
-        let into = at.saturating_sub(section.offset).checked_div(class.section).unwrap_or(0);
-        let Some(place) = context.layout.counterpart(index(into)) else { continue };
-        for (skip, value) in class.section_fields.into_iter().zip([place.vaddr, place.offset, place.size]) {
-            let at = at.wrapping_add(skip);
-            let target = Target::Known(value);
-            window
-                .keep(Field { at, form: class.form(), kind: Kind::Header, base: Base::At(0), target }, found);
-        }
+    let number = at.saturating_sub(table.offset).checked_div(class.section)?;
+    let place = context.layout.counterpart(index(number))?;
+    for (skip, value) in class.section_fields.into_iter().zip([place.vaddr, place.offset, place.size]) {
+        window.keep(at.wrapping_add(skip), what(class.form(), Base::At, Target::Known), 0, value);
     }
-    dealt
+    Some(())
 }

@@ -11,7 +11,7 @@
 //! The table is where `.got.plt` starts, or `.got` if there is none. Opcodes from the Intel SDM volume 2, appendix A.
 
 use super::{Context, Window, x86};
-use crate::field::{Base, Field, Form, Kind, Target};
+use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::{Image, Section};
 use crate::num::{align_up, extend32, index, u8_at, u32_at, wide};
 
@@ -24,7 +24,7 @@ const TABLE_REGISTER: u8 = 3;
 
 /// Where a file's global offset table is.
 pub(super) fn offset_table(image: &Image) -> Option<u64> {
-    let named = |name: &[u8]| image.sections.iter().find(|section| section.name == name);
+    let named = |name: &[u8]| image.sections.iter().find(|section| section.name() == name);
     named(b".got.plt").or_else(|| named(b".got")).map(|section| section.addr)
 }
 
@@ -39,7 +39,7 @@ fn pattern(
     bytes: &[u8],
     at: usize,
     place: u64,
-) -> Option<(usize, Kind, Base, u64)> {
+) -> Option<(usize, Kind, (Base, u64), u64)> {
     let next = |skip: usize| u8_at(bytes, at.wrapping_add(skip));
     let word = |skip: usize| u32_at(bytes, at.wrapping_add(skip));
     let opcode = next(0)?;
@@ -65,26 +65,26 @@ fn pattern(
     }
 }
 
-fn call(image: &Image, word: u32, place: u64, skip: usize) -> Option<(usize, Kind, Base, u64)> {
+fn call(image: &Image, word: u32, place: u64, skip: usize) -> Option<(usize, Kind, (Base, u64), u64)> {
     let end = place.wrapping_add(wide(skip)).wrapping_add(4);
     let target = narrow(end.wrapping_add(extend32(word)));
-    image.is_code(target).then_some((skip, Kind::Call, Base::Place(4), target))
+    image.is_code(target).then_some((skip, Kind::Call, (Base::Place, 4), target))
 }
 
-fn own_address(table: u64, word: u32, place: u64, skip: usize) -> Option<(usize, Kind, Base, u64)> {
+fn own_address(table: u64, word: u32, place: u64, skip: usize) -> Option<(usize, Kind, (Base, u64), u64)> {
     let back = wide(skip).wrapping_neg();
     (narrow(place.wrapping_add(extend32(word))) == table).then_some((
         skip,
         Kind::Data,
-        Base::Place(back),
+        (Base::Place, back),
         table,
     ))
 }
 
-fn absolute(image: &Image, word: u32, skip: usize) -> Option<(usize, Kind, Base, u64)> {
+fn absolute(image: &Image, word: u32, skip: usize) -> Option<(usize, Kind, (Base, u64), u64)> {
     let target = u64::from(word);
     image.loaded_at(target)?;
-    Some((skip, Kind::Word, Base::At(0), target))
+    Some((skip, Kind::Word, (Base::At, 0), target))
 }
 
 fn offset(
@@ -93,61 +93,51 @@ fn offset(
     word: u32,
     register: u8,
     skip: usize,
-) -> Option<(usize, Kind, Base, u64)> {
+) -> Option<(usize, Kind, (Base, u64), u64)> {
     if word < MEMBER && register != TABLE_REGISTER {
         return None;
     }
     let target = narrow(table.wrapping_add(extend32(word)));
     image.loaded_at(target)?;
-    Some((skip, Kind::Data, Base::Mapped(table), target))
+    Some((skip, Kind::Data, (Base::Mapped, table), target))
+}
+
+fn what(kind: Kind, base: Base) -> What {
+    What::new(Form::REL32, kind, base, Target::Address)
 }
 
 /// Finds the references of a window of code.
-pub(super) fn scan(
-    context: &mut Context<'_>,
-    _: usize,
-    section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
+pub(super) fn scan(context: &mut Context<'_>, section: &Section, window: &mut Window<'_>) -> usize {
     let bytes = window.bytes;
     let stop = if window.last { bytes.len() } else { bytes.len().saturating_sub(LONGEST) };
     let start = section.address_of(window.start);
     let mut at = 0usize;
     while at < stop {
         let place = start.wrapping_add(wide(at));
-        let Some((skip, kind, base, target)) = pattern(context.image, context.offset_table, bytes, at, place)
+        let Some((skip, kind, (base, number), target)) =
+            pattern(context.image, context.offset_table, bytes, at, place)
         else {
             at = at.wrapping_add(1);
             continue;
         };
-        let (form, target) = (&Form::REL32, Target::Address(target));
         let field = at.wrapping_add(skip);
-        found.push(Field { at: window.start.wrapping_add(wide(field)), form, kind, base, target });
+        window.keep(window.start.wrapping_add(wide(field)), what(kind, base), number, target);
         at = field.wrapping_add(4);
     }
     at
 }
 
 /// Finds offsets from the table and addresses in read-only data.
-pub(super) fn scan_read_only(
-    context: &mut Context<'_>,
-    _: usize,
-    section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
+pub(super) fn scan_read_only(context: &mut Context<'_>, section: &Section, window: &mut Window<'_>) -> usize {
     let start = section.address_of(window.start);
     let mut at = index(align_up(start, 4).wrapping_sub(start));
     while let Some(word) = u32_at(window.bytes, at) {
         let code = context.offset_table.and_then(|table| {
             let target = narrow(table.wrapping_add(extend32(word)));
-            context.image.is_code(target).then_some((Kind::Table, Base::Mapped(table), target))
+            context.image.is_code(target).then_some((0, Kind::Table, (Base::Mapped, table), target))
         });
-        let loaded = || absolute(context.image, word, 0).map(|(_, kind, base, target)| (kind, base, target));
-        if let Some((kind, base, target)) = code.or_else(loaded) {
-            let at = window.start.wrapping_add(wide(at));
-            found.push(Field { at, form: &Form::REL32, kind, base, target: Target::Address(target) });
+        if let Some((_, kind, (base, number), target)) = code.or_else(|| absolute(context.image, word, 0)) {
+            window.keep(window.start.wrapping_add(wide(at)), what(kind, base), number, target);
         }
         at = at.wrapping_add(4);
     }

@@ -20,7 +20,7 @@ mod headers;
 #[cfg(feature = "i386")]
 mod i386;
 #[cfg(not(feature = "i386"))]
-#[path = "disabled_context.rs"]
+#[path = "disabled.rs"]
 mod i386;
 mod relocations;
 mod symbols;
@@ -38,7 +38,7 @@ mod x86;
 #[path = "disabled.rs"]
 mod x86;
 
-use crate::field::Field;
+use crate::field::{Field, What};
 use crate::image::layout::Layout;
 use crate::image::{Image, Machine, Section};
 use crate::io::{Peek, ReadAt};
@@ -83,6 +83,7 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Looks once through the whole old file for what cannot be seen in a window.
+    #[inline(never)]
     pub(crate) fn new(file: &'a dyn ReadAt, image: &'a Image, layout: &'a Layout) -> Context<'a> {
         let mut peek = Peek::near(file);
         let tables = match image.machine {
@@ -101,32 +102,121 @@ impl<'a> Context<'a> {
         self.layout.counterpart(number).map(|place| place.addr)
     }
 
+    /// Keeps a reference to `target` that is counted from the start of the old section `number` and `bias` bytes on, if that has a
+    /// counterpart.
+    fn keep(
+        &self,
+        window: &mut Window<'_>,
+        at: u64,
+        what: What,
+        number: usize,
+        target: u64,
+        bias: u64,
+    ) -> Option<()> {
+        let base = self.base_of(number)?.wrapping_add(bias);
+        window.keep(at, what, base, target);
+        Some(())
+    }
+
     /// Finds the references in `window` and says how many of its bytes are dealt with.
-    pub(crate) fn scan(&mut self, number: usize, window: &Window<'_>, found: &mut Vec<Field>) -> usize {
-        found.clear();
-        let image = self.image;
-        let Some(section) = image.sections.get(number) else { return window.bytes.len() };
-        let scan = match section.rule {
-            Rule::Bytes => return window.bytes.len(),
-            Rule::CodeX86 => return x86::scan(image, section, window, found),
-            Rule::CodeAarch64 => return aarch64::scan(image, section, window, found),
-            Rule::KernelAarch64 => return aarch64::scan_kernel(image, section, window, found),
-            Rule::CodeThumb => return thumb::scan(image, section, window, found),
-            Rule::CodeI386 => i386::scan,
-            Rule::ReadOnlyI386 => i386::scan_read_only,
-            Rule::Rel => arm::scan_rel,
-            Rule::Exceptions => arm::scan_index,
-            Rule::Rela => relocations::scan,
-            Rule::Symbols => symbols::scan,
-            Rule::Frames => return frames::scan(self, section, window, found),
-            Rule::Types => return types::scan(self, section, window, found),
-            Rule::FrameIndex => frames::scan_index,
-            Rule::Words => words::scan,
-            Rule::ReadOnly => words::scan_read_only,
-            Rule::ElfHeader => headers::scan_elf,
-            Rule::SectionTable => headers::scan_sections,
+    #[inline(never)]
+    pub(crate) fn scan(&mut self, window: &mut Window<'_>) -> usize {
+        window.found.clear();
+        let (image, length) = (self.image, window.bytes.len());
+        let Some(section) = image.sections.get(window.section) else { return length };
+        let class = image.class();
+        let (header, size, record): (u64, u64, Record) = match section.rule {
+            Rule::Bytes => return length,
+            Rule::CodeX86 => return x86::scan(self, section, window),
+            Rule::CodeAarch64 => return aarch64::scan(self, section, window),
+            Rule::KernelAarch64 => return aarch64::scan_kernel(self, section, window),
+            Rule::CodeThumb => return thumb::scan(self, section, window),
+            Rule::CodeI386 => return i386::scan(self, section, window),
+            Rule::ReadOnlyI386 => return i386::scan_read_only(self, section, window),
+            Rule::Words | Rule::ReadOnly => return words::scan(self, section, window),
+            Rule::Frames | Rule::Types => return self.walk(section, window).unwrap_or(length),
+            Rule::ElfHeader => return headers::scan_elf(self, section, window),
+            Rule::FrameIndex if !frames::is_known_index(&mut self.peek, section) => return length,
+            Rule::FrameIndex => (4, 4, frames::index_word),
+            Rule::Exceptions => (0, 8, frames::exception),
+            Rule::Rel => (0, 8, arm::relocation),
+            Rule::Rela => (0, relocations::RECORD, relocations::record),
+            Rule::Symbols => (0, class.symbol, symbols::record),
+            Rule::SectionTable => (0, class.section, headers::section),
         };
-        scan(self, number, section, window, found)
+        self.records(section, window, (header, size, record))
+    }
+
+    /// Goes through the records of `size` bytes that touch the window, after a header.
+    fn records(
+        &mut self,
+        section: &Section,
+        window: &mut Window<'_>,
+        (header, size, record): (u64, u64, Record),
+    ) -> usize {
+        let first = section.offset.wrapping_add(header);
+        let skip = window.start.saturating_sub(first).checked_div(size).unwrap_or(0);
+        let mut at = first.wrapping_add(skip.wrapping_mul(size));
+        let whole = window.end().saturating_sub(at).checked_rem(size).unwrap_or(0);
+        let length = wide(window.bytes.len());
+        let dealt = if window.last || whole >= length { length } else { length.saturating_sub(whole) };
+        // a record of which the window has a part belongs to the next one, unless there is none
+        let stop = if dealt < length { window.end().saturating_sub(whole) } else { window.end() };
+        while at < stop {
+            record(self, section, window, at);
+            at = at.wrapping_add(size);
+        }
+        index(dealt)
+    }
+
+    /// Goes through the records of varying length that touch the window; `None` if all of it is dealt with.
+    #[inline(never)]
+    fn walk(&mut self, section: &Section, window: &mut Window<'_>) -> Option<usize> {
+        let extent = Extent::of(section, &mut self.peek)?;
+        let strings = section.address_of(extent.strings);
+        let mut at = self.checkpoints.before(extent.start, window.start);
+        while at < window.end().min(extent.end) {
+            let next = at.wrapping_add(extent.record_length(&mut self.peek, at)?);
+            if next > window.end() && !window.last && at > window.start {
+                return Some(index(at.saturating_sub(window.start)));
+            }
+            if next <= window.start {
+            } else if extent.of_types {
+                types::record(self, strings, window, at);
+            } else {
+                frames::record(self, section, window, at);
+            }
+            at = next;
+        }
+        None
+    }
+}
+
+/// What goes through one record, at an offset in the old file, of a section.
+type Record = fn(&mut Context<'_>, &Section, &mut Window<'_>, u64) -> Option<()>;
+
+/// Where records of varying length lie, as offsets in the old file.
+struct Extent {
+    of_types: bool,
+    start: u64,
+    end: u64,
+    /// Start of the names of types.
+    strings: u64,
+}
+
+impl Extent {
+    /// Those of a section with frames or types.
+    fn of(section: &Section, peek: &mut Peek<'_>) -> Option<Extent> {
+        let end = section.offset.wrapping_add(section.file_size);
+        match section.rule {
+            Rule::Frames => Some(Extent { of_types: false, start: section.offset, end, strings: 0 }),
+            Rule::Types => types::extent(section, peek, end),
+            _ => None,
+        }
+    }
+
+    fn record_length(&self, peek: &mut Peek<'_>, at: u64) -> Option<u64> {
+        if self.of_types { types::record_length(peek, at) } else { frames::record_length(peek, at) }
     }
 }
 
@@ -137,6 +227,10 @@ pub(crate) struct Window<'a> {
     pub(crate) start: u64,
     /// Whether the copy or the section ends with it.
     pub(crate) last: bool,
+    /// Number of the section.
+    pub(crate) section: usize,
+    /// The references found in it.
+    pub(crate) found: &'a mut Vec<Field>,
 }
 
 impl Window<'_> {
@@ -144,29 +238,12 @@ impl Window<'_> {
         self.start.wrapping_add(wide(self.bytes.len()))
     }
 
-    /// Keeps `field` if all its bytes are in the window.
-    pub(crate) fn keep(&self, field: Field, found: &mut Vec<Field>) {
-        let end = field.at.wrapping_add(wide(field.form.width()));
-        if field.at >= self.start && end <= self.end() {
-            found.push(field);
+    /// Keeps a reference if all its bytes are in the window.
+    #[inline(never)]
+    pub(crate) fn keep(&mut self, at: u64, what: What, base: u64, target: u64) {
+        let end = at.wrapping_add(wide(what.form.width()));
+        if at >= self.start && end <= self.end() {
+            self.found.push(Field { at, what, base, target });
         }
-    }
-
-    /// Offsets of the records of `size` bytes that touch the window, and how many bytes are dealt with once they are.
-    pub(crate) fn records(
-        &self,
-        section: &Section,
-        header: u64,
-        size: u64,
-    ) -> (impl Iterator<Item = u64>, usize) {
-        let first = section.offset.wrapping_add(header);
-        let skip = self.start.saturating_sub(first).checked_div(size).unwrap_or(0);
-        let start = first.wrapping_add(skip.wrapping_mul(size));
-        let count = self.end().saturating_sub(start).div_ceil(size);
-        let whole = self.end().saturating_sub(start).checked_rem(size).unwrap_or(0);
-        let length = wide(self.bytes.len());
-        let dealt = if self.last || whole >= length { length } else { length.saturating_sub(whole) };
-        let count = if dealt < length { count.saturating_sub(1) } else { count };
-        ((0..count).map(move |n| start.wrapping_add(n.wrapping_mul(size))), index(dealt))
     }
 }

@@ -4,14 +4,17 @@
 //! next table or the first word that does not.
 
 use super::{Rule, Window, x86};
+use crate::field::Kind;
 use crate::image::Image;
 use crate::io::{Peek, ReadAt};
-use crate::num::{extend32, index, wide};
+use crate::num::{before, extend32, index, up_to, wide};
 
 /// Most tables of one file; those found after are not predicted. Changing it breaks the format.
 const MAX_TABLES: usize = 1 << 14;
 /// Bytes of code looked at a time.
 const WINDOW: u64 = 16 << 10;
+/// Opcode of LEA.
+const LEA: u8 = 0x8d;
 
 /// All jump tables of a file as (first address, end), ascending and disjoint.
 #[derive(Debug, Default)]
@@ -20,9 +23,8 @@ pub(crate) struct Tables(Vec<(u64, u64)>);
 impl Tables {
     /// The table that `address` is in.
     pub(crate) fn at(&self, address: u64) -> Option<u64> {
-        let after = self.0.partition_point(|(start, _)| *start <= address);
-        let (start, end) = self.0.get(after.checked_sub(1)?)?;
-        (address < *end).then_some(*start)
+        let (start, end) = *before(&self.0, address)?;
+        (address < end).then_some(start)
     }
 
     /// Bytes of memory taken.
@@ -32,9 +34,10 @@ impl Tables {
 }
 
 /// Looks through all code of `file`.
+#[inline(never)]
 pub(crate) fn find(file: &dyn ReadAt, image: &Image, peek: &mut Peek<'_>) -> Tables {
-    let mut starts: Vec<u64> = Vec::new();
-    let mut bytes = Vec::new();
+    let mut tables: Vec<(u64, u64)> = Vec::new();
+    let (mut bytes, mut found) = (Vec::new(), Vec::new());
     for section in image.sections.iter().filter(|section| section.rule == Rule::CodeX86) {
         let mut at = section.offset;
         let end = section.offset.saturating_add(section.file_size);
@@ -44,28 +47,37 @@ pub(crate) fn find(file: &dyn ReadAt, image: &Image, peek: &mut Peek<'_>) -> Tab
             if file.read_at(at, &mut bytes).is_err() {
                 return Tables::default();
             }
-            let window = Window { bytes: &bytes, start: at, last: at.saturating_add(length) >= end };
-            let dealt = x86::addresses_taken(image, section, &window, &mut |address| {
-                if let (Err(place), true) = (starts.binary_search(&address), starts.len() < MAX_TABLES)
-                    && starts_table(image, peek, address)
-                {
-                    starts.insert(place, address);
+            found.clear();
+            let last = at.saturating_add(length) >= end;
+            let mut window = Window { bytes: &bytes, start: at, last, section: 0, found: &mut found };
+            let dealt = x86::scan_code(image, section, &mut window);
+            for field in &found {
+                let opcode = index(field.at.wrapping_sub(at)).checked_sub(2).and_then(|at| bytes.get(at));
+                if field.what.kind == Kind::Data && opcode == Some(&LEA) {
+                    note(&mut tables, image, peek, field.target);
                 }
-            });
+            }
             at = at.saturating_add(wide(dealt.max(1)));
         }
     }
-    let mut tables = Vec::with_capacity(starts.len());
-    let mut starts = starts.into_iter().peekable();
-    while let Some(start) = starts.next() {
-        let limit = starts.peek().copied().unwrap_or(u64::MAX);
-        let mut end = start;
-        while end < limit && leads_to_code(image, peek, start, end) {
-            end = end.saturating_add(4);
+    let mut limit = u64::MAX;
+    for (start, end) in tables.iter_mut().rev() {
+        *end = *start;
+        while *end < limit && leads_to_code(image, peek, *start, *end) {
+            *end = end.saturating_add(4);
         }
-        tables.push((start, end));
+        limit = *start;
     }
     Tables(tables)
+}
+
+/// Notes the table that starts at `address`, if one does.
+fn note(tables: &mut Vec<(u64, u64)>, image: &Image, peek: &mut Peek<'_>, address: u64) {
+    let place = up_to(tables, address);
+    let is_known = before(tables, address).is_some_and(|(start, _)| *start == address);
+    if !is_known && tables.len() < MAX_TABLES && starts_table(image, peek, address) {
+        tables.insert(place, (address, 0));
+    }
 }
 
 fn starts_table(image: &Image, peek: &mut Peek<'_>, start: u64) -> bool {

@@ -4,8 +4,8 @@
 //! puts in a register counts when an ADD of the PC to that register follows: then the word is the target less the address of
 //! that ADD and 4. Literals lie ahead of their loads and are not decoded as code.
 
-use super::Window;
-use crate::field::{Base, Field, Form, Kind, Target};
+use super::{Context, Window};
+use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::{Image, Section};
 use crate::num::{align_up, extend32, index, u16_at, u32_at, wide};
 
@@ -50,8 +50,11 @@ impl State {
     }
 }
 
+const LITERAL: What = What::new(Form::REL32, Kind::Data, Base::Mapped, Target::Address);
+
 /// Finds the references of a window of code.
-pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found: &mut Vec<Field>) -> usize {
+pub(super) fn scan(context: &mut Context<'_>, section: &Section, window: &mut Window<'_>) -> usize {
+    let image = context.image;
     let start = section.address_of(window.start);
     let mut state = State { loaded: [None; 16], literals: Vec::new() };
     let mut dealt = index(align_up(start, 2).wrapping_sub(start));
@@ -61,7 +64,12 @@ pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found:
         if let Ok(waiting) = state.waiting(place) {
             let (_, base) = state.literals.remove(waiting);
             let Some(word) = u32_at(window.bytes, dealt) else { break };
-            found.extend(base.and_then(|base| literal(image, at, word, base)));
+            if let Some(base) = base {
+                let target = base.wrapping_add(extend32(word)) & 0xffff_ffff;
+                if image.loaded_at(target).is_some() {
+                    window.keep(at, LITERAL, base, target);
+                }
+            }
             dealt = dealt.wrapping_add(4);
             continue;
         }
@@ -71,18 +79,10 @@ pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found:
             continue;
         }
         let Some(second) = u16_at(window.bytes, dealt.wrapping_add(2)) else { break };
-        long(image, &mut state, at, place, (first, second), found);
+        long(image, &mut state, window, at, place, (first, second));
         dealt = dealt.wrapping_add(4);
     }
     if window.last || dealt == 0 { window.bytes.len() } else { dealt }
-}
-
-/// A word of a literal pool.
-fn literal(image: &Image, at: u64, word: u32, base: u64) -> Option<Field> {
-    let target = base.wrapping_add(extend32(word)) & 0xffff_ffff;
-    image.loaded_at(target)?;
-    let (base, target) = (Base::Mapped(base), Target::Address(target));
-    Some(Field { at, form: &Form::REL32, kind: Kind::Data, base, target })
 }
 
 /// An instruction of one halfword: LDR literal, ADD of the PC; others forget their register.
@@ -104,10 +104,10 @@ fn short(state: &mut State, place: u64, word: u16) {
 fn long(
     image: &Image,
     state: &mut State,
+    window: &mut Window<'_>,
     at: u64,
     place: u64,
     (first, second): (u16, u16),
-    found: &mut Vec<Field>,
 ) {
     let pc = place.wrapping_add(4);
     if first & 0xff7f == 0xf85f {
@@ -122,18 +122,12 @@ fn long(
     if first & 0xf800 != 0xf000 || !(exchange || jump) {
         return;
     }
-    let form = if exchange { &Form::THUMB_EXCHANGE } else { &Form::THUMB };
+    let form = if exchange { Form::THUMB_EXCHANGE } else { Form::THUMB };
     let [low, high] = first.to_le_bytes();
     let [third, fourth] = second.to_le_bytes();
     let bits = form.get(&[low, high, third, fourth]).unwrap_or(0);
     let target = form.target(bits, pc) & 0xffff_ffff;
     if image.is_code(target) {
-        found.push(Field {
-            at,
-            form,
-            kind: Kind::Call,
-            base: Base::Place(4),
-            target: Target::Address(target),
-        });
+        window.keep(at, What::new(form, Kind::Call, Base::Place, Target::Address), 4, target);
     }
 }

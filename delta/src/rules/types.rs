@@ -16,8 +16,8 @@
 //! | section 15 | 12 + 12 n | type u32, offset u32, size u32 |
 //! | enum 19 | 12 + 12 n | name u32, low u32, high u32 |
 
-use super::{Context, Window};
-use crate::field::{Base, Field, Form, Kind, Target};
+use super::{Context, Extent, Window};
+use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::Section;
 use crate::io::Peek;
 use crate::num::{index, u32_at};
@@ -25,129 +25,117 @@ use crate::num::{index, u32_at};
 /// Length of the header that is known.
 const HEADER: u64 = 24;
 
-/// What the members of a record are: their length, whether they start with a name, where a type stands.
+/// What the members of a record are: their length, whether the info word counts them, what their first two words are.
 struct Members {
-    length: u64,
-    name: bool,
-    types: &'static [u64],
+    length: u8,
+    counted: bool,
+    words: [Option<Kind>; 2],
 }
 
-const NO_MEMBERS: Members = Members { length: 0, name: false, types: &[] };
+const NAME: Option<Kind> = Some(Kind::Name);
+const TYPE: Option<Kind> = Some(Kind::Type);
 
-/// Kind, members and their number, from the info word.
-fn shape(info: u32) -> (u32, Members, u64) {
-    let (kind, count) = ((info >> 24) & 31, u64::from(info & 0xffff));
-    let many =
-        |length: u64, name: bool, types: &'static [u64]| (kind, Members { length, name, types }, count);
-    let one = |length: u64, types: &'static [u64]| (kind, Members { length, name: false, types }, 1);
-    match kind {
-        1 | 14 | 17 => one(4, &[]),
-        3 => one(12, &[0, 4]),
-        4 | 5 => many(12, true, &[4]),
-        6 => many(8, true, &[]),
-        13 => many(8, true, &[4]),
-        15 => many(12, false, &[0]),
-        19 => many(12, true, &[]),
-        _ => (kind, NO_MEMBERS, 0),
-    }
+const fn many(length: u8, words: [Option<Kind>; 2]) -> Members {
+    Members { length, counted: true, words }
 }
 
-/// Where the pieces of a section are, as offsets in the file.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Bounds {
-    pub(super) start: u64,
-    pub(super) end: u64,
-    strings: u64,
+const fn one(length: u8, words: [Option<Kind>; 2]) -> Members {
+    Members { length, counted: false, words }
 }
 
-/// The pieces of a section, if its header is one that is known.
-pub(super) fn bounds(section: &Section, peek: &mut Peek<'_>) -> Option<Bounds> {
+/// By kind, from 0.
+static MEMBERS: [Members; 20] = [
+    one(0, [None; 2]),
+    one(4, [None; 2]),
+    one(0, [None; 2]),
+    one(12, [TYPE, TYPE]),
+    many(12, [NAME, TYPE]),
+    many(12, [NAME, TYPE]),
+    many(8, [NAME, None]),
+    one(0, [None; 2]),
+    one(0, [None; 2]),
+    one(0, [None; 2]),
+    one(0, [None; 2]),
+    one(0, [None; 2]),
+    one(0, [None; 2]),
+    many(8, [NAME, TYPE]),
+    one(4, [None; 2]),
+    many(12, [TYPE, None]),
+    one(0, [None; 2]),
+    one(4, [None; 2]),
+    one(0, [None; 2]),
+    many(12, [NAME, None]),
+];
+
+/// Kind, members, their length and number, from the info word.
+fn shape(info: u32) -> (u32, &'static Members, u64, u64) {
+    let kind = (info >> 24) & 31;
+    let members = MEMBERS.get(index(kind.into())).unwrap_or(&MEMBERS[0]);
+    let length = u64::from(members.length);
+    (kind, members, length, if members.counted { u64::from(info & 0xffff) } else { 1 })
+}
+
+/// Where the records of a section are, if its header is one that is known.
+pub(super) fn extent(section: &Section, peek: &mut Peek<'_>, end: u64) -> Option<Extent> {
     let bytes = peek.bytes(section.offset, index(HEADER));
-    if bytes.get(..4)? != b"\x9f\xeb\x01\x00" || u32_at(bytes, 4)? != 24 {
+    if bytes.get(..8)? != b"\x9f\xeb\x01\x00\x18\x00\x00\x00" {
         return None;
     }
     let after = section.offset.wrapping_add(HEADER);
     let start = after.wrapping_add(u64::from(u32_at(bytes, 8)?));
-    let end = start.wrapping_add(u64::from(u32_at(bytes, 12)?));
+    let types_end = start.wrapping_add(u64::from(u32_at(bytes, 12)?));
     let strings = after.wrapping_add(u64::from(u32_at(bytes, 16)?));
-    Some(Bounds { start, end: end.min(section.offset.wrapping_add(section.file_size)), strings })
+    Some(Extent { of_types: true, start, end: types_end.min(end), strings })
 }
 
 /// Length of the record at `at`.
 pub(super) fn record_length(peek: &mut Peek<'_>, at: u64) -> Option<u64> {
-    let (_, members, count) = shape(peek.u32_at(at.wrapping_add(4))?);
-    Some(members.length.wrapping_mul(count).wrapping_add(12))
+    let (_, _, length, count) = shape(peek.u32_at(at.wrapping_add(4))?);
+    Some(length.wrapping_mul(count).wrapping_add(12))
 }
 
-/// Finds the references of a window of type records.
-pub(super) fn scan(
+/// Finds the references of one record; `strings` is the address of the names.
+pub(super) fn record(
     context: &mut Context<'_>,
-    section: &Section,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
-) -> usize {
-    let Some(bounds) = bounds(section, &mut context.peek) else { return window.bytes.len() };
-    let strings = (!context.image.relocatable).then(|| section.address_of(bounds.strings));
-    let mut at = context.checkpoints.before(bounds.start, window.start);
-    while at < window.end().min(bounds.end) {
-        let Some(length) = record_length(&mut context.peek, at) else { return window.bytes.len() };
-        let next = at.wrapping_add(length);
-        if next > window.end() && !window.last && at > window.start {
-            return index(at.saturating_sub(window.start));
-        }
-        if next > window.start {
-            record(context, strings, at, window, found);
-        }
-        at = next;
-    }
-    window.bytes.len()
-}
-
-/// Reports the references of one record; `strings` is the address of the names, if this file holds them.
-fn record(
-    context: &mut Context<'_>,
-    strings: Option<u64>,
+    strings: u64,
+    window: &mut Window<'_>,
     at: u64,
-    window: &Window<'_>,
-    found: &mut Vec<Field>,
 ) -> Option<()> {
-    let Context { peek, far, checkpoints, .. } = context;
-    let mut keep = |at: u64, kind: Kind| {
-        let into = index(at.wrapping_sub(window.start));
-        let Some(value) = u32_at(window.bytes, into).filter(|value| *value != 0 && at >= window.start) else {
-            return;
-        };
-        let number = u64::from(value);
-        let (base, target) = match strings {
-            None => (Base::At(0), Target::Shifted(number)),
-            Some(strings) if kind == Kind::Name => {
-                (Base::Mapped(strings), Target::Address(strings.wrapping_add(number)))
-            }
-            Some(_) => match checkpoints.record(far, number) {
-                Some(at) => (Base::At(0), Target::Record { number, at }),
-                None => (Base::At(0), Target::Shifted(number)),
-            },
-        };
-        window.keep(Field { at, form: &Form::U32, kind, base, target }, found);
-    };
-    let info = peek.u32_at(at.wrapping_add(4))?;
-    let (kind, members, count) = shape(info);
-    keep(at, Kind::Name);
+    let (kind, members, length, count) = shape(context.peek.u32_at(at.wrapping_add(4))?);
+    keep(context, strings, window, at, Kind::Name);
     if matches!(kind, 2 | 8..=14 | 17 | 18) {
-        keep(at.wrapping_add(8), Kind::Type);
+        keep(context, strings, window, at.wrapping_add(8), Kind::Type);
     }
-    let first = at.wrapping_add(12);
-    for number in 0..count {
-        let member = first.wrapping_add(number.wrapping_mul(members.length));
+    let mut member = at.wrapping_add(12);
+    for _ in 0..count {
         if member >= window.end() {
             break;
         }
-        if members.name {
-            keep(member, Kind::Name);
+        for (skip, kind) in [0, 4].into_iter().zip(members.words) {
+            if let Some(kind) = kind {
+                keep(context, strings, window, member.wrapping_add(skip), kind);
+            }
         }
-        for skip in members.types {
-            keep(member.wrapping_add(*skip), Kind::Type);
+        member = member.wrapping_add(length);
+    }
+    None
+}
+
+/// A name or the number of a type; in an Image names are positions in the strings, and records of types can be found.
+fn keep(context: &mut Context<'_>, strings: u64, window: &mut Window<'_>, at: u64, kind: Kind) {
+    let Some(into) = at.checked_sub(window.start) else { return };
+    let Some(number) = u32_at(window.bytes, index(into)).filter(|number| *number != 0) else { return };
+    let number = u64::from(number);
+    let shifted = What::new(Form::U32, kind, Base::At, Target::Shifted);
+    if context.image.relocatable {
+        window.keep(at, shifted, 0, number);
+    } else if kind == Kind::Name {
+        let name = What::new(Form::U32, kind, Base::Mapped, Target::Address);
+        window.keep(at, name, strings, strings.wrapping_add(number));
+    } else {
+        match context.checkpoints.record(&mut context.far, number) {
+            Some(record) => window.keep(at, What { base: Base::Record, ..shifted }, record, number),
+            None => window.keep(at, shifted, 0, number),
         }
     }
-    Some(())
 }

@@ -3,8 +3,8 @@
 //! No disassembly: at each byte that may start an opcode, the pattern of the instruction is tried; it counts if its
 //! target lies where such a target may lie. Opcodes from the Intel SDM volume 2, appendix A.
 
-use super::Window;
-use crate::field::{Base, Field, Form, Kind, Target};
+use super::{Context, Window};
+use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::{Image, Section};
 use crate::num::{extend32, u8_at, u32_at, wide};
 
@@ -78,61 +78,39 @@ fn pattern(bytes: &[u8], at: usize) -> Option<Found> {
     Some(Found { displacement: modrm.wrapping_add(1), immediate, to_code: false })
 }
 
-/// Reports each reference as (offset in the window, target, whether it leads to code).
-fn each(
-    image: &Image,
-    section: &Section,
-    window: &Window<'_>,
-    report: &mut dyn FnMut(usize, u64, u8, bool),
-) -> usize {
+const CALL: What = What::new(Form::REL32, Kind::Call, Base::Place, Target::Address);
+const DATA: What = What::new(Form::REL32, Kind::Data, Base::Place, Target::Address);
+
+/// Finds the references of a window of code.
+pub(super) fn scan(context: &mut Context<'_>, section: &Section, window: &mut Window<'_>) -> usize {
+    scan_code(context.image, section, window)
+}
+
+/// The same without what other rules need.
+pub(super) fn scan_code(image: &Image, section: &Section, window: &mut Window<'_>) -> usize {
     let bytes = window.bytes;
     let stop = if window.last { bytes.len() } else { bytes.len().saturating_sub(LONGEST) };
     let start = section.address_of(window.start);
     let mut at = 0usize;
     while at < stop {
-        let found = pattern(bytes, at).and_then(|found| {
-            let place = at.wrapping_add(found.displacement);
-            let after = wide(place).wrapping_add(4).wrapping_add(u64::from(found.immediate));
-            let distance = extend32(u32_at(bytes, place)?);
-            let target = start.wrapping_add(after).wrapping_add(distance);
-            let section = image.loaded_at(target)?;
-            (section.is_code() || !found.to_code).then_some((found, place, target))
-        });
-        match found {
-            Some((found, place, target)) => {
-                report(place, target, found.immediate, found.to_code);
-                at = place.wrapping_add(4);
-            }
-            None => at = at.wrapping_add(1),
-        }
+        let next = at.wrapping_add(1);
+        at = reference(image, start, window, at).unwrap_or(next);
     }
     at
 }
 
-/// Finds the references of a window of code.
-pub(super) fn scan(image: &Image, section: &Section, window: &Window<'_>, found: &mut Vec<Field>) -> usize {
-    each(image, section, window, &mut |place, target, immediate, to_code| {
-        found.push(Field {
-            at: window.start.wrapping_add(wide(place)),
-            form: &Form::REL32,
-            kind: if to_code { Kind::Call } else { Kind::Data },
-            base: Base::Place(u64::from(immediate).wrapping_add(4)),
-            target: Target::Address(target),
-        });
-    })
-}
-
-/// Finds the addresses that LEA takes.
-pub(super) fn addresses_taken(
-    image: &Image,
-    section: &Section,
-    window: &Window<'_>,
-    report: &mut dyn FnMut(u64),
-) -> usize {
-    each(image, section, window, &mut |place, target, _, to_code| {
-        let opcode = place.checked_sub(2).and_then(|opcode| u8_at(window.bytes, opcode));
-        if !to_code && opcode == Some(0x8d) {
-            report(target);
-        }
-    })
+/// Keeps the reference of the instruction at `at`, if there is one, and says where it ends.
+fn reference(image: &Image, start: u64, window: &mut Window<'_>, at: usize) -> Option<usize> {
+    let found = pattern(window.bytes, at)?;
+    let place = at.wrapping_add(found.displacement);
+    let after = u64::from(found.immediate).wrapping_add(4);
+    let distance = extend32(u32_at(window.bytes, place)?);
+    let target = start.wrapping_add(wide(place)).wrapping_add(after).wrapping_add(distance);
+    let section = image.loaded_at(target)?;
+    if found.to_code && !section.is_code() {
+        return None;
+    }
+    let what = if found.to_code { CALL } else { DATA };
+    window.keep(window.start.wrapping_add(wide(place)), what, after, target);
+    Some(place.wrapping_add(4))
 }

@@ -68,7 +68,7 @@ fn flipped_tokens_end_in_an_error_or_in_other_bytes() {
             }
         }
     }
-    for reason in ["copies: copy", "gaps: last gap", "values: value", "insert stream: inserted bytes"] {
+    for reason in ["copies: end in the new file", "gaps: last gap", "values: value", "insert stream: bytes"] {
         assert!(reasons.contains(reason), "{reason} is not among {reasons:#?}");
     }
 }

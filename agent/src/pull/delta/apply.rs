@@ -17,6 +17,7 @@ use crate::pull::source::Server;
 const CHECKPOINT: u64 = 64 << 20;
 
 /// Makes all objects it can; the texts say which groups could not be used.
+#[inline(never)]
 pub(super) fn apply(
     pull: &Pull<'_>,
     server: &Server,
@@ -113,6 +114,7 @@ impl<'a> Work<'a> {
         }
     }
 
+    #[inline(never)]
     fn groups(&mut self) -> Result<Vec<String>> {
         let (mut broken, mut kept, mut since) = (Vec::new(), Vec::new(), 0u64);
         for number in 0..self.opened.header.groups.len() {
@@ -148,6 +150,7 @@ impl<'a> Work<'a> {
         Ok(broken)
     }
 
+    #[inline(never)]
     fn group(&mut self, number: usize, objects: &[PlannedObject]) -> Result<u64> {
         let opened = self.opened;
         for source in objects.iter().filter_map(|object| object.source) {

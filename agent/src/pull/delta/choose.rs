@@ -11,6 +11,7 @@ use crate::pull::source::Server;
 use crate::transport::{Answer, Request};
 
 /// The deltas to `to` that start here, the one with the fewest bytes first.
+#[inline(never)]
 pub(super) fn entries(pull: &Pull<'_>, server: &Server, to: &Checksum) -> Result<Vec<Entry>> {
     let path = deltas::list_path(to);
     let offered = server.retry.run(|fresh| {

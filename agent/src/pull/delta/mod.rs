@@ -13,6 +13,8 @@
 //!
 //! What is durable: bytes of groups stay in `tmp/` until the objects made of them are durable, so that neither a kill nor
 //! a reboot costs a byte twice.
+//!
+//! Steps with one caller are marked `inline(never)` for the reason that `rootling_delta` gives: the program is smaller.
 
 mod apply;
 mod choose;

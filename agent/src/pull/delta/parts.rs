@@ -55,6 +55,7 @@ fn io<'a>(path: &'a Path) -> impl Fn(std::io::Error) -> Error + 'a {
 }
 
 /// Fetches and reads the header of a delta.
+#[inline(never)]
 pub(super) fn head(pull: &Pull<'_>, server: &Server, to: &Checksum, entry: &Entry) -> Result<Opened> {
     let parts = Parts::open(pull.repo.path(), &entry.checksum)?;
     let path = deltas::data_path(to, &entry.checksum);
