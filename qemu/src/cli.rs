@@ -10,7 +10,7 @@ use rootling_compose::serve::Server;
 
 use crate::image::{self, By, disk::Sizes};
 use crate::machine::accel;
-use crate::machine::command::{Accel, Options, command};
+use crate::machine::command::{Accel, Console, Options, command};
 use crate::path::Path;
 use crate::report;
 use crate::scenario::guest::Guest;
@@ -197,14 +197,11 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
         memory: args.machine.memory,
         accel: args.machine.accel(path),
         uboot: args.machine.bios,
+        console: if args.shell { Console::Terminal } else { Console::Plain },
         writes: None,
         folder,
     };
     let mut qemu = command(&options)?;
-    if args.shell {
-        // the last option wins, and this one keeps Ctrl-C for the guest
-        qemu.args(["-serial", "none", "-chardev", "stdio,id=c,mux=on,signal=off", "-serial", "chardev:c"]);
-    }
     let status = qemu.status().with_context(|| format!("start {}", crate::host::line(&qemu)))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -18,6 +18,15 @@ pub enum Accel {
     Kvm,
 }
 
+/// What stands at the other end of the serial port: standard input and output, in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Console {
+    /// A program, or somebody who only looks: Ctrl-C ends QEMU.
+    Plain,
+    /// A terminal: the guest gets Ctrl-C too, and Ctrl-A X ends QEMU.
+    Terminal,
+}
+
 /// What a machine is made of.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -31,6 +40,8 @@ pub struct Options {
     pub accel: Accel,
     /// A U-Boot that counts boots.
     pub uboot: Option<PathBuf>,
+    /// What stands at the other end of the serial port.
+    pub console: Console,
     /// A log of what is written to the disk, in the format of the kernel's dm-log-writes.
     pub writes: Option<PathBuf>,
     /// Where variables of the firmware are kept over restarts of QEMU.
@@ -51,7 +62,13 @@ pub fn command(options: &Options) -> Result<Command> {
     };
     let mut command = host::command(program);
     command.args(["-M", machine, "-accel", accel, "-cpu", cpu, "-m", &memory.to_string()]);
-    command.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nodefaults"]);
+    command.args(["-display", "none", "-monitor", "none", "-nodefaults"]);
+    match options.console {
+        Console::Plain => command.args(["-serial", "stdio"]),
+        Console::Terminal => {
+            command.args(["-chardev", "stdio,id=terminal,mux=on,signal=off", "-serial", "chardev:terminal"])
+        }
+    };
     match path.loader {
         Loader::Grub => {}
         Loader::GrubEfi | Loader::SystemdBoot => {
@@ -126,4 +143,30 @@ fn stock_uboot(arch: Arch) -> Result<PathBuf> {
 pub fn copy(base: &Path, to: &Path) -> Result<()> {
     let mut copy = host::command("cp");
     host::output(copy.args(["--sparse=always", "--reflink=auto"]).arg(base).arg(to)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_alone_has_standard_input() {
+        for console in [Console::Plain, Console::Terminal] {
+            let options = Options {
+                path: "x86_64/grub".parse().unwrap(),
+                disk: "disk.img".into(),
+                memory: 64,
+                accel: Accel::Tcg,
+                uboot: None,
+                console,
+                writes: None,
+                folder: "".into(),
+            };
+            let line = host::line(&command(&options).unwrap());
+            // every -serial is another port, and QEMU refuses a second user of stdio
+            assert_eq!(line.matches("-serial ").count(), 1, "{line}");
+            assert_eq!(line.matches("stdio").count(), 1, "{line}");
+            assert_eq!(line.contains("signal=off"), console == Console::Terminal, "{line}");
+        }
+    }
 }

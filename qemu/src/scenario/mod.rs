@@ -19,7 +19,7 @@ use anyhow::{Context, Result, ensure};
 use rootling_compose::serve::Server;
 
 use crate::image::{self, By, disk::Sizes};
-use crate::machine::command::{Accel, Options, copy};
+use crate::machine::command::{Accel, Console, Options, copy};
 use crate::machine::{Machine, Moment};
 use crate::path;
 use guest::Guest;
@@ -130,6 +130,7 @@ fn one(
         memory: scenario.memory(path).unwrap_or(setting.memory),
         accel: setting.accel,
         uboot: setting.uboot.clone(),
+        console: Console::Plain,
         writes: setting.log_writes.then(|| folder.join("writes")),
         folder: folder.clone(),
     };
