@@ -113,6 +113,9 @@ struct ValidateArgs {
     /// The device program, built for this machine [default: rootling beside this program].
     #[arg(long)]
     agent: Option<PathBuf>,
+    /// MiB of the root.
+    #[arg(long, default_value_t = 768)]
+    root_size: u64,
     /// Log every write to the disk into OUTPUT/PATH/SCENARIO/writes, from the last start of QEMU on.
     #[arg(long)]
     log_writes: bool,
@@ -216,6 +219,7 @@ fn validate(args: ValidateArgs) -> Result<ExitCode> {
             compose: beside(None, "rootling-compose")?,
             agent: beside(args.agent.clone(), "rootling")?,
             uboot: pick(&args.uboots, arch).map(PathBuf::from),
+            root_size: args.root_size,
             memory: args.machine.memory,
             accel: args.machine.accel(path),
             log_writes: args.log_writes,

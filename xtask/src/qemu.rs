@@ -38,6 +38,9 @@ const TOOLS: &[(&str, tools::Tool)] = &[
 /// One scenario for each family of loaders, on two architectures: what every change has to pass.
 const CI: &[&str] = &["x86_64/grub:upgrade", "x86_64/systemd-boot:failed-check", "aarch64/u-boot:panic"];
 
+/// Debian with systemd and 12,000 files, by TLS.
+const DEBIAN: &[&str] = &["x86_64/systemd-boot:upgrade,failed-check", "x86_64/grub:memory"];
+
 /// Loaders of another architecture than this machine's.
 const FOREIGN: &[&str] = &["aarch64/grub-efi", "aarch64/systemd-boot"];
 
@@ -48,9 +51,13 @@ const UBOOT: &[(&str, &str, &str)] =
 /// What every path has to show.
 const SCENARIOS: &[&str] = &["upgrade", "panic", "failed-check"];
 
-/// Boots the paths that are named, those of CI, or all.
+/// Boots the paths that are named, those of CI, or all; or Debian.
 pub fn qemu(names: &[&str]) -> Result<()> {
-    let paths = if names == ["ci"] { CI } else { names };
+    let paths = match names {
+        ["ci"] => CI,
+        ["debian"] => return debian(),
+        names => names,
+    };
     step("tools", || tools::ensure(&[&needs(paths)]))?;
     let mut command = validate(paths)?;
     step("boots", || run(&mut command))
@@ -67,6 +74,16 @@ pub fn ci() -> Result<(bool, Vec<String>)> {
     step("boots", || watched(&mut command, closing))
 }
 
+/// Boots Debian out of the test bed, which brings systemd and a server with TLS.
+fn debian() -> Result<()> {
+    step("tools", || tools::ensure(&[&needs(DEBIAN), &[("nginx", "nginx-light")]]))?;
+    step("programs", guest::programs)?;
+    let guest = guest::debian()?;
+    let mut command = boot(DEBIAN);
+    command.arg("--guest").arg(format!("x86_64={}", guest.display())).args(["--root-size", "2048"]);
+    step("boots", || run(&mut command))
+}
+
 /// The sum of a report, and the scenarios that failed.
 fn closing(line: &str) -> bool {
     line.starts_with("FAILED ") || line.contains(" scenarios, ") && line.ends_with(" CPU seconds")
@@ -75,8 +92,7 @@ fn closing(line: &str) -> bool {
 /// The command that boots them, with all it needs made.
 fn validate(paths: &[&str]) -> Result<Command> {
     step("programs", guest::programs)?;
-    let mut command = Command::new(place::program("debug", "rootling-qemu"));
-    command.arg("validate").args(SCENARIOS).args(paths.iter().flat_map(|path| ["--path", path]));
+    let mut command = boot(paths);
     for arch in archs(paths) {
         let guest = guest::guest(arch)?;
         command.arg("--guest").arg(format!("{arch}={}", guest.display()));
@@ -89,8 +105,14 @@ fn validate(paths: &[&str]) -> Result<Command> {
     if FOREIGN.iter().any(|path| asked(paths, path)) {
         command.env("ROOTLING_QEMU_FIRMWARE", step("loaders of aarch64", foreign)?);
     }
-    command.arg("--output").arg(place::root().join("target/qemu"));
     Ok(command)
+}
+
+fn boot(paths: &[&str]) -> Command {
+    let mut command = Command::new(place::program("debug", "rootling-qemu"));
+    command.arg("validate").args(SCENARIOS).args(paths.iter().flat_map(|path| ["--path", path]));
+    command.arg("--output").arg(place::root().join("target/qemu"));
+    command
 }
 
 /// Whether one of the paths, which may have scenarios of its own behind it, begins so.
