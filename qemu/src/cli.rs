@@ -81,7 +81,7 @@ struct RunArgs {
     /// grub, grub-efi, systemd-boot, u-boot or extlinux.
     #[arg(long)]
     loader: String,
-    /// The disk, which is written.
+    /// The disk, which is written; variables of UEFI are kept beside it.
     disk: PathBuf,
     /// A shell by hand: what is typed goes to the guest, Ctrl-C too; Ctrl-A X ends it.
     #[arg(long)]
@@ -193,7 +193,6 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
         let server = Server::bind(folder, SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)), |_| {})?;
         std::thread::spawn(move || server.run());
     }
-    let folder = args.disk.parent().map(PathBuf::from).unwrap_or_default();
     let options = Options {
         path,
         disk: args.disk,
@@ -202,7 +201,6 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
         uboot: args.machine.bios,
         console: if args.shell { Console::Terminal } else { Console::Plain },
         writes: None,
-        folder,
     };
     let mut qemu = command(&options)?;
     let status = qemu.status().with_context(|| format!("start {}", crate::host::line(&qemu)))?;

@@ -44,8 +44,6 @@ pub struct Options {
     pub console: Console,
     /// A log of what is written to the disk, in the format of the kernel's dm-log-writes.
     pub writes: Option<PathBuf>,
-    /// Where variables of the firmware are kept over restarts of QEMU.
-    pub folder: PathBuf,
 }
 
 /// The command; its serial port is standard input and output.
@@ -73,7 +71,7 @@ pub fn command(options: &Options) -> Result<Command> {
         Loader::Grub => {}
         Loader::GrubEfi | Loader::SystemdBoot => {
             let (code, vars) = uefi(path.arch)?;
-            let own = options.folder.join("efivars.fd");
+            let own = variables(&options.disk);
             if !own.exists() {
                 fs::copy(&vars, &own).with_context(|| format!("copy {}", vars.display()))?;
             }
@@ -115,6 +113,11 @@ pub fn command(options: &Options) -> Result<Command> {
     };
     command.args(["-device", bus[0], "-netdev", "user,id=net", "-device", bus[1]]);
     Ok(command)
+}
+
+/// Where the variables of a disk's firmware are kept over restarts of QEMU.
+pub fn variables(disk: &Path) -> PathBuf {
+    disk.with_extension("efivars.fd")
 }
 
 /// The firmware, and the variables that it starts with.
@@ -160,7 +163,6 @@ mod tests {
                 uboot: None,
                 console,
                 writes: None,
-                folder: "".into(),
             };
             let line = host::line(&command(&options).unwrap());
             // every -serial is another port, and QEMU refuses a second user of stdio
@@ -168,5 +170,12 @@ mod tests {
             assert_eq!(line.matches("stdio").count(), 1, "{line}");
             assert_eq!(line.contains("signal=off"), console == Console::Terminal, "{line}");
         }
+    }
+
+    #[test]
+    fn disks_in_one_folder_have_variables_of_their_own() {
+        // those of ARM's firmware have another length than those of a PC's
+        assert_eq!(variables(Path::new("a/pc.img")), Path::new("a/pc.efivars.fd"));
+        assert_ne!(variables(Path::new("pc.img")), variables(Path::new("arm.img")));
     }
 }

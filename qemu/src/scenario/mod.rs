@@ -18,7 +18,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::image::{self, By, disk::Sizes};
-use crate::machine::command::{Accel, Console, Options, copy};
+use crate::machine::command::{Accel, Console, Options, copy, variables};
 use crate::machine::{Machine, Moment};
 use crate::path;
 use guest::Guest;
@@ -133,7 +133,6 @@ fn one(
         uboot: setting.uboot.clone(),
         console: Console::Plain,
         writes: setting.log_writes.then(|| folder.join("writes")),
-        folder: folder.clone(),
     };
     let served = serve::serve(&repo.path, setting.guest.tls().as_deref(), &folder)?;
     let base = repo.publish(&setting.compose, BASE)?;
@@ -159,7 +158,7 @@ fn one(
         fs::remove_file(&own).ok();
         fs::remove_dir_all(folder.join("repo")).ok();
         fs::remove_dir_all(folder.join("nginx")).ok();
-        fs::remove_file(folder.join("efivars.fd")).ok();
+        fs::remove_file(variables(&own)).ok();
     }
     let wall_s = begin.elapsed().as_secs_f64();
     Ok(Outcome { path, scenario, fault, wall_s, cpu_s, timeline, log })
