@@ -10,7 +10,7 @@ use rootling_compose::serve::Server;
 
 use crate::image::{self, By, disk::Sizes};
 use crate::machine::accel;
-use crate::machine::command::{Accel, Options, command};
+use crate::machine::command::{Accel, Console, Options, command};
 use crate::path::Path;
 use crate::report;
 use crate::scenario::guest::Guest;
@@ -81,7 +81,7 @@ struct RunArgs {
     /// grub, grub-efi, systemd-boot, u-boot or extlinux.
     #[arg(long)]
     loader: String,
-    /// The disk, which is written.
+    /// The disk, which is written; variables of UEFI are kept beside it.
     disk: PathBuf,
     /// A shell by hand: what is typed goes to the guest, Ctrl-C too; Ctrl-A X ends it.
     #[arg(long)]
@@ -113,6 +113,9 @@ struct ValidateArgs {
     /// The device program, built for this machine [default: rootling beside this program].
     #[arg(long)]
     agent: Option<PathBuf>,
+    /// MiB of the root.
+    #[arg(long, default_value_t = 768)]
+    root_size: u64,
     /// Log every write to the disk into OUTPUT/PATH/SCENARIO/writes, from the last start of QEMU on.
     #[arg(long)]
     log_writes: bool,
@@ -190,21 +193,16 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
         let server = Server::bind(folder, SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)), |_| {})?;
         std::thread::spawn(move || server.run());
     }
-    let folder = args.disk.parent().map(PathBuf::from).unwrap_or_default();
     let options = Options {
         path,
         disk: args.disk,
         memory: args.machine.memory,
         accel: args.machine.accel(path),
         uboot: args.machine.bios,
+        console: if args.shell { Console::Terminal } else { Console::Plain },
         writes: None,
-        folder,
     };
     let mut qemu = command(&options)?;
-    if args.shell {
-        // the last option wins, and this one keeps Ctrl-C for the guest
-        qemu.args(["-serial", "none", "-chardev", "stdio,id=c,mux=on,signal=off", "-serial", "chardev:c"]);
-    }
     let status = qemu.status().with_context(|| format!("start {}", crate::host::line(&qemu)))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -219,6 +217,7 @@ fn validate(args: ValidateArgs) -> Result<ExitCode> {
             compose: beside(None, "rootling-compose")?,
             agent: beside(args.agent.clone(), "rootling")?,
             uboot: pick(&args.uboots, arch).map(PathBuf::from),
+            root_size: args.root_size,
             memory: args.machine.memory,
             accel: args.machine.accel(path),
             log_writes: args.log_writes,

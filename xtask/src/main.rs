@@ -60,6 +60,7 @@ cargo xtask cross TARGET --tests test suites of the device's crates, on another 
 cargo xtask cross deltas [TARGET] golden deltas, decoded on processors of every kind
 cargo xtask guest TARGET         a small system for virtual machines, into target/guest/TARGET
 cargo xtask qemu PATH...|ci|all  boots updates that work and updates that fail under QEMU
+cargo xtask qemu debian          the same on Debian: systemd, 12,000 files, TLS, memory of an upgrade
 cargo xtask uboot arm64|arm      a U-Boot for QEMU that counts boots, from Debian's source
 cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]

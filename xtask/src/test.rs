@@ -4,9 +4,9 @@ use anyhow::{Result, bail};
 
 use crate::machines::recipe;
 use crate::run::{cargo, run, step, watched};
-use crate::{check, demo, place, ship, size, tools};
+use crate::{check, demo, place, qemu, ship, size, tools};
 
-/// Tools, lints, test bed, all tests; ends with the test runners' own closing lines.
+/// Tools, lints, test bed, all tests, real boots; ends with the runners' own closing lines.
 pub fn test() -> Result<()> {
     step("tools", || {
         tools::ensure(&[
@@ -16,6 +16,7 @@ pub fn test() -> Result<()> {
             tools::REPLAY,
             recipe::TOOLS,
             ship::TOOLS,
+            &qemu::ci_tools(),
         ])
     })?;
     check::lint()?;
@@ -28,10 +29,15 @@ pub fn test() -> Result<()> {
     })?;
     step("size of the device program", size::shipping)?;
     step("the main job, with the memory of the device program", || demo::memory_gate(ship::build(true)?))?;
+    // last: the sizes have built the programs of the guests already
+    let (booted, boots) = step("real boots", qemu::ci)?;
     eprintln!("\n== what the test runners said");
-    lines.iter().for_each(|line| eprintln!("{line}"));
+    lines.iter().chain(&boots).for_each(|line| eprintln!("{line}"));
     if !passed {
         bail!("some tests failed; see above");
+    }
+    if !booted {
+        bail!("some boots failed; see above and target/qemu/index.html");
     }
     eprintln!("\nall checks passed");
     Ok(())

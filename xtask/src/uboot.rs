@@ -13,10 +13,8 @@ use crate::machines::musl;
 use crate::run::{output, step};
 use crate::{place, tools};
 
-/// What building needs, beside the cross compilers.
+/// What building needs, beside a cross compiler.
 const TOOLS: &[tools::Tool] = &[
-    ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
-    ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf"),
     ("bison", "bison"),
     ("flex", "flex"),
     ("m4", "m4"),
@@ -56,6 +54,15 @@ const PATCH: &[(&str, &str)] = &[
     ("\tpart = blk_get_device_part_str(", "\tvirtio_init();\n\tpart = blk_get_device_part_str("),
 ];
 
+/// What building for Debian's architecture `arch` needs.
+pub fn tools(arch: &str) -> Vec<tools::Tool> {
+    let compiler = match arch {
+        "arm64" => ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+        _ => ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf"),
+    };
+    tools::BUILD.iter().chain(TOOLS).copied().chain([compiler]).collect()
+}
+
 /// Makes it once; answers where it is.
 pub fn uboot(arch: &str) -> Result<PathBuf> {
     let (config, compiler, small) = match arch {
@@ -71,7 +78,7 @@ pub fn uboot(arch: &str) -> Result<PathBuf> {
         return Ok(kept);
     }
     step(&format!("U-Boot that counts boots, {arch}"), || {
-        tools::ensure(&[tools::BUILD, TOOLS])?;
+        tools::ensure(&[&self::tools(arch)])?;
         let (source, build) = (folder.join("source"), folder.join(format!("build-{arch}")));
         unpack(&folder, &source)?;
         patch(&source.join("env/fat.c"))?;

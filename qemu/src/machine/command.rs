@@ -18,6 +18,15 @@ pub enum Accel {
     Kvm,
 }
 
+/// What stands at the other end of the serial port: standard input and output, in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Console {
+    /// A program, or somebody who only looks: Ctrl-C ends QEMU.
+    Plain,
+    /// A terminal: the guest gets Ctrl-C too, and Ctrl-A X ends QEMU.
+    Terminal,
+}
+
 /// What a machine is made of.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -31,10 +40,10 @@ pub struct Options {
     pub accel: Accel,
     /// A U-Boot that counts boots.
     pub uboot: Option<PathBuf>,
+    /// What stands at the other end of the serial port.
+    pub console: Console,
     /// A log of what is written to the disk, in the format of the kernel's dm-log-writes.
     pub writes: Option<PathBuf>,
-    /// Where variables of the firmware are kept over restarts of QEMU.
-    pub folder: PathBuf,
 }
 
 /// The command; its serial port is standard input and output.
@@ -51,12 +60,18 @@ pub fn command(options: &Options) -> Result<Command> {
     };
     let mut command = host::command(program);
     command.args(["-M", machine, "-accel", accel, "-cpu", cpu, "-m", &memory.to_string()]);
-    command.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-nodefaults"]);
+    command.args(["-display", "none", "-monitor", "none", "-nodefaults"]);
+    match options.console {
+        Console::Plain => command.args(["-serial", "stdio"]),
+        Console::Terminal => {
+            command.args(["-chardev", "stdio,id=terminal,mux=on,signal=off", "-serial", "chardev:terminal"])
+        }
+    };
     match path.loader {
         Loader::Grub => {}
         Loader::GrubEfi | Loader::SystemdBoot => {
             let (code, vars) = uefi(path.arch)?;
-            let own = options.folder.join("efivars.fd");
+            let own = variables(&options.disk);
             if !own.exists() {
                 fs::copy(&vars, &own).with_context(|| format!("copy {}", vars.display()))?;
             }
@@ -100,6 +115,11 @@ pub fn command(options: &Options) -> Result<Command> {
     Ok(command)
 }
 
+/// Where the variables of a disk's firmware are kept over restarts of QEMU.
+pub fn variables(disk: &Path) -> PathBuf {
+    disk.with_extension("efivars.fd")
+}
+
 /// The firmware, and the variables that it starts with.
 fn uefi(arch: Arch) -> Result<(PathBuf, PathBuf)> {
     match arch {
@@ -126,4 +146,36 @@ fn stock_uboot(arch: Arch) -> Result<PathBuf> {
 pub fn copy(base: &Path, to: &Path) -> Result<()> {
     let mut copy = host::command("cp");
     host::output(copy.args(["--sparse=always", "--reflink=auto"]).arg(base).arg(to)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_alone_has_standard_input() {
+        for console in [Console::Plain, Console::Terminal] {
+            let options = Options {
+                path: "x86_64/grub".parse().unwrap(),
+                disk: "disk.img".into(),
+                memory: 64,
+                accel: Accel::Tcg,
+                uboot: None,
+                console,
+                writes: None,
+            };
+            let line = host::line(&command(&options).unwrap());
+            // every -serial is another port, and QEMU refuses a second user of stdio
+            assert_eq!(line.matches("-serial ").count(), 1, "{line}");
+            assert_eq!(line.matches("stdio").count(), 1, "{line}");
+            assert_eq!(line.contains("signal=off"), console == Console::Terminal, "{line}");
+        }
+    }
+
+    #[test]
+    fn disks_in_one_folder_have_variables_of_their_own() {
+        // those of ARM's firmware have another length than those of a PC's
+        assert_eq!(variables(Path::new("a/pc.img")), Path::new("a/pc.efivars.fd"));
+        assert_ne!(variables(Path::new("pc.img")), variables(Path::new("arm.img")));
+    }
 }

@@ -4,6 +4,7 @@
 //! FOLDER/repo       an archive repo with all commits; each is bound to the ref
 //! FOLDER/commits    lines "NAME CHECKSUM", ascending by time: good-1 panics failed-check dead-agent good-2 good-3
 //! FOLDER/key, .pub  what signs them; without, nothing is verified
+//! FOLDER/tls        server.pem and server.key for 10.0.2.2, by a CA that all systems have; without, HTTP is plain
 //! ```
 //! `cargo xtask guest` makes such a folder.
 
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::host;
+
+/// The CA, in a system.
+const CA: &str = "/usr/share/guest/ca.pem";
 
 /// The folder.
 #[derive(Debug, Clone)]
@@ -50,6 +54,19 @@ impl Guest {
             Some(key) => format!("--sign-verify=ed25519=inline:{key}"),
             None => "--no-sign-verify".into(),
         }
+    }
+
+    /// As [`Guest::policy`], with where a system finds the CA.
+    pub fn flags(&self) -> String {
+        let policy = self.policy();
+        if self.tls().is_some() { format!("{policy} --set=tls-ca-path={CA}") } else { policy }
+    }
+
+    /// The folder of the server's certificate.
+    pub fn tls(&self) -> Option<PathBuf> {
+        // nginx reads names as its own folder's
+        let folder = std::path::absolute(self.folder.join("tls")).ok()?;
+        folder.join("server.pem").exists().then_some(folder)
     }
 
     /// A repo of its own, which shares files with the folder's.
@@ -107,6 +124,17 @@ mod tests {
         assert_eq!(guest.commit("panics").unwrap(), "bb");
         let error = guest.commit("good-2").unwrap_err().to_string();
         assert_eq!(error, "/g: expected a commit good-2, got good-1 panics");
+    }
+
+    #[test]
+    fn only_a_guest_with_certificates_is_served_with_tls() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("commits"), "good-1 aa\n").unwrap();
+        let guest = Guest::open(dir.path(), "guest/x").unwrap();
+        assert_eq!((guest.tls(), guest.flags().as_str()), (None, "--no-sign-verify"));
+        fs::create_dir(dir.path().join("tls")).unwrap();
+        fs::write(dir.path().join("tls/server.pem"), "").unwrap();
+        assert_eq!(guest.flags(), format!("--no-sign-verify --set=tls-ca-path={CA}"));
     }
 
     #[test]

@@ -75,8 +75,10 @@ impl Scenario {
 
     /// MiB of memory, where it is not what was asked for.
     pub fn memory(self, path: Path) -> Option<u32> {
-        match (self, path.arch) {
-            (Scenario::Memory, Arch::Armv7) => Some(64),
+        match (self, path.arch, path.loader) {
+            // the packaged U-Boot puts the initramfs right behind the first 64
+            (Scenario::Memory, Arch::Armv7, Loader::Extlinux) => Some(128),
+            (Scenario::Memory, Arch::Armv7, _) => Some(64),
             _ => None,
         }
     }
@@ -116,6 +118,7 @@ mod tests {
             ("aarch64/grub-efi", true, None),
             ("x86_64/systemd-boot", false, None),
             ("armv7/u-boot", false, Some(64)),
+            ("armv7/extlinux", false, Some(128)),
         ] {
             assert_eq!(Scenario::TakeOver.fits(path(name)), taken_over, "{name}");
             assert_eq!(Scenario::Memory.memory(path(name)), memory, "{name}");

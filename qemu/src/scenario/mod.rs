@@ -4,6 +4,7 @@ mod full_disk;
 pub mod guest;
 mod kind;
 mod memory;
+mod serve;
 mod stage;
 mod steps;
 mod take_over;
@@ -11,15 +12,13 @@ mod take_over;
 pub use kind::{ALL, Scenario};
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use rootling_compose::serve::Server;
 
 use crate::image::{self, By, disk::Sizes};
-use crate::machine::command::{Accel, Options, copy};
+use crate::machine::command::{Accel, Console, Options, copy, variables};
 use crate::machine::{Machine, Moment};
 use crate::path;
 use guest::Guest;
@@ -39,6 +38,8 @@ pub struct Setting {
     pub agent: PathBuf,
     /// A U-Boot that counts boots, for the paths that need one.
     pub uboot: Option<PathBuf>,
+    /// MiB of the disk's root.
+    pub root_size: u64,
     /// Memory of the guest in MiB.
     pub memory: u32,
     /// What runs the processor.
@@ -97,7 +98,7 @@ pub fn run(
             url: "http://10.0.2.2/".into(),
             policy: setting.guest.policy(),
             kargs: ["quiet", "loglevel=3"].map(String::from).into(),
-            sizes: Sizes { esp: 96, root: 768 },
+            sizes: Sizes { esp: 96, root: setting.root_size },
         })
         .map(|()| disk)
     };
@@ -130,12 +131,10 @@ fn one(
         memory: scenario.memory(path).unwrap_or(setting.memory),
         accel: setting.accel,
         uboot: setting.uboot.clone(),
+        console: Console::Plain,
         writes: setting.log_writes.then(|| folder.join("writes")),
-        folder: folder.clone(),
     };
-    let server = Server::bind(&repo.path, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |_| {})?;
-    let url = format!("http://10.0.2.2:{}/", server.address()?.port());
-    std::thread::spawn(move || server.run());
+    let served = serve::serve(&repo.path, setting.guest.tls().as_deref(), &folder)?;
     let base = repo.publish(&setting.compose, BASE)?;
     let begin = Instant::now();
     let machine = Machine::start(&options, &log)?;
@@ -143,21 +142,23 @@ fn one(
         machine,
         repo,
         base,
-        url,
+        url: served.url.clone(),
         compose: setting.compose.clone(),
-        policy: setting.guest.policy(),
+        policy: setting.guest.flags(),
         path,
         options,
         log: log.clone(),
     };
     let result = steps::play(scenario, &mut stage);
     let (cpu_s, timeline) = stage.machine.finish();
+    drop(served);
     let fault = result.err().map(|error| format!("{error:#}"));
     if fault.is_none() {
         // what failed is kept to look at
         fs::remove_file(&own).ok();
         fs::remove_dir_all(folder.join("repo")).ok();
-        fs::remove_file(folder.join("efivars.fd")).ok();
+        fs::remove_dir_all(folder.join("nginx")).ok();
+        fs::remove_file(variables(&own)).ok();
     }
     let wall_s = begin.elapsed().as_secs_f64();
     Ok(Outcome { path, scenario, fault, wall_s, cpu_s, timeline, log })

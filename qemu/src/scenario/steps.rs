@@ -39,7 +39,12 @@ pub fn play(scenario: Scenario, stage: &mut Stage) -> Result<()> {
 
 fn upgrade(stage: &mut Stage) -> Result<()> {
     let new = stage.publish("good-2")?;
-    stage.updates_to(&new)?;
+    let command = stage.upgrade();
+    stage.machine.expect(&command, 0)?;
+    // what is written after the update was deployed comes along at shutdown
+    stage.machine.expect("echo late >/etc/guest.late", 0)?;
+    stage.proves_itself(&new)?;
+    stage.machine.expect("grep -x late /etc/guest.late", 0)?;
     // and it stays
     stage.machine.reboot()?;
     stage.arrives(&new, false)?;

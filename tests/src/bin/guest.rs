@@ -7,7 +7,7 @@ use rootling_tests::testbed::Arch;
 
 const USAGE: &str =
     "usage: guest --target x86_64|aarch64|armv7 --agent FILE --prepare-root FILE --compose FILE
-             --dir DIR [--debs DIR]";
+             --dir DIR [--debs DIR] [--testbed DIR]";
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
@@ -19,6 +19,7 @@ fn main() -> Result<()> {
         compose: "".into(),
         dir: "".into(),
         debs: "target/testbed/debs".into(),
+        testbed: None,
     };
     while let Some(flag) = args.next() {
         let mut value = || args.next().with_context(|| format!("{flag}: a value is missing\n{USAGE}"));
@@ -29,6 +30,7 @@ fn main() -> Result<()> {
             "--compose" => options.compose = value()?.into(),
             "--dir" => options.dir = value()?.into(),
             "--debs" => options.debs = value()?.into(),
+            "--testbed" => options.testbed = Some(value()?.into()),
             _ => bail!("{flag}: not known\n{USAGE}"),
         }
     }

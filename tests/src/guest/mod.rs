@@ -8,6 +8,7 @@
 //! DIR/repo/            the published repo: one ref `guest/TARGET`, signed commits, a summary
 //! DIR/key, key.pub     the signing key, kept from run to run
 //! DIR/commits          NAME CHECKSUM of each commit, oldest first
+//! DIR/tls/             a CA and a server's certificate for 10.0.2.2, kept too; there for Debian only, which has the CA
 //! ```
 //!
 //! | commit | what becomes of it |
@@ -17,9 +18,13 @@
 //! | `failed-check` | boots; a required check fails |
 //! | `dead-agent` | boots; the agent is no program |
 //!
+//! Beside these there is Debian out of the test bed, with systemd and 12,000 files: `good-1` is its earlier state, `good-2`
+//! (and `good-3`, the same) the later one, and `failed-check` has a unit before `boot-complete.target` that fails.
+//!
 //! The ref ends at `good-3`. Times rise along the list, so that each commit is newer than what a device falls back to;
 //! who serves the repo moves the ref of a copy to the commit that is wanted.
 
+mod debian;
 mod packages;
 
 use std::fmt::Write as _;
@@ -51,6 +56,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Where Debian's packages are kept.
     pub debs: PathBuf,
+    /// The test bed, for Debian in place of busybox.
+    pub testbed: Option<PathBuf>,
 }
 
 /// One commit: its name, the packages that only it has, and more lines of its treefile.
@@ -69,6 +76,12 @@ const COMMITS: [Made; 6] = [
     Made { name: "good-3", packages: "guest-init, rootling", lines: "initramfs-compression: zstd\n" },
 ];
 
+impl Options {
+    fn commits(&self) -> &'static [Made] {
+        if self.testbed.is_some() { &debian::COMMITS } else { &COMMITS }
+    }
+}
+
 /// Makes the repo and all before it; answers each commit's name and checksum.
 pub fn make(options: &Options) -> Result<Vec<(String, String)>> {
     fs::create_dir_all(&options.dir).with_context(|| format!("create {}", options.dir.display()))?;
@@ -82,7 +95,11 @@ pub fn make(options: &Options) -> Result<Vec<(String, String)>> {
     fs::create_dir_all(dir.join("packages"))?;
     let apt = AptRoot::create(&dir.join("apt"), &options.debs, options.arch, State::Base)?;
     let names: Vec<&str> = COMMITS.iter().map(|made| made.name).collect();
-    for package in packages::all(&apt, options, &names)? {
+    let packages = match options.testbed {
+        Some(_) => debian::packages(&apt, options, &dir.join("tls"))?,
+        None => packages::all(&apt, options, &names)?,
+    };
+    for package in packages {
         let metadata = &package.metadata;
         let name = format!("{}-{}.rpm", metadata.get_name()?, metadata.get_arch()?);
         package.write_file(dir.join("packages").join(name))?;
@@ -98,11 +115,14 @@ pub fn make(options: &Options) -> Result<Vec<(String, String)>> {
         compose(options, &["keygen", "--secret", path(&secret)?, "--public", path(&public)?])?;
     }
     let (mut commits, mut list) = (Vec::new(), String::new());
-    for (index, made) in COMMITS.iter().enumerate() {
+    for (index, made) in options.commits().iter().enumerate() {
         let checksum = commit(options, &dir, made, FIRST + 3600 * index as u64)
             .with_context(|| format!("guest {} {}", options.target, made.name))?;
         writeln!(list, "{} {checksum}", made.name)?;
         commits.push((made.name.to_owned(), checksum));
+    }
+    if options.testbed.is_some() {
+        writeln!(list, "good-3 {}", commits.last().context("no commits")?.1)?;
     }
     compose(options, &["summary", "--repo", path(&dir.join("repo"))?, "--key-file", path(&secret)?])?;
     fs::write(dir.join("commits"), list)?;
@@ -111,14 +131,11 @@ pub fn make(options: &Options) -> Result<Vec<(String, String)>> {
 
 /// Composes and signs one; the checksum.
 fn commit(options: &Options, dir: &Path, made: &Made, timestamp: u64) -> Result<String> {
-    let Made { name, packages, lines } = made;
-    let treefile = dir.join(format!("manifests/{name}.yaml"));
-    let text = format!(
-        "ref: guest/{}\nrepos: [guest]\npackages: [guest-base, kernel-core, busybox-static, guest-release-{name}, {packages}]\n\
-         recommends: false\ndocumentation: false\ntmp-is-dir: true\ninitramfs: rootling\n{lines}\
-         add-commit-metadata: {{version: {name}}}\n",
-        options.target
-    );
+    let treefile = dir.join(format!("manifests/{}.yaml", made.name));
+    let text = match &options.testbed {
+        Some(testbed) => debian::treefile(made, &testbed.canonicalize()?, options),
+        None => self::treefile(made, &options.target),
+    };
     fs::write(&treefile, text)?;
     let (repo, cache, written) = (dir.join("repo"), dir.join("cache"), dir.join("commit"));
     let (repo, timestamp) = (path(&repo)?, timestamp.to_string());
@@ -146,6 +163,15 @@ fn commit(options: &Options, dir: &Path, made: &Made, timestamp: u64) -> Result<
     ensure!(checksum.len() == 64, "expected a checksum, got {checksum:?}");
     compose(options, &["sign", "--repo", repo, "--key-file", path(&dir.join("key"))?, &checksum])?;
     Ok(checksum)
+}
+
+fn treefile(made: &Made, target: &str) -> String {
+    let Made { name, packages, lines } = made;
+    format!(
+        "ref: guest/{target}\nrepos: [guest]\npackages: [guest-base, kernel-core, busybox-static, guest-release-{name}, {packages}]\n\
+         recommends: false\ndocumentation: false\ntmp-is-dir: true\ninitramfs: rootling\n{lines}\
+         add-commit-metadata: {{version: {name}}}\n"
+    )
 }
 
 fn compose(options: &Options, words: &[&str]) -> Result<()> {

@@ -28,17 +28,9 @@ const BASE: [(&str, &str); 6] = [
 
 /// All packages; `names` are the commits, each with a release of its own.
 pub fn all(apt: &AptRoot, options: &Options, names: &[&str]) -> Result<Vec<Package>> {
-    let arch = rpm_arch(options.arch.debian())?;
     let mut all = vec![kernel(apt, options.arch)?, busybox(apt)?, base()?];
-    let agent = fs::read(&options.agent).with_context(|| options.agent.display().to_string())?;
-    let prepare =
-        fs::read(&options.prepare_root).with_context(|| options.prepare_root.display().to_string())?;
-    for (name, agent) in [("rootling", agent), ("rootling-dead", b"this is no program\n".to_vec())] {
-        let mut one = builder(name, arch);
-        file(&mut one, "/usr/bin/rootling", &agent, 0o755)?;
-        file(&mut one, "/usr/lib/rootling/rootling-prepare-root", &prepare, 0o755)?;
-        all.push(one.build()?);
-    }
+    all.push(programs("rootling", options)?.build()?);
+    all.push(program("rootling-dead", options, b"this is no program\n")?.build()?);
     let mut init = builder("guest-init", "noarch");
     link(&mut init, "/usr/sbin/init", "../bin/busybox")?;
     all.push(init.build()?);
@@ -59,6 +51,21 @@ pub fn all(apt: &AptRoot, options: &Options, names: &[&str]) -> Result<Vec<Packa
         all.push(release.build()?);
     }
     Ok(all)
+}
+
+/// The device programs.
+pub fn programs(name: &str, options: &Options) -> Result<PackageBuilder> {
+    let agent = fs::read(&options.agent).with_context(|| options.agent.display().to_string())?;
+    program(name, options, &agent)
+}
+
+fn program(name: &str, options: &Options, agent: &[u8]) -> Result<PackageBuilder> {
+    let prepare =
+        fs::read(&options.prepare_root).with_context(|| options.prepare_root.display().to_string())?;
+    let mut package = builder(name, rpm_arch(options.arch.debian())?);
+    file(&mut package, "/usr/bin/rootling", agent, 0o755)?;
+    file(&mut package, "/usr/lib/rootling/rootling-prepare-root", &prepare, 0o755)?;
+    Ok(package)
 }
 
 /// The kernel with the modules of a guest, and without what only a developer reads.
@@ -89,7 +96,7 @@ fn kernel(apt: &AptRoot, arch: Arch) -> Result<Package> {
     convert(deb, &distilled)
 }
 
-fn busybox(apt: &AptRoot) -> Result<Package> {
+pub fn busybox(apt: &AptRoot) -> Result<Package> {
     let deb = read(&apt.only("busybox-static")?)?;
     let distilled = Distilled {
         forget: vec!["*".to_owned()],
@@ -137,7 +144,7 @@ fn base() -> Result<Package> {
     Ok(base.build()?)
 }
 
-fn builder(name: &str, arch: &str) -> PackageBuilder {
+pub fn builder(name: &str, arch: &str) -> PackageBuilder {
     let mut builder = PackageBuilder::new(name, "1", "MIT", arch, "Part of a guest");
     builder
         .using_config(build_config(name, BUILT))
@@ -147,13 +154,13 @@ fn builder(name: &str, arch: &str) -> PackageBuilder {
     builder
 }
 
-fn file(builder: &mut PackageBuilder, path: &str, bytes: &[u8], mode: u16) -> Result<()> {
+pub fn file(builder: &mut PackageBuilder, path: &str, bytes: &[u8], mode: u16) -> Result<()> {
     let options = FileOptions::new(path).permissions(mode).user("root").group("root");
     builder.with_file_contents(bytes, options.modified_at(rpm::Timestamp(BUILT)))?;
     Ok(())
 }
 
-fn link(builder: &mut PackageBuilder, path: &str, target: &str) -> Result<()> {
+pub fn link(builder: &mut PackageBuilder, path: &str, target: &str) -> Result<()> {
     builder.with_symlink(FileOptions::symlink(path, target).permissions(0o777).user("root").group("root"))?;
     Ok(())
 }
