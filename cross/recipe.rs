@@ -46,18 +46,59 @@ const SMALL: &str = "-Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-t
 pub struct Program {
     /// Its package, which is its binary's name too.
     pub package: &'static str,
-    /// With TLS; means nothing to a program that has none.
-    pub tls: bool,
+    /// What is in it; means nothing to a program that has no features.
+    pub set: Set,
+}
+
+/// What is in a device program beside the boot loaders of its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Set {
+    /// Nothing: the program that the design gives so many bytes without TLS.
+    Plain,
+    /// Static deltas, which have bytes of their own.
+    Deltas,
+    /// Static deltas and TLS: all of it.
+    Tls,
+}
+
+impl Set {
+    /// From the smallest to the largest.
+    pub const ALL: [Set; 3] = [Set::Plain, Set::Deltas, Set::Tls];
+
+    /// Its key in `size-budget.toml`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Set::Plain => "plain",
+            Set::Deltas => "deltas",
+            Set::Tls => "tls",
+        }
+    }
+
+    /// For titles and tables.
+    pub fn words(self) -> &'static str {
+        match self {
+            Set::Plain => "without deltas and TLS",
+            Set::Deltas => "without TLS",
+            Set::Tls => "with TLS",
+        }
+    }
 }
 
 /// Builds a program for a target, with what the table of targets has for it; answers where it is.
 pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
-    let features = match (program.package, program.tls) {
-        ("rootling", true) => format!("tls,{}", target.features),
-        ("rootling", false) => target.features.to_owned(),
+    let (rules, loaders) = (target.rules, target.loaders);
+    let features = match (program.package, program.set) {
+        ("rootling", Set::Plain) => loaders.to_owned(),
+        ("rootling", Set::Deltas) => format!("{rules},{loaders}"),
+        ("rootling", Set::Tls) => format!("tls,{rules},{loaders}"),
         _ => String::new(),
     };
-    let kept = format!("{}{}", program.package, if program.tls { "-tls" } else { "" });
+    let kept = match program {
+        Program { package: "rootling", set: set @ (Set::Plain | Set::Tls) } => {
+            format!("rootling-{}", set.key())
+        }
+        Program { package, .. } => package.to_owned(),
+    };
     build_with(target, program, &features, &kept)
 }
 
@@ -65,11 +106,11 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
 pub fn build_with(target: &Target, program: Program, features: &str, name_kept: &str) -> Result<PathBuf> {
     let args = "rustc -q -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
     let args = format!("{args} -p {0} --bin {0}", program.package);
-    let mut command = cargo(target, &args, program.tls)?;
+    let mut command = cargo(target, &args, program.set == Set::Tls)?;
     command.args(["--no-default-features", "--features", features]);
     // what they save in the agent they cost in a program as small as prepare-root
     if program.package == "rootling" {
-        command.arg("--").args(small::last(target, program.tls)?);
+        command.arg("--").args(small::last(target, program.set == Set::Tls)?);
     }
     run(&mut command)?;
     let built = folder().join(target.triple).join("release").join(program.package);

@@ -35,8 +35,10 @@ pub struct Target {
     pub cpus: &'static [&'static str],
     /// Flags that only this one has.
     pub flags: &'static str,
-    /// Features of the agent, beside TLS.
-    pub features: &'static str,
+    /// Features of the agent: the rules of static deltas.
+    pub rules: &'static str,
+    /// Features of the agent: the boot loaders.
+    pub loaders: &'static str,
     /// Whether programs are shipped for it; else it is there to test on.
     pub ships: bool,
 }
@@ -66,7 +68,8 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-x86_64-static", "qemu-user-static"),
         cpus: &[],
         flags: "-Clink-arg=-zmax-page-size=4096",
-        features: "x86,grub,systemd-boot",
+        rules: "x86",
+        loaders: "grub,systemd-boot",
         ships: true,
     },
     Target {
@@ -79,7 +82,8 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-aarch64-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
-        features: "aarch64,arm,grub,systemd-boot,u-boot,extlinux",
+        rules: "aarch64,arm",
+        loaders: "grub,systemd-boot,u-boot,extlinux",
         ships: true,
     },
     Target {
@@ -93,7 +97,8 @@ pub const TARGETS: &[Target] = &[
         cpus: &[],
         // its pages have 4 KiB on every kernel; lld pads for 64
         flags: "-Ctarget-feature=+thumb-mode -Clink-arg=-zmax-page-size=4096",
-        features: "arm,u-boot,extlinux",
+        rules: "arm",
+        loaders: "u-boot,extlinux",
         ships: true,
     },
     Target {
@@ -106,7 +111,8 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-arm-static", "qemu-user-static"),
         cpus: &["arm926"],
         flags: "-Clink-arg=-zmax-page-size=4096",
-        features: "arm,u-boot,extlinux",
+        rules: "arm",
+        loaders: "u-boot,extlinux",
         ships: true,
     },
     Target {
@@ -119,7 +125,8 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-i386-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
-        features: "i386,grub,systemd-boot",
+        rules: "i386",
+        loaders: "grub,systemd-boot",
         ships: true,
     },
     Target {
@@ -132,7 +139,8 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-riscv64-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
-        features: "aarch64,u-boot,extlinux,grub",
+        rules: "aarch64",
+        loaders: "u-boot,extlinux,grub",
         ships: true,
     },
     Target {
@@ -145,7 +153,8 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-s390x-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
-        features: "delta,loaders",
+        rules: "delta",
+        loaders: "loaders",
         ships: false,
     },
 ];
@@ -154,9 +163,9 @@ pub const TARGETS: &[Target] = &[
 pub const LOADERS: [&str; 4] = ["grub", "systemd-boot", "u-boot", "extlinux"];
 
 impl Target {
-    /// Whether the agent has a feature here.
-    pub fn has(&self, feature: &str) -> bool {
-        self.features.split(',').any(|has| has == feature)
+    /// Whether the agent has a boot loader here.
+    pub fn has(&self, loader: &str) -> bool {
+        self.loaders.split(',').any(|has| has == loader)
     }
 
     /// A program under the emulator, which is the processor `cpu` or its own choice.

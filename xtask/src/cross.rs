@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::machines::budget::Budget;
-use crate::machines::recipe::{self, Program};
+use crate::machines::recipe::{self, Program, Set};
 use crate::machines::targets::{Libc, TARGETS, Target, target};
 use crate::machines::zig;
 use crate::measure::file_size;
@@ -16,9 +16,10 @@ use crate::{emulated, place, tools};
 
 /// Every program in every feature set that ships.
 const PROGRAMS: &[Program] = &[
-    Program { package: "rootling", tls: false },
-    Program { package: "rootling", tls: true },
-    Program { package: "rootling-prepare-root", tls: false },
+    Program { package: "rootling", set: Set::Plain },
+    Program { package: "rootling", set: Set::Deltas },
+    Program { package: "rootling", set: Set::Tls },
+    Program { package: "rootling-prepare-root", set: Set::Plain },
 ];
 
 /// Where deltas have to decode to the same bytes: both sizes of a word, both orders of its bytes.
@@ -41,20 +42,23 @@ pub fn cross(name: &str) -> Result<()> {
     let (mut rows, mut over) = (Vec::new(), Vec::new());
     for target in targets {
         for program in PROGRAMS {
-            let title =
-                format!("{} for {}{}", program.package, target.name, if program.tls { ", TLS" } else { "" });
+            let title = match program.package {
+                "rootling" => format!("rootling for {} {}", target.name, program.set.words()),
+                other => format!("{other} for {}", target.name),
+            };
             let bytes = step(&title, || {
                 let path = recipe::build(target, *program)?;
                 for cpu in [None].into_iter().chain(target.cpus.iter().copied().map(Some)) {
                     start(target, cpu, &path)?;
                     if program.package == "rootling" {
-                        bed.update(target, cpu, &path, program.tls)?;
+                        bed.update(target, cpu, &path, program.set)?;
                     }
                 }
                 file_size(&path)
             })?;
-            let limit = budget.limit(program.package, target.name, program.tls);
-            match budget.judge(program.package, target.name, program.tls, bytes) {
+            let key = program.set.key();
+            let limit = budget.limit(program.package, target.name, key);
+            match budget.judge(&title, program.package, target.name, key, bytes) {
                 Ok(standing) => eprintln!("   {standing}"),
                 Err(fault) => over.push(fault.to_string()),
             }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::machines::recipe::{self, Program};
+use crate::machines::recipe::{self, Program, Set};
 use crate::machines::targets::{Target, target};
 use crate::run::{cargo, run, step};
 use crate::{place, ship, test, tools};
@@ -15,7 +15,7 @@ use crate::{place, ship, test, tools};
 /// Makes `target/guest/TARGET`, for x86_64, aarch64 or armv7, unless it is made of these very programs already.
 pub fn guest(name: &str) -> Result<PathBuf> {
     step("tools", || tools::ensure(&[tools::BUILD, tools::COMPOSE, recipe::TOOLS]))?;
-    make(name, target(name)?, false, None)
+    make(name, target(name)?, Set::Deltas, None)
 }
 
 /// Makes `target/guest/debian`: the test bed's Debian for x86_64, and the device program with TLS.
@@ -23,13 +23,13 @@ pub fn debian() -> Result<PathBuf> {
     let openssl = [("openssl", "openssl")];
     step("tools", || tools::ensure(&[tools::BUILD, tools::COMPOSE, recipe::TOOLS, ship::TOOLS, &openssl]))?;
     step("RPM test bed", test::testbed)?;
-    make("debian", target(ship::TARGET)?, true, Some(&place::testbed()))
+    make("debian", target(ship::TARGET)?, Set::Tls, Some(&place::testbed()))
 }
 
-fn make(name: &str, target: &Target, tls: bool, testbed: Option<&Path>) -> Result<PathBuf> {
-    let program = |package, tls| recipe::build(target, Program { package, tls });
-    let agent = step(&format!("rootling for {name}"), || program("rootling", tls))?;
-    let prepare = step(&format!("prepare-root for {name}"), || program("rootling-prepare-root", false))?;
+fn make(name: &str, target: &Target, set: Set, testbed: Option<&Path>) -> Result<PathBuf> {
+    let program = |package| recipe::build(target, Program { package, set });
+    let agent = step(&format!("rootling for {name}"), || program("rootling"))?;
+    let prepare = step(&format!("prepare-root for {name}"), || program("rootling-prepare-root"))?;
     step("programs of the build host", programs)?;
     let (dir, compose) =
         (place::root().join("target/guest").join(name), place::program("debug", "rootling-compose"));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
-use crate::machines::recipe::{self, Program};
+use crate::machines::recipe::{self, Program, Set};
 use crate::machines::targets::target;
 use crate::tools;
 
@@ -15,13 +15,13 @@ pub const TARGET: &str = "x86_64";
 pub const TOOLS: &[tools::Tool] = &[("/usr/lib/x86_64-linux-musl/libc.a", "musl-dev"), ("gcc", "gcc")];
 
 /// Builds the agent and returns the stripped program.
-pub fn build(tls: bool) -> Result<PathBuf> {
+pub fn build(set: Set) -> Result<PathBuf> {
     ensure!(cfg!(target_arch = "x86_64"), "the shipping profile is built on x86_64 only, for now");
-    recipe::build(target(TARGET)?, Program { package: "rootling", tls })
+    recipe::build(target(TARGET)?, Program { package: "rootling", set })
 }
 
 /// Builds the agent with these features in place of the default ones.
 pub fn build_with(features: &str) -> Result<PathBuf> {
-    let program = Program { package: "rootling", tls: false };
+    let program = Program { package: "rootling", set: Set::Deltas };
     recipe::build_with(target(TARGET)?, program, features, &format!("rootling-[{features}]"))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::machines::budget::Budget;
-use crate::machines::recipe;
+use crate::machines::recipe::{self, Set};
 use crate::measure::file_size;
 use crate::run::{cargo, output, run, step};
 use crate::{place, ship, tools};
@@ -19,9 +19,9 @@ pub fn size() -> Result<()> {
         rows.push((format!("stock toolchain, static glibc, {}", named(tls)), file_size(&path)?, None));
     }
     let budget = Budget::read()?;
-    for (tls, bytes) in shipping()? {
-        let limit = budget.limit("rootling", ship::TARGET, tls);
-        rows.push((format!("shipping profile, static musl, {}", named(tls)), bytes, limit));
+    for (set, bytes) in shipping()? {
+        let limit = budget.limit("rootling", ship::TARGET, set.key());
+        rows.push((format!("shipping profile, static musl, {}", set.words()), bytes, limit));
     }
     println!("| x86_64 build | stripped bytes | budget |\n|---|---:|---:|");
     for (name, bytes, budget) in &rows {
@@ -37,15 +37,16 @@ pub fn size() -> Result<()> {
     Ok(())
 }
 
-/// Builds the shipping profile without and with TLS and checks the budget.
-pub fn shipping() -> Result<Vec<(bool, u64)>> {
+/// Builds the shipping profile in each set of features and checks the budget.
+pub fn shipping() -> Result<Vec<(Set, u64)>> {
     let budget = Budget::read()?;
     let mut sizes = Vec::new();
-    for tls in [false, true] {
-        let path = step(&format!("shipping profile, {}", named(tls)), || ship::build(tls))?;
+    for set in Set::ALL {
+        let path = step(&format!("shipping profile, {}", set.words()), || ship::build(set))?;
         let bytes = file_size(&path)?;
-        eprintln!("   {}", budget.judge("rootling", ship::TARGET, tls, bytes)?);
-        sizes.push((tls, bytes));
+        let name = format!("rootling for {} {}", ship::TARGET, set.words());
+        eprintln!("   {}", budget.judge(&name, "rootling", ship::TARGET, set.key(), bytes)?);
+        sizes.push((set, bytes));
     }
     deltas(&budget)?;
     Ok(sizes)
@@ -64,7 +65,7 @@ fn deltas(budget: &Budget) -> Result<()> {
     eprintln!("   fetching static deltas: {fetch} bytes beside the decoder");
     for (key, name, bytes) in [("all", "all architectures", all), ("one", "x86-64", one)] {
         let name = format!("delta decoder with {name}");
-        let standing = budget.judge_as(&name, "delta", ship::TARGET, key, bytes.saturating_sub(fetching))?;
+        let standing = budget.judge(&name, "delta", ship::TARGET, key, bytes.saturating_sub(fetching))?;
         eprintln!("   {standing}");
     }
     Ok(())

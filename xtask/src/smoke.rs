@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::bench::nginx::Nginx;
+use crate::machines::recipe::Set;
 use crate::machines::targets::{LOADERS, Target};
 use crate::run::output;
 use crate::{place, tools};
@@ -39,7 +40,7 @@ impl Bed {
     }
 
     /// Installs one commit and upgrades to the next; each is in the status and in the boot entries afterwards.
-    pub fn update(&self, target: &Target, cpu: Option<&str>, program: &Path, tls: bool) -> Result<()> {
+    pub fn update(&self, target: &Target, cpu: Option<&str>, program: &Path, set: Set) -> Result<()> {
         let sysroot = self.dir.join("sysroot");
         forget(&sysroot)?;
         let run = |args: &[&str]| {
@@ -47,9 +48,11 @@ impl Bed {
             output(command.arg("--sysroot").arg(&sysroot).args(args))
         };
         let first = commit(&self.dir, 1)?;
-        let (url, ca) = match tls {
-            true => (&self.server.secure, format!("--set=tls-ca-path={}/keys/ca.pem", self.dir.display())),
-            false => (&self.server.url, "--set=branches=os/main".to_owned()),
+        let (url, ca) = match set {
+            Set::Tls => {
+                (&self.server.secure, format!("--set=tls-ca-path={}/keys/ca.pem", self.dir.display()))
+            }
+            _ => (&self.server.url, "--set=branches=os/main".to_owned()),
         };
         run(&["init", "smoke"])?;
         run(&["remote", "add", "origin", url, "--no-sign-verify", &ca])?;
@@ -70,7 +73,7 @@ impl Bed {
                 line.strip_prefix("boot loaders in this build: ")
                     .is_some_and(|l| l.split(' ').any(|l| l == loader))
             });
-            ensure!(has == target.has(loader), "{loader}: expected {}, got {built}", target.features);
+            ensure!(has == target.has(loader), "{loader}: expected {}, got {built}", target.loaders);
             if !has {
                 refuses(&sysroot, loader, &run)?;
             }

@@ -28,7 +28,9 @@ pub fn test() -> Result<()> {
         watched(&mut command, closing)
     })?;
     step("size of the device program", size::shipping)?;
-    step("the main job, with the memory of the device program", || demo::memory_gate(ship::build(true)?))?;
+    step("the main job, with the memory of the device program", || {
+        demo::memory_gate(ship::build(recipe::Set::Tls)?)
+    })?;
     // last: the sizes have built the programs of the guests already
     let (booted, boots) = step("real boots", qemu::ci)?;
     eprintln!("\n== what the test runners said");
