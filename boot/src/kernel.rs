@@ -145,7 +145,7 @@ impl KernelFiles {
 ///
 /// This is not the order of the whole paths: `a/x` comes before `a-b`, though `-` sorts before `/`.
 pub fn dtb_order(paths: &mut [String]) {
-    paths.sort_by(|a, b| a.split('/').map(str::as_bytes).cmp(b.split('/').map(str::as_bytes)));
+    paths.sort_unstable_by(|a, b| a.split('/').map(str::as_bytes).cmp(b.split('/').map(str::as_bytes)));
 }
 
 #[cfg(test)]

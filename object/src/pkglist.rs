@@ -108,7 +108,7 @@ impl PackageDiff {
 pub fn diff(old: &[Package], new: &[Package]) -> PackageDiff {
     let only_in = |these: &[Package], others: &[Package]| {
         let mut others: Vec<&Package> = others.iter().collect();
-        others.sort();
+        others.sort_unstable();
         let mut rest: Vec<Package> =
             these.iter().filter(|package| others.binary_search(package).is_err()).cloned().collect();
         rest.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)).then_with(|| a.cmp_evr(b)));

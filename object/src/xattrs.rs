@@ -10,7 +10,7 @@ pub struct Xattrs(pub Vec<(Vec<u8>, Vec<u8>)>);
 impl Xattrs {
     /// Sorts `pairs` by name, as the format wants them.
     pub fn from_unsorted(mut pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Xattrs {
-        pairs.sort();
+        pairs.sort_unstable();
         Xattrs(pairs)
     }
 

@@ -33,7 +33,7 @@ pub fn diff(repo: &Repo, old: (&Checksum, &Checksum), new: (&Checksum, &Checksum
         changes.push(Change::Modified("/".into()));
     }
     diff_dirs(repo, "", old.0, new.0, &mut changes)?;
-    changes.sort_by(|a, b| a.path().cmp(b.path()));
+    changes.sort_unstable_by(|a, b| a.path().cmp(b.path()));
     Ok(changes)
 }
 

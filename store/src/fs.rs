@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::input::Input;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -37,6 +37,19 @@ pub(crate) fn copy(source: &mut dyn Input, file: &mut dyn Write, path: &Path) ->
             return Ok(());
         }
         file.write_all(buffer.get(..count).unwrap_or_default()).map_err(Error::io("write", path))?;
+    }
+}
+
+/// Reads to the end, once for all readers of this crate: std's own is there again for each type.
+pub(crate) fn read_to_end(source: &mut dyn Read, out: &mut Vec<u8>) -> io::Result<usize> {
+    let (mut buffer, before) = ([0; CHUNK], out.len());
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(out.len().saturating_sub(before)),
+            Ok(count) => out.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -99,6 +112,6 @@ pub fn list(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
             names.push((name, entry.path()));
         }
     }
-    names.sort();
+    names.sort_unstable();
     Ok(names)
 }

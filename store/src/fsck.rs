@@ -75,7 +75,7 @@ fn all_commits(repo: &Repo) -> Result<Vec<Checksum>> {
     let objects = repo.list_objects()?.into_iter().filter(|name| name.kind == ObjectKind::Commit);
     let mut commits: Vec<_> = objects.map(|name| name.checksum).collect();
     commits.extend(repo.list_refs()?.into_iter().map(|(_, commit)| commit));
-    commits.sort();
+    commits.sort_unstable();
     commits.dedup();
     Ok(commits)
 }
@@ -145,7 +145,7 @@ const STACK: usize = 256 << 10;
 
 fn check_content(repo: &Repo, seen: &mut Seen, report: &mut Report, threads: usize) {
     let mut checksums: Vec<Checksum> = seen.content.keys().copied().collect();
-    checksums.sort();
+    checksums.sort_unstable();
     let (next, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
     let broken = Mutex::new(Vec::new());
     let work = || {

@@ -42,7 +42,7 @@ pub fn prune(repo: &Repo, options: &PruneOptions<'_>) -> Result<PruneStats> {
     let mut unneeded: Vec<ObjectName> =
         objects.iter().filter(|name| !reachable.contains(name)).copied().collect();
     // Commits and their metadata first, see above.
-    unneeded.sort_by_key(|name| (name.kind != ObjectKind::Commit, *name));
+    unneeded.sort_unstable_by_key(|name| (name.kind != ObjectKind::Commit, *name));
     let mut stats = PruneStats { total: objects.len() as u64, ..PruneStats::default() };
     let commits = unneeded.iter().filter(|name| name.kind == ObjectKind::Commit).count();
     for (index, name) in unneeded.iter().enumerate() {

@@ -184,6 +184,10 @@ impl Read for Filez<'_> {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         self.inflate.as_mut().map_or(Ok(0), |inflate| inflate.read(output))
     }
+
+    fn read_to_end(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        crate::fs::read_to_end(self, out)
+    }
 }
 
 #[cfg(test)]

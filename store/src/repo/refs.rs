@@ -75,7 +75,7 @@ impl Repo {
         for (remote, path) in crate::fs::list(&refs.join("remotes"))? {
             self.collect_refs(Some(&remote), &path, "", &mut found)?;
         }
-        found.sort();
+        found.sort_unstable();
         Ok(found)
     }
 

@@ -27,6 +27,10 @@ impl Read for Hashing<'_> {
         self.count += count as u64;
         Ok(count)
     }
+
+    fn read_to_end(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        crate::fs::read_to_end(self, out)
+    }
 }
 
 pub(super) fn create(path: &Path) -> Result<File> {
@@ -153,6 +157,10 @@ impl Read for Malformed<'_> {
             }
         })
     }
+
+    fn read_to_end(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        crate::fs::read_to_end(self, out)
+    }
 }
 
 struct Tee<'a> {
@@ -165,6 +173,10 @@ impl Read for Tee<'_> {
         let count = self.source.read(buffer)?;
         self.file.write_all(buffer.get(..count).unwrap_or_default())?;
         Ok(count)
+    }
+
+    fn read_to_end(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        crate::fs::read_to_end(self, out)
     }
 }
 

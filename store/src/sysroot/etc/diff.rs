@@ -34,14 +34,14 @@ pub enum ChangeKind {
 pub fn diff(defaults: &Path, edited: &Path) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     diff_dir(defaults, edited, Path::new(""), &mut changes)?;
-    changes.sort();
+    changes.sort_unstable();
     Ok(changes)
 }
 
 fn diff_dir(defaults: &Path, edited: &Path, at: &Path, changes: &mut Vec<Change>) -> Result<()> {
     let mut both = names(&defaults.join(at))?;
     both.extend(names(&edited.join(at))?);
-    both.sort();
+    both.sort_unstable();
     both.dedup();
     for name in both {
         let path = at.join(name);

@@ -32,7 +32,7 @@ pub fn merge(defaults: &Path, edited: &Path, new: &Path, changes: &[Change]) -> 
     for change in changes.iter().filter(|c| c.kind != ChangeKind::Removed) {
         merging.keep(change)?;
     }
-    merging.done.conflicts.sort();
+    merging.done.conflicts.sort_unstable();
     merging.done.conflicts.dedup();
     Ok(merging.done)
 }
