@@ -79,7 +79,7 @@ pub(crate) fn tuple<'a, const N: usize>(
 ) -> Result<[&'a [u8]; N]> {
     let mut parts: [&'a [u8]; N] = [&[]; N];
     let mut slots = parts.iter_mut();
-    split_tuple(what, bytes, &members, |part| {
+    split_tuple(what, bytes, &members, &mut |part| {
         if let Some(slot) = slots.next() {
             *slot = part;
         }
@@ -87,12 +87,14 @@ pub(crate) fn tuple<'a, const N: usize>(
     Ok(parts)
 }
 
-/// Splits a tuple whose members are known at run time only, giving each part to `each` in order.
+/// Splits a tuple whose members are known at run time only, giving each part to `each` in order; one function for all tuples, since
+/// each length's own would be in the program.
+#[inline(never)]
 pub(crate) fn split_tuple<'a>(
     what: &'static str,
     bytes: &'a [u8],
     members: &[Member],
-    mut each: impl FnMut(&'a [u8]),
+    each: &mut dyn FnMut(&'a [u8]),
 ) -> Result<()> {
     let bad = |index: usize| not_normal(what, format_args!("tuple member {index}"), bytes.len());
     let last = members.len().saturating_sub(1);

@@ -301,7 +301,7 @@ fn decode_members(text: &str, bytes: &[u8], depth: usize) -> Result<Vec<Value>> 
     let members = types::members(text)?;
     let layouts = members.iter().map(|member| types::layout(member)).collect::<Result<Vec<_>>>()?;
     let mut parts = Vec::with_capacity(members.len());
-    frame::split_tuple(WHAT, bytes, &layouts, |part| parts.push(part))?;
+    frame::split_tuple(WHAT, bytes, &layouts, &mut |part| parts.push(part))?;
     members.iter().zip(parts).map(|(member, part)| decode(member, part, depth)).collect()
 }
 
