@@ -32,10 +32,25 @@ impl RefName {
 }
 
 fn is_part(part: &str) -> bool {
-    let word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let word = |letter: char| {
+        if letter.is_ascii() { letter.is_ascii_alphanumeric() || letter == '_' } else { is_word(letter) }
+    };
     part.len() <= 255
         && part.starts_with(word)
         && part.chars().all(|letter| word(letter) || letter == '-' || letter == '.')
+}
+
+/// A letter or digit outside ASCII, by the tables of Unicode.
+#[cfg(feature = "unicode")]
+fn is_word(letter: char) -> bool {
+    letter.is_alphanumeric()
+}
+
+/// A letter or digit outside ASCII, as far as can be said without tables, which are 2 KB of a device program: who names refs is
+/// the build host, and a device follows only what is there.
+#[cfg(not(feature = "unicode"))]
+fn is_word(letter: char) -> bool {
+    !letter.is_control() && !letter.is_whitespace() && !('\u{2000}'..='\u{206f}').contains(&letter)
 }
 
 impl fmt::Display for RefName {
@@ -94,6 +109,17 @@ mod tests {
         for bad in ["", "/", "a/", "/a", "a//b", "-a", ".a", "../x", "a/..", "a b", "a:b", "a\0", "a/.x"] {
             assert!(RefName::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn letters_outside_ascii_are_letters() {
+        for good in ["größe/日本", "т2"] {
+            assert!(RefName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["a\u{85}", "a\u{a0}b", "a\u{202e}b", "\u{2028}"] {
+            assert!(RefName::parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(RefName::parse("a→b").is_err(), cfg!(feature = "unicode"));
     }
 
     #[test]
