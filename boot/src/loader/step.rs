@@ -43,13 +43,11 @@ pub enum Step {
     },
 }
 
-/// A list of steps, and how to reboot after it.
+/// A list of steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// In order.
     pub steps: Vec<Step>,
-    /// What the reboot system call has to say to the firmware.
-    pub reboot_argument: Option<&'static str>,
 }
 
 impl Change {
@@ -82,6 +80,6 @@ impl Change {
 
 impl From<plan::Plan> for Change {
     fn from(plan: plan::Plan) -> Change {
-        Change { steps: plan.steps.into_iter().map(Step::Disk).collect(), reboot_argument: None }
+        Change { steps: plan.steps.into_iter().map(Step::Disk).collect() }
     }
 }

@@ -76,6 +76,9 @@ impl Locked {
         self.clean_versions()?;
         self.clean_deployments(&mut cleaned)?;
         self.clean_boot(&mut cleaned)?;
+        if let Some(Loader::Pi(slots)) = &self.loader {
+            self.clean_links(slots)?;
+        }
         self.remove_other_refs()?;
         Ok(cleaned)
     }

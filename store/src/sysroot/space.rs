@@ -5,7 +5,7 @@
 
 use super::Sysroot;
 use super::etc::Change;
-use super::loader::Loader;
+use super::loader::{Loader, pi};
 use crate::error::{Error, Result};
 use crate::repo::{Repo, space::available};
 use crate::walk::{self, Entry};
@@ -31,6 +31,14 @@ pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: 
     let (place, esp) = match &sysroot.loader {
         Some(Loader::SystemdBoot { partition, .. }) => (partition.as_str(), None),
         Some(Loader::Efi(board)) => ("boot", Some((board.partition(), FOLDER))),
+        Some(Loader::Pi(slots)) => {
+            let (place, freed) = pi::spare(slots, &sysroot.path)?;
+            let mut files = boot_files(sysroot.repo(), commit)?;
+            files.retain(|(name, _)| pi::is_boot_file(slots, name));
+            let needed: u64 = files.iter().map(|(_, size)| blocks(*size)).sum();
+            require(&sysroot.path.join(place), needed.saturating_sub(freed), 0)?;
+            ("boot", None)
+        }
         _ => ("boot", None),
     };
     for (place, folder) in [(place, "ostree")].into_iter().chain(esp) {

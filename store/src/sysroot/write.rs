@@ -54,7 +54,8 @@ impl Locked {
         if let Some(Loader::SystemdBoot { partition, default }) = self.loader.clone() {
             return self.write_fat(&partition, default, new, what);
         }
-        if matches!(self.loader, Some(Loader::Efi(_))) {
+        let follows = self.loader().is_some_and(Loader::follows);
+        if follows {
             // the links that its entries lead through are replaced
             self.settle()?;
         }
@@ -78,9 +79,9 @@ impl Locked {
         self.apply(&change)?;
         touch(&self.path.join("ostree/deploy"))?;
         self.reload()?;
-        match &self.loader {
-            Some(Loader::Efi(board)) => self.follow_efi(board).map(drop)?,
-            _ => self.settle()?,
+        match follows {
+            true => self.follow().map(drop)?,
+            false => self.settle()?,
         }
         self.remove_other_refs()?;
         Ok(Written { is_swap, is_same: false })

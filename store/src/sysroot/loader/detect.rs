@@ -1,7 +1,7 @@
 //! Which loader a device has: the configuration first, else what is there.
 
 use super::env::UBoot;
-use super::{EXTLINUX, Loader, UENV, efi, fat, flash, refuse};
+use super::{EXTLINUX, Loader, UENV, efi, fat, flash, pi, refuse};
 use crate::error::{Error, Result};
 use rootling_boot::grub;
 use rootling_boot::loader::{Kind, Traces};
@@ -52,7 +52,7 @@ impl Loader {
             efivars: true,
             extlinux: sysroot.join(EXTLINUX).is_symlink(),
             efi_boots_kernel: efi::installed(sysroot).is_some(),
-            ..Traces::default()
+            pi_firmware: pi::installed(sysroot),
         };
         let kind = Kind::detect(configured, &traces).map_err(refuse)?;
         if let (Some(Kind::SystemdBoot), Some(partition)) = (kind, &settings.partition) {
@@ -60,7 +60,7 @@ impl Loader {
         }
         match kind.map(|kind| open(sysroot, root, settings, kind)).transpose() {
             // what nobody asked for must not stand in the way of everything
-            Err(error) if !settings.names_loader() && kind != Some(Kind::Efi) => {
+            Err(error) if !settings.names_loader() && !matches!(kind, Some(Kind::Efi | Kind::Pi)) => {
                 log::warn!("the boot loader is not managed: {error}");
                 // its menu was taken into use, and without it nothing boots after the next change
                 Ok(leads_to_list(&sysroot.join(EXTLINUX)).then_some(Loader::Extlinux))
@@ -108,7 +108,7 @@ fn open(sysroot: &Path, root: &Path, settings: &Settings, kind: Kind) -> Result<
             Ok(Loader::SystemdBoot { partition, default: chosen_entry(root) })
         }
         Kind::Efi => efi::open(sysroot, settings.partition.as_deref()),
-        Kind::Pi => Err(Error::unsupported(format!("boot loader {kind}"))),
+        Kind::Pi => pi::open(sysroot),
     }
 }
 

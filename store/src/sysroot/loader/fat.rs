@@ -11,6 +11,7 @@
 //! The list is what the partition has: the first in the loader's order boots. A deployment that becomes the first gets
 //! a new entry before its old one goes.
 
+use super::pi::Asked;
 use super::trial::Try;
 use super::{Armed, refuse};
 use crate::error::{Error, Result};
@@ -100,7 +101,7 @@ impl Sysroot {
         let Some((tried, tries)) = counted else { return Ok((None, Trial::None)) };
         let id = TrialId::parse(&tried.name()).map_err(refuse)?;
         let trial = if tries.left == 0 { Trial::Spent } else { Trial::Left(tries.left) };
-        Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done) }), trial))
+        Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done), asked: Asked::default() }), trial))
     }
 }
 
@@ -179,7 +180,7 @@ impl Locked {
                 let mut steps: Vec<_> = left.map(|l| DiskStep::Remove(format!("{folder}/{}", l.0))).collect();
                 steps.push(DiskStep::Sync);
                 let steps = steps.into_iter().map(rootling_boot::loader::Step::Disk).collect();
-                self.apply(&Change { steps, reboot_argument: None })?;
+                self.apply(&Change { steps })?;
             }
         }
         self.reload()?;

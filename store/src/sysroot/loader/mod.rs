@@ -14,6 +14,7 @@
 //! | `armed` | the file `rootling-trial` |
 //! | `apply` | one step of a plan |
 //! | `efi` | kernels on the ESP and entries of the firmware |
+//! | `pi` | the two boot partitions of a Raspberry Pi |
 //! | `flash` | U-Boot's environment on MTD |
 //! | `fat` | systemd-boot's entries on a partition without symlinks |
 //! | `trial` | arm, confirm, fall back, repair on a list of deployments |
@@ -34,11 +35,13 @@ pub(super) mod efi;
 mod env;
 pub(super) mod fat;
 mod flash;
+pub(super) mod pi;
 mod trial;
 
 pub use armed::Armed;
 pub use detect::Settings;
 pub use efi::Board;
+pub use pi::{Asked, Slots, TELLS, restart};
 pub use trial::{BootState, Try};
 
 pub(super) use apply::apply;
@@ -86,6 +89,8 @@ pub enum Loader {
     },
     /// Firmware that boots kernels from its own entries.
     Efi(efi::Board),
+    /// A Raspberry Pi's firmware.
+    Pi(pi::Slots),
 }
 
 impl Loader {
@@ -98,6 +103,7 @@ impl Loader {
             Loader::Extlinux => Kind::Extlinux,
             Loader::SystemdBoot { .. } => Kind::SystemdBoot,
             Loader::Efi(_) => Kind::Efi,
+            Loader::Pi(_) => Kind::Pi,
         }
     }
 
@@ -122,7 +128,13 @@ impl Loader {
             Loader::Extlinux => EXTLINUX_PROMISES,
             Loader::SystemdBoot { .. } => sdboot::PROMISES,
             Loader::Efi(board) => efi::promises(board, sysroot)?,
+            Loader::Pi(slots) => pi::promises(slots, sysroot)?,
         })
+    }
+
+    /// Whether what the firmware reads lies elsewhere, and is made to follow the list after each change.
+    pub(super) fn follows(&self) -> bool {
+        matches!(self, Loader::Efi(_) | Loader::Pi(_))
     }
 
     /// The files that change together with the entries; `own` is the first deployment's own uEnv.txt.
@@ -136,7 +148,8 @@ impl Loader {
         let extlinux = || (EXTLINUX_MENU, uboot::extlinux(entries, trial.is_some(), 5));
         Ok(match self {
             Loader::Grub => vec![(grub::MENU, grub::menu(entries, trial))],
-            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } | Loader::Efi(_) => Vec::new(),
+            Loader::Greenboot { .. } | Loader::SystemdBoot { .. } => Vec::new(),
+            Loader::Efi(_) | Loader::Pi(_) => Vec::new(),
             Loader::Extlinux => vec![extlinux()],
             Loader::UBoot { .. } => {
                 let text = uboot::uenv(entries, trial.is_some(), own).map_err(refuse)?;

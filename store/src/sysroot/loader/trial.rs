@@ -2,7 +2,8 @@
 
 use super::armed::FILE;
 use super::env::{self, UBoot};
-use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, UENV, apply, efi, refuse};
+use super::pi::Asked;
+use super::{Armed, EXTLINUX, EXTLINUX_MENU, Loader, UENV, apply, efi, pi, refuse};
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use crate::{Error, Result};
 use rootling_boot::grub::{self, greenboot};
@@ -54,6 +55,7 @@ impl Sysroot {
             (_, Loader::SystemdBoot { .. }) => left,
             (None, _) | (_, Loader::Extlinux) => Trial::None,
             (Some(armed), Loader::Efi(board)) => efi::trial(board, &self.path, armed, self.booted())?,
+            (Some(armed), Loader::Pi(slots)) => pi::trial(slots, &self.path, armed)?,
             (Some(armed), Loader::Grub) => grub::trial(&env::grubenv(&self.path, grub::ENV)?, &armed.id),
             (_, Loader::Greenboot { env }) => greenboot::trial(&env::grubenv(&self.path, env)?),
             (_, Loader::UBoot { config }) => uboot::trial(&UBoot::read(&self.path, config)?.env),
@@ -128,6 +130,10 @@ impl Locked {
                 self.sysroot.loader = Some(loader.clone());
                 return self.install_efi(board);
             }
+            Loader::Pi(slots) => {
+                self.sysroot.loader = Some(loader.clone());
+                return self.install_pi(slots);
+            }
         };
         self.sysroot.loader = Some(loader);
         let list = self.deployments.clone();
@@ -157,7 +163,7 @@ impl Locked {
             if self.path.join("boot/loader").is_symlink() {
                 let old = ["loader", "loader.tmp", "loader.0", "loader.1"];
                 let steps = old.map(|name| Step::Disk(DiskStep::Remove(format!("boot/{name}"))));
-                self.apply(&Change { steps: steps.into(), reboot_argument: None })?;
+                self.apply(&Change { steps: steps.into() })?;
             }
         }
         Ok(())
@@ -175,8 +181,8 @@ impl Locked {
         let armed = match what {
             Try::Arm { tries, .. } => {
                 // of more than one, left by `anyway`, the second would look like one that failed
-                let tries = if matches!(loader, Loader::Efi(_)) { 1 } else { tries };
-                Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries })
+                let tries = if loader.follows() { 1 } else { tries };
+                Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries, asked: Asked::default() })
             }
             Try::Keep => old.clone().filter(|armed| armed.id.as_str() == first),
             Try::Confirm | Try::FallBack => None,
@@ -188,20 +194,22 @@ impl Locked {
         };
         let plan = self.with_files(plan, new, loader, armed.as_ref(), what)?;
         let mut changed = change(&self.path, loader, plan, old.as_ref(), armed.as_ref(), what)?;
-        if let Loader::Efi(board) = loader {
-            let first = self.prepare_efi(board, new, old.as_ref(), what)?;
-            changed.steps.splice(0..0, first.steps);
-        }
+        let first = match loader {
+            Loader::Efi(board) => self.prepare_efi(board, new, old.as_ref(), what)?,
+            Loader::Pi(slots) => self.prepare_pi(slots, new, what)?,
+            _ => return Ok(changed),
+        };
+        changed.steps.splice(0..0, first.steps);
         Ok(changed)
     }
 
     /// Ends a counting that belongs to nothing on trial: what a fall-back with U-Boot, or a cut between counter and list, leaves.
     ///
-    /// Entries of the firmware follow the list, also where a cut or the firmware itself kept them from it.
+    /// Entries and partitions of the firmware follow the list, also where a cut or the firmware kept them from it.
     pub fn settle(&self) -> Result<()> {
-        if let Some(Loader::Efi(board)) = &self.loader {
-            if self.follow_efi(board)? {
-                log::warn!("the firmware's entries were not those of the deployments, and are written again");
+        if self.loader().is_some_and(Loader::follows) {
+            if self.follow()? {
+                log::warn!("what the firmware boots was not the list of deployments, and is written again");
             }
             return Ok(());
         }
@@ -233,6 +241,15 @@ impl Locked {
             _ => return Ok(()),
         };
         self.apply(&change.map_err(refuse)?)
+    }
+
+    /// Has what the firmware reads follow the list in use; says whether anything was to do.
+    pub(in crate::sysroot) fn follow(&self) -> Result<bool> {
+        match &self.loader {
+            Some(Loader::Efi(board)) => self.follow_efi(board),
+            Some(Loader::Pi(slots)) => self.follow_pi(slots),
+            _ => Ok(false),
+        }
     }
 
     fn with_files(
@@ -274,7 +291,7 @@ fn change(
     };
     let (confirm, fall_back) = (what == Try::Confirm, what == Try::FallBack);
     let changed = match loader {
-        Loader::Extlinux | Loader::SystemdBoot { .. } | Loader::Efi(_) => Ok(plan.into()),
+        Loader::Extlinux | Loader::SystemdBoot { .. } | Loader::Efi(_) | Loader::Pi(_) => Ok(plan.into()),
         Loader::Grub => {
             // before `install` there is none, and nothing on trial
             let env = || env::grubenv(sysroot, grub::ENV);
@@ -318,5 +335,5 @@ fn then(mut change: Change, plan: Plan) -> Change {
 fn link(target: &str, path: &str) -> Change {
     let link = DiskStep::Link { target: target.into(), path: path.into() };
     let steps = [link, DiskStep::Sync].map(Step::Disk);
-    Change { steps: steps.into(), reboot_argument: None }
+    Change { steps: steps.into() }
 }

@@ -180,7 +180,7 @@ impl Locked {
         self.follow_efi(board)?;
         let folder = format!("{}/{}", board.partition, efi::FOLDER);
         let steps = vec![Step::Disk(DiskStep::MakeDir(folder))];
-        self.apply(&Change { steps, reboot_argument: None })
+        self.apply(&Change { steps })
     }
 
     /// The steps that put kernels on the ESP where they are not.
@@ -210,7 +210,7 @@ impl Locked {
         if !steps.is_empty() {
             steps.push(DiskStep::Sync);
         }
-        Change { steps: steps.into_iter().map(Step::Disk).collect(), reboot_argument: None }
+        Change { steps: steps.into_iter().map(Step::Disk).collect() }
     }
 }
 
