@@ -7,11 +7,33 @@
 //!                 SERIAL    place among the deployments with this BOOTCSUM, counted from 0
 //! ```
 //! Source: libostree, `ostree/boot.N` of the sysroot layout.
+//!
+//! `/ostree/links/CHECKSUM.SERIAL` is a link of ours that means the same deployment as long as there is one: for boot
+//! files on a partition that is not written again when the list changes. libostree follows any link too.
 
 use crate::error::Error;
 use crate::kargs::KernelArgs;
 use rootling_object::Checksum;
 use std::fmt;
+
+/// Where links are that no list renumbers, below the sysroot.
+pub const LINKS: &str = "ostree/links";
+
+/// The path of the link that a list of kernel arguments names, below the sysroot, where there is one.
+pub fn link_path(args: &KernelArgs) -> Result<Option<String>, Error> {
+    let lasting = args.last("ostree").and_then(|value| value.strip_prefix('/')).filter(|path| {
+        let name = path.strip_prefix(LINKS).and_then(|rest| rest.strip_prefix('/'));
+        name.and_then(|name| name.split_once('.')).is_some_and(|(checksum, serial)| {
+            Checksum::parse_hex(checksum).is_ok()
+                && !serial.is_empty()
+                && serial.bytes().all(|b| b.is_ascii_digit())
+        })
+    });
+    match lasting {
+        Some(path) => Ok(Some(path.to_string())),
+        None => BootLink::of(args).map(|link| link.map(|link| link.path())),
+    }
+}
 
 /// The parts of an `ostree=` argument.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Pulls by static delta, and every way in which one can be broken.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::Command;
 
