@@ -18,21 +18,21 @@ use std::fmt;
 
 /// Where links are that no list renumbers, below the sysroot.
 pub const LINKS: &str = "ostree/links";
+/// A shorter name has no serial.
+const CHECKSUM_AND_DOT: usize = 65;
 
 /// The path of the link that a list of kernel arguments names, below the sysroot, where there is one.
-pub fn link_path(args: &KernelArgs) -> Result<Option<String>, Error> {
-    let lasting = args.last("ostree").and_then(|value| value.strip_prefix('/')).filter(|path| {
-        let name = path.strip_prefix(LINKS).and_then(|rest| rest.strip_prefix('/'));
-        name.and_then(|name| name.split_once('.')).is_some_and(|(checksum, serial)| {
-            Checksum::parse_hex(checksum).is_ok()
-                && !serial.is_empty()
-                && serial.bytes().all(|b| b.is_ascii_digit())
-        })
-    });
-    match lasting {
-        Some(path) => Ok(Some(path.to_string())),
-        None => BootLink::of(args).map(|link| link.map(|link| link.path())),
+pub fn link_path(args: &KernelArgs) -> Result<Option<&str>, Error> {
+    let Some(value) = args.last("ostree") else { return Ok(None) };
+    if !is_lasting(value) {
+        BootLink::parse(value)?;
     }
+    Ok(value.strip_prefix('/'))
+}
+
+fn is_lasting(value: &str) -> bool {
+    let name = value.strip_prefix("/ostree/links/").unwrap_or_default();
+    name.len() > CHECKSUM_AND_DOT && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.')
 }
 
 /// The parts of an `ostree=` argument.

@@ -35,7 +35,7 @@ impl Cmdline {
             .map_err(|error| Error::refused(error.to_string(), "a link of a boot entry"))?;
         let link = link.ok_or_else(|| Error::refused("no ostree= argument", "ostree=/ostree/boot.N/..."))?;
         Ok(Cmdline {
-            link,
+            link: link.to_string(),
             root: text("root"),
             fstype: text("rootfstype"),
             flags: text("rootflags").unwrap_or_default(),

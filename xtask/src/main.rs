@@ -119,7 +119,7 @@ fn work() -> Result<()> {
         ["replay", "--busy"] => replay::replay(Some("busy")),
         ["replay", "--own-boot"] => replay::replay(Some("own-boot")),
         ["replay", "--own-boot", "--busy"] => replay::replay(Some("own-boot-busy")),
-        ["replay", "--own-boot", "--without", what @ ("fsync" | "flush" | "freeze" | "exchange")] => {
+        ["replay", "--own-boot", "--without", what @ ("fsync" | "flush" | "freeze")] => {
             replay::replay(Some(&format!("own-boot-{what}")))
         }
         ["replay", "--without", what @ ("fsync" | "flush" | "freeze" | "exchange")] => {
