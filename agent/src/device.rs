@@ -6,9 +6,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rootling_boot::loader::Kind;
 use rootling_object::{Checksum, Commit, Refspec};
 use rootling_store::Repo;
-use rootling_store::sysroot::loader::Loader;
+use rootling_store::sysroot::loader::{self, Loader};
 use rootling_store::sysroot::{Deployment, Locked, Running, Sysroot};
 use rootling_trust::{Policy, Verified, verify_commit};
 
@@ -143,19 +144,36 @@ pub fn trusted(
     Ok(verify_commit(&bytes, *commit, detached.as_ref(), &policy)?)
 }
 
-/// Restarts the machine.
+/// Restarts the machine, and has the firmware try what is armed where it has to be told; takes the lock for that.
+///
+/// Where systemd is not there to pass the words on, the kernel is asked at once: synced, but with no program told.
 pub fn reboot(sysroot: &Path) -> Result<()> {
     check_reboot(sysroot)?;
-    for program in ["systemctl", "reboot"] {
-        let asked = match program {
-            "systemctl" => Child::start(program.as_ref(), &["reboot".as_ref()]),
-            _ => Child::start(program.as_ref(), &[]),
+    if let Some(words) = words_for_firmware(sysroot)? {
+        let argument = format!("--reboot-argument={words}");
+        return match restarts("systemctl", &["reboot".as_ref(), argument.as_ref()]) {
+            true => Ok(()),
+            false => Err(loader::restart(words).into()),
         };
-        if asked.and_then(|child| child.wait()).is_ok_and(|end| end == End::Code(0)) {
-            return Ok(());
-        }
     }
-    Err(Error::refused(format_args!("the new deployment is ready, but neither systemctl nor reboot worked")))
+    match restarts("systemctl", &["reboot".as_ref()]) || restarts("reboot", &[]) {
+        true => Ok(()),
+        false => Err(Error::refused(format_args!(
+            "the new deployment is ready, but neither systemctl nor reboot worked"
+        ))),
+    }
+}
+
+fn restarts(program: &str, args: &[&Path]) -> bool {
+    let asked = Child::start(program.as_ref(), args);
+    asked.and_then(|child| child.wait()).is_ok_and(|end| end == End::Code(0))
+}
+
+fn words_for_firmware(sysroot: &Path) -> Result<Option<&'static str>> {
+    match loader::TELLS && look(sysroot)?.loader().is_some_and(|loader| loader.kind() == Kind::Pi) {
+        true => Ok(lock(sysroot)?.reboot_argument()?),
+        false => Ok(None),
+    }
 }
 
 /// Refuses to restart a machine for a sysroot that it does not run.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! [boot]
-//! loader=auto             grub, greenboot, systemd-boot, u-boot, extlinux, efi; none: entries only
+//! loader=auto             grub, greenboot, systemd-boot, u-boot, extlinux, efi, raspberry-pi; none: entries only
 //! grubenv=/boot/grub2/grubenv
 //! partition=/efi          where the FAT partition of systemd-boot or efi is mounted
 //! tries=3                 of a new deployment; 0: none has to prove itself

@@ -78,6 +78,7 @@ pub fn upgrade(scene: &Scene<'_>, wanted: &Wanted<'_>) -> Result<Exit> {
     let deployed = deploy(scene, &mut sysroot, &here, &pulled, trial)?;
     finalize::note(&sysroot, &deployed)?;
     report(scene, &deployed);
+    drop(sysroot);
     if wanted.until == Until::Reboot {
         device::reboot(path)?;
     }

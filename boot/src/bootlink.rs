@@ -7,11 +7,33 @@
 //!                 SERIAL    place among the deployments with this BOOTCSUM, counted from 0
 //! ```
 //! Source: libostree, `ostree/boot.N` of the sysroot layout.
+//!
+//! `/ostree/links/CHECKSUM.SERIAL` is a link of ours that means the same deployment as long as there is one: for boot
+//! files on a partition that is not written again when the list changes. libostree follows any link too.
 
 use crate::error::Error;
 use crate::kargs::KernelArgs;
 use rootling_object::Checksum;
 use std::fmt;
+
+/// Where links are that no list renumbers, below the sysroot.
+pub const LINKS: &str = "ostree/links";
+/// A shorter name has no serial.
+const CHECKSUM_AND_DOT: usize = 65;
+
+/// The path of the link that a list of kernel arguments names, below the sysroot, where there is one.
+pub fn link_path(args: &KernelArgs) -> Result<Option<&str>, Error> {
+    let Some(value) = args.last("ostree") else { return Ok(None) };
+    if !is_lasting(value) {
+        BootLink::parse(value)?;
+    }
+    Ok(value.strip_prefix('/'))
+}
+
+fn is_lasting(value: &str) -> bool {
+    let name = value.strip_prefix("/ostree/links/").unwrap_or_default();
+    name.len() > CHECKSUM_AND_DOT && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.')
+}
 
 /// The parts of an `ostree=` argument.
 #[derive(Debug, Clone, PartialEq, Eq)]

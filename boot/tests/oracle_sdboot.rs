@@ -65,9 +65,9 @@ fn mutated_texts_are_read_or_passed_over() {
         conf.pins_another("ostree-7");
         assert_eq!(LoaderConf::parse(&conf.to_string()), conf);
         if let Ok(autoboot) = Autoboot::parse(&text(random.mutate(autoboot)))
-            && let Ok(swapped) = autoboot.swapped()
+            && let Ok(assigned) = autoboot.assign(7, 8)
         {
-            assert_eq!(swapped.partition(false), autoboot.partition(true));
+            assert_eq!((assigned.partition(false), assigned.partition(true)), (Ok(7), Ok(8)));
         }
         let read = Extlinux::parse(&text(random.mutate(extlinux)));
         read.chosen();

@@ -66,6 +66,9 @@ fn bootlink(data: &[u8]) {
         let again = BootLink::parse(&format!("/{}", link.path().trim_start_matches('/')));
         assert_eq!(again.map(|again| again.path()).ok(), Some(link.path()));
     }
+    if let Ok(Some(path)) = rootling_boot::bootlink::link_path(&KernelArgs::parse(text)) {
+        assert!(path.starts_with("ostree/") && !path.split('/').any(|part| part == ".."), "{text:?}");
+    }
 }
 
 fn os_release(data: &[u8]) {
@@ -81,7 +84,9 @@ fn seeds_entry_name() -> Vec<Vec<u8>> {
 }
 
 fn seeds_bootlink() -> Vec<Vec<u8>> {
-    vec![format!("/ostree/boot.1/os/{}/0", "ab".repeat(32)).into_bytes()]
+    let sum = "ab".repeat(32);
+    let texts = [format!("/ostree/boot.1/os/{sum}/0"), format!("ostree=/ostree/links/{sum}.0")];
+    texts.map(String::into_bytes).into()
 }
 
 fn grubenv(data: &[u8]) {
@@ -108,9 +113,15 @@ fn loader_text(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let _ = (EnvConfig::parse(text), TrialId::parse(text), Kind::parse(text), Extlinux::parse(text).chosen());
     LoaderConf::parse(text).pins_another("ostree-1");
-    if let Ok(swapped) = Autoboot::parse(text).and_then(|autoboot| autoboot.swapped()) {
-        assert_eq!(swapped.swapped().and_then(|again| again.swapped()), Ok(swapped));
+    if let Ok(autoboot) = Autoboot::parse(text) {
+        let numbers = (autoboot.partition(false), autoboot.partition(true));
+        if let Ok(assigned) = autoboot.assign(7, 8) {
+            assert_eq!((assigned.partition(false), assigned.partition(true)), (Ok(7), Ok(8)));
+            let (Ok(boot), Ok(tried)) = numbers else { panic!("{text:?}: two numbers that were none") };
+            assert!(assigned.assign(boot, tried).is_ok());
+        }
     }
+    let _ = rootling_boot::pi::deployment(text);
     if let Some(name) = CountedName::parse(text) {
         assert_eq!(CountedName::parse(&name.to_string()), Some(name));
     }

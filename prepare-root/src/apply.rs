@@ -120,7 +120,7 @@ fn mount_root(cmdline: &Cmdline) -> Result<(), Error> {
 
 /// Reads what the plan depends on.
 fn look(sysroot: &str, cmdline: &Cmdline) -> Result<(Facts, Config), Error> {
-    let link = format!("{sysroot}/{}", cmdline.link.path());
+    let link = format!("{sysroot}/{}", cmdline.link);
     let tree = fs::canonicalize(&link).map_err(Error::io(format!("follow {link}")))?;
     let base = fs::canonicalize(format!("{sysroot}/")).map_err(Error::io(format!("follow {sysroot}/")))?;
     let deployment = tree

@@ -1,13 +1,13 @@
 //! What the kernel arguments ask for.
 
 use crate::error::Error;
-use rootling_boot::{BootLink, KernelArgs};
+use rootling_boot::{KernelArgs, bootlink};
 
 /// The arguments that concern the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cmdline {
-    /// `ostree=`: the link to the deployment.
-    pub link: BootLink,
+    /// `ostree=`: the link to the deployment, below the sysroot.
+    pub link: String,
     /// `root=`.
     pub root: Option<String>,
     /// `rootfstype=`, else the file system that the device has.
@@ -31,11 +31,11 @@ impl Cmdline {
         let args = KernelArgs::parse(text);
         let text = |key: &str| args.last(key).filter(|value| !value.is_empty()).map(String::from);
         let number = |key: &str| text(key).and_then(|value| value.parse().ok());
-        let link = BootLink::of(&args)
+        let link = bootlink::link_path(&args)
             .map_err(|error| Error::refused(error.to_string(), "a link of a boot entry"))?;
         let link = link.ok_or_else(|| Error::refused("no ostree= argument", "ostree=/ostree/boot.N/..."))?;
         Ok(Cmdline {
-            link,
+            link: link.to_string(),
             root: text("root"),
             fstype: text("rootfstype"),
             flags: text("rootflags").unwrap_or_default(),
@@ -57,14 +57,20 @@ mod tests {
             "BOOT_IMAGE=/k root=LABEL=ROOT rw rootwait rootflags=noatime ostree=/ostree/boot.1/os/{sum}/0 rootling.watchdog=60\n"
         );
         let cmdline = Cmdline::parse(&text).unwrap();
-        assert_eq!(cmdline.link.path(), format!("ostree/boot.1/os/{sum}/0"));
+        assert_eq!(cmdline.link, format!("ostree/boot.1/os/{sum}/0"));
+        let lasting = Cmdline::parse(&format!("ostree=/ostree/links/{sum}.0")).unwrap();
+        assert_eq!(lasting.link, format!("ostree/links/{sum}.0"));
         assert_eq!((cmdline.root.as_deref(), cmdline.flags.as_str()), (Some("LABEL=ROOT"), "noatime"));
         assert_eq!((cmdline.wait_s, cmdline.watchdog_s, cmdline.init.as_str()), (30, Some(60), "/sbin/init"));
     }
 
     #[test]
     fn refuses_to_guess_a_deployment() {
-        for text in ["", "root=/dev/vda", "ostree=", "ostree=/etc", "ostree=/ostree/boot.0/../x/0"] {
+        let sum = "ab".repeat(32);
+        let links = ["..", "../x.0", &sum, &format!("{sum}."), &format!("{sum}.0/.."), &format!("{sum}.x")]
+            .map(|name| format!("ostree=/ostree/links/{name}"));
+        let others = ["", "root=/dev/vda", "ostree=", "ostree=/etc", "ostree=/ostree/boot.0/../x/0"];
+        for text in others.into_iter().chain(links.iter().map(String::as_str)) {
             assert!(Cmdline::parse(text).is_err(), "{text:?}");
         }
     }

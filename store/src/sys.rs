@@ -1,6 +1,6 @@
 //! The system calls that `std` and `nix` do not offer in a safe form.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -140,6 +140,15 @@ fn freeze_and_thaw(dir: BorrowedFd<'_>) -> io::Result<()> {
             }
         }
     }
+}
+
+/// Restarts at once with words for the firmware: no program is told, nothing is unmounted. Comes back with the reason where it cannot.
+pub(crate) fn restart(argument: &CStr) -> io::Error {
+    let (magic, again) = (libc::LINUX_REBOOT_MAGIC1, libc::LINUX_REBOOT_MAGIC2);
+    let command = libc::LINUX_REBOOT_CMD_RESTART2;
+    // SAFETY: the argument is NUL-terminated; the kernel copies it, 256 bytes at most, and writes nothing.
+    unsafe { libc::syscall(libc::SYS_reboot, magic, again, command, argument.as_ptr()) };
+    io::Error::last_os_error()
 }
 
 /// `FS_IMMUTABLE_FL` of `linux/fs.h`.

@@ -66,7 +66,7 @@ cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
 cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
-cargo xtask replay [--full | --busy | --fat | --without fsync|flush|freeze|exchange]
+cargo xtask replay [--own-boot] [--full | --busy | --fat | --without fsync|flush|freeze|exchange]
                                  the power cut at every write of an update; busy: while another program writes
                                  to /boot; fat: what systemd-boot finds; without: the judge has to find it
 cargo xtask older REVISION       the agent of an earlier commit takes over from today's, and the other way round
@@ -117,6 +117,11 @@ fn work() -> Result<()> {
         ["replay", "--full"] => replay::replay(Some("full")),
         ["replay", "--fat"] => replay::fat(),
         ["replay", "--busy"] => replay::replay(Some("busy")),
+        ["replay", "--own-boot"] => replay::replay(Some("own-boot")),
+        ["replay", "--own-boot", "--busy"] => replay::replay(Some("own-boot-busy")),
+        ["replay", "--own-boot", "--without", what @ ("fsync" | "flush" | "freeze")] => {
+            replay::replay(Some(&format!("own-boot-{what}")))
+        }
         ["replay", "--without", what @ ("fsync" | "flush" | "freeze" | "exchange")] => {
             replay::replay(Some(what))
         }

@@ -123,7 +123,7 @@ pub enum Command {
 pub enum Boot {
     Status { json: bool },
     Install { loader: Option<String>, force: bool },
-    Arm { tries: Option<u32>, anyway: bool },
+    Arm { tries: Option<u32>, anyway: bool, reboot: bool },
     Check,
     Confirm { skip_check: bool, reboot: bool },
     FallBack { reboot: bool },
@@ -232,7 +232,7 @@ fn command(spec: &Spec, typed: &Typed) -> Result<Command> {
         "adopt" => Command::Adopt,
         "boot status" => Command::Boot(Boot::Status { json }),
         "boot install" => Command::Boot(Boot::Install { loader: word(0), force: typed.has("force") }),
-        "boot arm" => Command::Boot(Boot::Arm { tries, anyway: typed.has("anyway") }),
+        "boot arm" => Command::Boot(Boot::Arm { tries, anyway: typed.has("anyway"), reboot }),
         "boot check" => Command::Boot(Boot::Check),
         "boot confirm" => Command::Boot(Boot::Confirm { skip_check: typed.has("no-check"), reboot }),
         "boot fall-back" => Command::Boot(Boot::FallBack { reboot }),

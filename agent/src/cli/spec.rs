@@ -158,7 +158,7 @@ pub const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "boot install",
-        args: "[grub|greenboot|systemd-boot|u-boot|extlinux|efi]",
+        args: "[grub|greenboot|systemd-boot|u-boot|extlinux|efi|raspberry-pi]",
         count: (0, 1),
         about: "take a boot loader into use, so that its files follow the deployments",
         flags: &[switch("force", "replace a grub.cfg that others made")],
@@ -168,7 +168,7 @@ pub const COMMANDS: &[Spec] = &[
         args: "",
         count: (0, 0),
         about: "put the first deployment on trial",
-        flags: &[TRIES, switch("anyway", "also where the boot loader cannot promise it")],
+        flags: &[TRIES, switch("anyway", "also where the boot loader cannot promise it"), REBOOT],
     },
     Spec { name: "boot check", args: "", count: (0, 0), about: "run the health checks", flags: &[] },
     Spec {

@@ -52,6 +52,7 @@ pub fn run(
     let deployed = sysroot.deploy(&verified, &options)?;
     finalize::note(&sysroot, &deployed)?;
     report(scene, &deployed);
+    drop(sysroot);
     if reboot {
         device::reboot(path)?;
     }

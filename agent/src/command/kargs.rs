@@ -37,6 +37,7 @@ pub fn run(scene: &Scene<'_>, os: Option<&str>, edits: &[KargEdit], reboot: bool
     let deployed = sysroot.set_kernel_args(index, &commit, after, trial)?;
     finalize::note(&sysroot, &deployed)?;
     report(scene, &deployed);
+    drop(sysroot);
     if reboot {
         device::reboot(path)?;
     }

@@ -17,6 +17,7 @@ pub fn rollback(scene: &Scene<'_>, os: Option<&str>, reboot: bool) -> Result<Exi
     let stateroot = device::stateroot(&sysroot, os)?;
     let target = sysroot.rollback(&stateroot)?;
     scene.screen.say(&format!("{} boots next", target.name()));
+    drop(sysroot);
     if reboot {
         device::reboot(path)?;
     }

@@ -57,7 +57,10 @@ fn an_upgrade_is_tried_and_confirmed() {
     let told = device.run(&["boot", "status"], 0);
     assert!(told.contains("grub: up to 9 tries") && told.contains("2 of 2 tries left"), "{told}");
     assert!(told.contains("no deadline outside"), "{told}");
-    assert!(told.contains("in this build: grub greenboot systemd-boot u-boot extlinux efi"), "{told}");
+    assert!(
+        told.contains("in this build: grub greenboot systemd-boot u-boot extlinux efi raspberry-pi"),
+        "{told}"
+    );
     assert!(device.run(&["status"], 0).contains("(default, pending, on trial)"));
     assert!(device.run(&["boot", "confirm"], 0).contains("not tried yet"));
     let menu = device.root.join("boot/loader/grub.cfg");
@@ -71,7 +74,7 @@ fn an_upgrade_is_tried_and_confirmed() {
     device.boots(&second);
     let json = device.run(&["boot", "status", "--json"], 0);
     assert!(
-        json.contains(r#""tries":2,"tries-left":1,"outcome":"on-trial","built-in":[{"loader":"grub"},{"loader":"greenboot"},{"loader":"systemd-boot"},{"loader":"u-boot"},{"loader":"extlinux"},{"loader":"efi"}],"deadline":false,"failed":[]"#),
+        json.contains(r#""tries":2,"tries-left":1,"outcome":"on-trial","built-in":[{"loader":"grub"},{"loader":"greenboot"},{"loader":"systemd-boot"},{"loader":"u-boot"},{"loader":"extlinux"},{"loader":"efi"},{"loader":"raspberry-pi"}],"deadline":false,"failed":[]"#),
         "{json}"
     );
     let third = bootable(&fixture, 3, 4000);

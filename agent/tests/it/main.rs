@@ -5,6 +5,7 @@ mod boot_confirm;
 mod boot_efi;
 mod boot_finalize;
 mod boot_health;
+mod boot_pi;
 mod boot_trial;
 mod boot_units;
 mod cli;
@@ -12,6 +13,8 @@ mod corrupt;
 mod delta;
 mod delta_ostree;
 mod faulty;
+#[path = "../../../store/tests/sysroot/firmware_pi.rs"]
+mod firmware_pi;
 mod fixture;
 mod http;
 mod kill;

@@ -117,7 +117,7 @@ pub fn confirm(firmware: &Firmware, number: Number) -> Result<Change> {
     }
     let others = firmware.order.iter().copied().filter(|other| *other != number);
     let order: Vec<Number> = std::iter::once(number).chain(others).collect();
-    Ok(Change { steps: vec![set(global(ORDER), encode_numbers(&order))], reboot_argument: None })
+    Ok(Change { steps: vec![set(global(ORDER), encode_numbers(&order))] })
 }
 
 /// Takes an entry out of what boots.

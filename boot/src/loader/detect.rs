@@ -42,7 +42,7 @@ pub struct Traces {
     pub fw_env_config: bool,
     /// An extlinux.conf is there.
     pub extlinux: bool,
-    /// The device tree has `/chosen/bootloader/tryboot`.
+    /// The device tree has `/chosen/bootloader`, and deployments boot from partitions that it chooses.
     pub pi_firmware: bool,
     /// The first load option of BootOrder boots a file of a deployment.
     pub efi_boots_kernel: bool,

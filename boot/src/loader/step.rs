@@ -43,13 +43,11 @@ pub enum Step {
     },
 }
 
-/// A list of steps, and how to reboot after it.
+/// A list of steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// In order.
     pub steps: Vec<Step>,
-    /// What the reboot system call has to say to the firmware.
-    pub reboot_argument: Option<&'static str>,
 }
 
 impl Change {
@@ -57,7 +55,7 @@ impl Change {
     pub fn link(target: &str, path: &str) -> Change {
         let link = plan::Step::Link { target: target.into(), path: path.into() };
         let steps = [link, plan::Step::Sync].map(Step::Disk);
-        Change { steps: steps.into(), reboot_argument: None }
+        Change { steps: steps.into() }
     }
 
     /// This, then a list that is swapped in.
@@ -95,6 +93,6 @@ impl Change {
 
 impl From<plan::Plan> for Change {
     fn from(plan: plan::Plan) -> Change {
-        Change { steps: plan.steps.into_iter().map(Step::Disk).collect(), reboot_argument: None }
+        Change { steps: plan.steps.into_iter().map(Step::Disk).collect() }
     }
 }

@@ -20,7 +20,7 @@ pub const MAX_SIZE: usize = 512;
 
 const WHAT: &str = "autoboot.txt";
 
-/// The lines of the file.
+/// The lines of the file, each with its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Autoboot {
     lines: Vec<String>,
@@ -31,7 +31,7 @@ impl Autoboot {
     pub fn new(boot: u32, tried: u32) -> Autoboot {
         let text =
             format!("[all]\ntryboot_a_b=1\nboot_partition={boot}\n[tryboot]\nboot_partition={tried}\n");
-        Autoboot { lines: text.lines().map(String::from).collect() }
+        Autoboot { lines: text.split_inclusive('\n').map(String::from).collect() }
     }
 
     /// Reads the file.
@@ -39,7 +39,7 @@ impl Autoboot {
         if text.len() > MAX_SIZE {
             return Err(Error::NoRoom { what: WHAT, limit: MAX_SIZE, needs: text.len() });
         }
-        Ok(Autoboot { lines: text.lines().map(|line| line.trim_end_matches('\r').to_string()).collect() })
+        Ok(Autoboot { lines: text.split_inclusive('\n').map(String::from).collect() })
     }
 
     /// The file; what is longer than the firmware reads is refused.
@@ -67,20 +67,21 @@ impl Autoboot {
         self.get(false, "tryboot_a_b") == Some("1")
     }
 
-    /// The file with both partitions the other way round.
-    pub fn swapped(&self) -> Result<Autoboot> {
-        let (boot, tried) = (self.partition(false)?, self.partition(true)?);
-        let mut swapped = self.clone();
-        for (tryboot, value) in [(true, boot), (false, tried)] {
+    /// The file with these two partitions; all else stays.
+    ///
+    /// Numbers of as many digits as before leave every other byte where it is.
+    pub fn assign(&self, boot: u32, tried: u32) -> Result<Autoboot> {
+        let mut assigned = self.clone();
+        for (tryboot, value) in [(true, tried), (false, boot)] {
             let at =
                 self.holding(tryboot).filter(|(_, line)| value_of(line, "boot_partition").is_some()).last();
-            if let Some(line) = at.and_then(|(at, _)| swapped.lines.get_mut(at)) {
-                *line = format!("boot_partition={value}");
+            if let Some(line) = at.and_then(|(at, _)| assigned.lines.get_mut(at)) {
+                let end = line.get(line.trim_end().len()..).unwrap_or_default();
+                *line = format!("boot_partition={value}{end}");
             }
         }
-        let differ = boot != tried;
-        match differ && (swapped.partition(false), swapped.partition(true)) == (Ok(tried), Ok(boot)) {
-            true => Ok(swapped),
+        match (assigned.partition(false), assigned.partition(true)) == (Ok(boot), Ok(tried)) {
+            true => Ok(assigned),
             false => Err(Error::malformed(
                 WHAT,
                 "one boot_partition for [all], one for [tryboot]",
@@ -110,7 +111,7 @@ fn value_of<'a>(line: &'a str, key: &str) -> Option<&'a str> {
 
 impl fmt::Display for Autoboot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+        self.lines.iter().try_for_each(|line| f.write_str(line))
     }
 }
 
@@ -139,18 +140,20 @@ mod tests {
     }
 
     #[test]
-    fn swaps_two_numbers_and_keeps_the_rest() {
+    fn assigns_two_numbers_and_keeps_the_rest() {
         let text =
             "# mine\n[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n[none]\nx=1\n";
         let autoboot = Autoboot::parse(text).unwrap();
-        let swapped = autoboot.swapped().unwrap();
+        let swapped = autoboot.assign(3, 2).unwrap();
         assert_eq!(swapped.to_string(), text.replace("=2", "=X").replace("=3", "=2").replace("=X", "=3"));
-        assert_eq!(swapped.swapped().unwrap(), autoboot);
+        assert_eq!(swapped.assign(2, 3).unwrap(), autoboot);
+        let foreign = Autoboot::parse(&text.replace('\n', "\r\n")).unwrap();
+        assert_eq!(foreign.assign(3, 2).unwrap().to_string(), swapped.to_string().replace('\n', "\r\n"));
         for bad in ["", "boot_partition=2\n", "[tryboot]\nboot_partition=3\n[all]\nboot_partition=2\n"] {
             assert!(
                 Autoboot::parse(bad)
                     .unwrap()
-                    .swapped()
+                    .assign(3, 2)
                     .is_err_and(|e| e.to_string().contains("boot_partition")),
                 "{bad:?}"
             );

@@ -1,16 +1,23 @@
 //! The plans of a Raspberry Pi: one try by the one-shot flag of its firmware.
 //!
 //! ```text
-//! arm        the files on the partition of [tryboot], sync; then reboot(RESTART2, "0 tryboot")
-//! boot       the firmware clears the flag, then starts; a crash or a cut boots [all] again
-//! confirm    autoboot.txt with the two numbers swapped, by rename
+//! arm        prepare: the slot of [tryboot] without its config.txt, sync; kernel, device trees, arguments, link, sync;
+//!            config.txt beside, sync, rename, sync                          nothing boots it by itself
+//! try        reboot(RESTART2, "0 tryboot"): the firmware clears the flag, then starts; every later boot is [all]
+//! confirm    promote: autoboot.txt with the two numbers the other way round, one sector written over in place
 //! fall back  nothing to write: the next plain reboot does it
 //! ```
+//! A slot's arguments name a link that no list renumbers, so the one that boots is never written to.
 
 use super::autoboot::Autoboot;
+use super::config::{self, CMDLINE, CONFIG, DEVICETREE, FOLDER, INITRAMFS, TRIED_CMDLINE, folder};
 use crate::Result;
+use crate::bootlink::LINKS;
 use crate::error::Error;
-use crate::loader::{Change, Counting, Promises, Trial};
+use crate::kernel::{DeviceTree, MODULES, VMLINUZ};
+use crate::loader::{Change, Counting, Promises, Step, Trial};
+use crate::menu::Item;
+use crate::plan::{Step as DiskStep, deployment_path};
 
 /// Where the file is, on the first FAT partition.
 pub const PATH: &str = "autoboot.txt";
@@ -24,7 +31,7 @@ pub const PROMISES: Promises = Promises {
     counting: Counting::Once,
     torn: None,
     note: Some(
-        "a plain reboot or a power cut before the try boots the confirmed system; a Pi 4 needs an EEPROM of 2023 or later",
+        "only a reboot by this program tries it, a plain one boots the confirmed system; power lost before that try counts as the try; a Pi 4 needs an EEPROM of 2023 or later",
     ),
 };
 
@@ -51,48 +58,137 @@ impl Booted {
     }
 }
 
-/// Puts the partition of `[tryboot]` to one try; `prepared` writes its files, and answers to which partition.
-pub fn arm(autoboot: &Autoboot, partition: u32, prepared: Change) -> Result<Change> {
-    let (boot, tried) = (autoboot.partition(false)?, autoboot.partition(true)?);
-    if !autoboot.is_a_b() {
-        return Err(Error::malformed("autoboot.txt", "tryboot_a_b=1", autoboot.to_string()));
-    }
-    if tried != partition || boot == partition {
-        let got = format!("boot {boot}, tryboot {tried}, new system on {partition}");
-        return Err(Error::malformed("autoboot.txt", "the new system's partition for [tryboot] alone", got));
-    }
-    let mut change = prepared;
-    change.sync();
-    change.reboot_argument = Some(REBOOT_ARGUMENT);
-    Ok(change)
+/// A boot partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number on the disk.
+    pub number: u32,
+    /// Where it is mounted, below the sysroot.
+    pub place: String,
+    /// Its config.txt, where it has one.
+    pub config: Option<String>,
 }
 
-/// Makes the partition that was tried the one that boots; `folder` is where the first partition is mounted.
-pub fn confirm(autoboot: &Autoboot, booted: Booted, folder: &str) -> Result<Change> {
+impl Slot {
+    /// The deployment that it boots.
+    pub fn deployment(&self) -> Option<&str> {
+        config::deployment(self.config.as_deref()?)
+    }
+}
+
+/// Both slots, by what the firmware does with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slots {
+    /// The file that tells them apart.
+    pub autoboot: Autoboot,
+    /// The slot of every plain boot.
+    pub boots: Slot,
+    /// The other one: what is tried.
+    pub spare: Slot,
+}
+
+impl Slots {
+    /// Finds them among the partitions that are mounted, slots before others.
+    pub fn find(autoboot: Autoboot, mounted: Vec<Slot>) -> Result<Slots> {
+        if !autoboot.is_a_b() {
+            return Err(Error::malformed("autoboot.txt", "tryboot_a_b=1", autoboot.to_string()));
+        }
+        let (boot, mut tried) = (autoboot.partition(false)?, autoboot.partition(true)?);
+        if tried == boot {
+            // a swap that a cut left half done
+            let other = mounted.iter().find(|slot| slot.number != boot);
+            tried = other.map_or(tried, |slot| slot.number);
+        }
+        let there: Vec<String> =
+            mounted.iter().map(|slot| format!("{} at {}", slot.number, slot.place)).collect();
+        let slot = |number: u32| {
+            let found = mounted.iter().find(|slot| slot.number == number).cloned();
+            found.ok_or_else(|| {
+                let got = format!("{number}, mounted are {}", there.join(", "));
+                Error::malformed("autoboot.txt", "boot_partition of a mounted partition", got)
+            })
+        };
+        let (boots, spare) = (slot(boot)?, slot(tried)?);
+        match boots.number != spare.number {
+            true => Ok(Slots { autoboot, boots, spare }),
+            false => Err(Error::malformed("autoboot.txt", "two partitions", boot.to_string())),
+        }
+    }
+}
+
+/// A file or folder that goes into a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Below the kernel's folder in the tree.
+    pub source: String,
+    /// Below the deployment's folder in the slot.
+    pub target: String,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+}
+
+/// Puts a deployment on the spare slot; `base` has the board's lines of config.txt, `trees` the device trees of a folder.
+pub fn prepare(slots: &Slots, new: &Item, base: &str, trees: &[File]) -> Change {
+    let place = &slots.spare.place;
+    let to = format!("{place}/{}", folder(&new.deployment));
+    let modules = format!("{}/{MODULES}/{}", deployment_path(new), new.kernel.version);
     let mut change = Change::default();
-    if autoboot.partition(false)? == booted.partition {
-        return Ok(change);
+    change.disk(DiskStep::Remove(format!("{place}/{CONFIG}")));
+    change.sync();
+    change.disk(DiskStep::Remove(format!("{place}/{FOLDER}")));
+    change.sync();
+    change.disk(DiskStep::MakeDir(to.clone()));
+    let file =
+        |source: &str, target: &str| File { source: source.into(), target: target.into(), is_dir: false };
+    let mut files = vec![file(VMLINUZ, VMLINUZ)];
+    files.extend(new.kernel.initramfs.as_ref().map(|source| file(source, INITRAMFS)));
+    match new.kernel.devicetree {
+        DeviceTree::None => {}
+        DeviceTree::File => files.push(file("devicetree", DEVICETREE)),
+        DeviceTree::Dir => files.extend_from_slice(trees),
     }
-    if autoboot.partition(true)? != booted.partition {
-        let got = format!("booted from {}", booted.partition);
-        return Err(Error::malformed("autoboot.txt", "the booted partition for [tryboot]", got));
+    for file in files {
+        change.disk(DiskStep::Install {
+            from: format!("{modules}/{}", file.source),
+            to: format!("{to}/{}", file.target),
+            is_dir: file.is_dir,
+        });
     }
-    change.replace(&format!("{folder}/{PATH}"), autoboot.swapped()?.encode()?);
+    for (name, tried) in [(CMDLINE, false), (TRIED_CMDLINE, true)] {
+        let bytes = config::cmdline(new, tried).into_bytes();
+        change.steps.push(Step::WriteBytes { path: format!("{to}/{name}"), bytes });
+    }
+    change.disk(DiskStep::MakeDir(LINKS.into()));
+    change.disk(DiskStep::Link {
+        target: format!("../deploy/{}/deploy/{}", new.stateroot, new.deployment),
+        path: format!("{LINKS}/{}", new.deployment),
+    });
+    change.sync();
+    change.replace(&format!("{place}/{CONFIG}"), config::config(base, new).into_bytes());
+    change
+}
+
+/// Makes the spare slot the one that boots; `folder` is where the partition of autoboot.txt is mounted.
+///
+/// A file as long as before is one sector and written over in place: no table or folder of the FAT changes.
+pub fn promote(slots: &Slots, folder: &str) -> Result<Change> {
+    let mut change = Change::default();
+    let bytes = slots.autoboot.assign(slots.spare.number, slots.boots.number)?.encode()?;
+    let path = format!("{folder}/{PATH}");
+    match bytes.len() == slots.autoboot.encode()?.len() {
+        true => change.overwrite(&path, 0, bytes),
+        false => change.replace(&path, bytes),
+    }
     Ok(change)
 }
 
-/// Has the next boot be the confirmed one, which it is without the flag.
-pub fn fall_back() -> Change {
-    Change::default()
-}
-
-/// How it stands with the partition of `[tryboot]`: the flag shows only while it is tried.
-pub fn trial(autoboot: &Autoboot, booted: Booted) -> Result<Trial> {
-    Ok(match (booted.tryboot, autoboot.partition(false)? == booted.partition) {
-        (_, true) => Trial::Spent,
-        (true, false) => Trial::Left(0),
-        (false, false) => Trial::None,
-    })
+/// How it stands with what is armed; `tried`: a reboot with the argument was asked for in an earlier boot.
+pub fn trial(slots: &Slots, armed: &str, tried: bool) -> Trial {
+    match tried {
+        _ if slots.boots.deployment() == Some(armed) => Trial::None,
+        true => Trial::Spent,
+        false => Trial::Left(1),
+    }
 }
 
 #[cfg(test)]
@@ -106,17 +202,43 @@ mod tests {
         assert!(Booted::decode(&[3], &[0, 0, 0, 1]).is_err() && Booted::decode(&[0, 0, 0, 3], &[]).is_err());
     }
 
+    fn mounted(numbers: &[u32]) -> Vec<Slot> {
+        numbers.iter().map(|n| Slot { number: *n, place: format!("boot/{n}"), config: None }).collect()
+    }
+
     #[test]
-    fn arms_only_what_the_firmware_would_try() {
-        let autoboot = Autoboot::new(2, 3);
-        let change = arm(&autoboot, 3, Change::default()).unwrap();
-        assert_eq!(change.reboot_argument, Some("0 tryboot"));
-        assert!(
-            arm(&autoboot, 2, Change::default()).is_err() && arm(&autoboot, 4, Change::default()).is_err()
-        );
-        let plain = Autoboot::parse("boot_partition=2\n[tryboot]\nboot_partition=3\n").unwrap();
-        assert!(arm(&plain, 3, Change::default()).unwrap_err().to_string().contains("tryboot_a_b=1"));
-        assert!(confirm(&autoboot, Booted { partition: 5, tryboot: false }, "efi").is_err());
-        assert_eq!(confirm(&autoboot, Booted { partition: 2, tryboot: false }, "efi").unwrap().steps, []);
+    fn finds_two_slots_or_says_what_is_missing() {
+        let find =
+            |text: &str, numbers: &[u32]| Slots::find(Autoboot::parse(text).unwrap(), mounted(numbers));
+        let plain = Autoboot::new(2, 3).to_string();
+        let slots = find(&plain, &[2, 3, 1]).unwrap();
+        assert_eq!((slots.boots.number, slots.spare.number), (2, 3));
+        // one that is torn between the two numbers
+        let half = find(&plain.replace("=2", "=3"), &[2, 3, 1]).unwrap();
+        assert_eq!((half.boots.number, half.spare.number), (3, 2));
+        for (text, numbers, part) in [
+            (plain.as_str(), &[2][..], "got \"3, mounted are 2 at boot/2\""),
+            (&plain, &[], "boot_partition of a mounted partition"),
+            ("boot_partition=2\n[tryboot]\nboot_partition=3\n", &[2, 3], "expected tryboot_a_b=1"),
+            ("tryboot_a_b=1\nboot_partition=2\n", &[2], "expected two partitions"),
+            ("tryboot_a_b=1\n", &[2, 3], "boot_partition=NUMBER"),
+        ] {
+            let error = find(text, numbers).unwrap_err().to_string();
+            assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn promotes_in_place_where_nothing_else_moves() {
+        let slots = |boot, tried| Slots::find(Autoboot::new(boot, tried), mounted(&[boot, tried])).unwrap();
+        let steps = promote(&slots(2, 3), "boot/firmware").unwrap().steps;
+        assert!(matches!(&steps[..], [Step::Overwrite { offset: 0, .. }, _]), "{steps:?}");
+        let steps = promote(&slots(9, 10), "boot/firmware").unwrap().steps;
+        assert!(matches!(&steps[..], [Step::Overwrite { offset: 0, .. }, _]), "as long as before: {steps:?}");
+        let config = Some("# rootling: b.0\n".to_string());
+        let mut tried = slots(2, 3);
+        assert_eq!((trial(&tried, "b.0", false), trial(&tried, "b.0", true)), (Trial::Left(1), Trial::Spent));
+        tried.boots.config = config;
+        assert_eq!(trial(&tried, "b.0", true), Trial::None);
     }
 }

@@ -28,7 +28,7 @@ fn boot(disk: &mut Disk) -> String {
 fn prepared(name: char) -> Change {
     let path = format!("efi/EFI/Linux/{name}.efi");
     let write = Step::WriteBytes { path, bytes: format!("{name} is whole").into_bytes() };
-    Change { steps: vec![write], reboot_argument: None }
+    Change { steps: vec![write] }
 }
 
 /// A device that runs a, confirmed.

@@ -4,6 +4,7 @@
 //! killed run left under its name is replaced. Half-written files have names that end in [`DRAFT`].
 
 use super::init::ensure_dir;
+use super::loader::SYNCED;
 use super::space::same_file_system;
 use crate::error::{Error, Result};
 pub(super) use rootling_boot::loader::DRAFT;
@@ -140,7 +141,7 @@ fn install_dir(from: &Path, to: &Path) -> Result<()> {
 pub(super) fn sync(sysroot: &Path) -> Result<()> {
     let repo = sysroot.join("ostree/repo");
     crate::fs::sync_file_system(&repo)?;
-    for place in ["boot", "efi", "boot/efi"] {
+    for place in SYNCED {
         let place = sysroot.join(place);
         if place.is_dir() && !same_file_system(&repo, &place)? {
             crate::fs::sync_file_system(&place)?;

@@ -75,6 +75,9 @@ impl Locked {
         self.clean_versions()?;
         self.clean_deployments(&mut cleaned)?;
         self.clean_boot(&mut cleaned)?;
+        if let Some(loader) = &self.loader {
+            loader.family().clean(self)?;
+        }
         self.remove_other_refs()?;
         Ok(cleaned)
     }

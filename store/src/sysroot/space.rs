@@ -27,6 +27,9 @@ pub(super) fn check(sysroot: &Sysroot, commit: &Commit, edited: &Path, changes: 
     let tree = tree_size(sysroot.repo(), commit)?.saturating_add(edits.sum());
     require(&sysroot.path.join("ostree"), tree, sysroot.repo().min_free_space()?)?;
     let family = sysroot.loader.as_ref().map(|loader| loader.family());
+    if let Some(family) = family {
+        family.check_space(sysroot, commit)?;
+    }
     let place = family.and_then(|family| family.partition()).unwrap_or("boot");
     let esp = family.and_then(|family| family.esp());
     for (place, folder) in [(place, "ostree")].into_iter().chain(esp) {
@@ -58,7 +61,7 @@ pub(super) fn same_file_system(a: &Path, b: &Path) -> Result<bool> {
     Ok(device(a)? == device(b)?)
 }
 
-fn blocks(bytes: u64) -> u64 {
+pub(super) fn blocks(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK).saturating_mul(BLOCK)
 }
 
@@ -83,7 +86,7 @@ fn tree_size(repo: &Repo, commit: &Commit) -> Result<u64> {
 }
 
 /// The boot files of a commit: their names in the boot folder and their sizes in bytes.
-fn boot_files(repo: &Repo, commit: &Commit) -> Result<Vec<(String, u64)>> {
+pub(super) fn boot_files(repo: &Repo, commit: &Commit) -> Result<Vec<(String, u64)>> {
     let root = (&commit.root_tree, &commit.root_meta);
     let Some(Entry::Dir(modules, _)) = walk::find(repo, root, MODULES)? else { return Ok(Vec::new()) };
     let modules = repo.load_dirtree(&modules)?;

@@ -1,18 +1,16 @@
-//! File systems in files: made, mounted, and mounted so that each write below them is logged.
+//! File systems in files: made, checked, mounted.
 //!
-//! A mount, a loop device or a daemon is taken down when its guard is dropped, also by a test that fails.
+//! A mount is taken down when its guard is dropped, also by a test that fails.
 
 use crate::common::run;
 use rootling_tests::writes::image::Image;
-use rootling_tests::writes::log::{self, Entry};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
-/// How long a daemon may take to come or to go.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a daemon or a mount may take to come or to go.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A kind of file system that GRUB reads.
 #[derive(Debug)]
@@ -112,27 +110,100 @@ impl Kind {
     }
 
     /// An empty file system in a new file.
-    pub fn make(&self, path: &Path) {
+    fn make(&self, path: &Path) {
         fs::File::create(path).and_then(|file| file.set_len(self.size_mib << 20)).unwrap();
         run(Command::new(self.make[0]).args(&self.make[1..]).arg(path));
     }
 
     /// What its checker finds wrong on a disk that was mounted and unmounted again.
-    pub fn check(&self, path: &Path) -> Result<(), String> {
+    fn check(&self, path: &Path) -> Result<(), String> {
         let output = Command::new(self.check[0]).args(&self.check[1..]).arg(path).output().unwrap();
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         // f2fs says it in words only
         match output.status.success() && !text.contains("[FIX]") {
             true => Ok(()),
-            false => Err(format!("{:?}: {}\n{text}", self.check, output.status)),
+            false => Err(format!("{:?} {}: {}\n{text}", self.check, path.display(), output.status)),
         }
     }
 
     /// Mounts the disk in a file; the journal is replayed.
-    pub fn mount(&self, path: &Path, at: &Path) -> Result<Mounted, String> {
+    fn mount(&self, path: &Path, at: &Path) -> Result<Mounted, String> {
         let mut mounted = mount(path, at, self.options)?;
         mounted.file = Some(path.to_owned());
         Ok(mounted)
+    }
+
+    /// Options of a mount of a device.
+    pub fn device_options(&self, more: &str) -> String {
+        let options: Vec<_> = self
+            .options
+            .split(',')
+            .filter(|o| *o != "loop")
+            .chain([more])
+            .filter(|o| !o.is_empty())
+            .collect();
+        if options.is_empty() { "rw".into() } else { options.join(",") }
+    }
+}
+
+/// A device's disks: one for all, or one for `/boot` beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    pub kind: &'static Kind,
+    pub own_boot: bool,
+}
+
+impl Layout {
+    pub fn name(&self) -> String {
+        format!("{}{}", self.kind.name, if self.own_boot { ", /boot of its own" } else { "" })
+    }
+
+    /// The files of its disks in a folder, that of `/boot` last.
+    pub fn files(&self, folder: &Path) -> Vec<PathBuf> {
+        ["disk", "boot-disk"]
+            .iter()
+            .take(1 + usize::from(self.own_boot))
+            .map(|name| folder.join(name))
+            .collect()
+    }
+
+    /// Empty file systems; the mount point of `/boot` is made with them.
+    pub fn make(&self, folder: &Path) {
+        self.files(folder).iter().for_each(|file| self.kind.make(file));
+        if self.own_boot {
+            let at = folder.join("empty");
+            let _mounted = self.kind.mount(&self.files(folder)[0], &at).unwrap();
+            fs::create_dir(at.join("boot")).unwrap();
+        }
+    }
+
+    pub fn save(&self, image: &Image, folder: &Path) {
+        for (disk, file) in (0..).zip(self.files(folder)) {
+            image.save_one(disk, self.kind.size_mib << 20, &file);
+        }
+    }
+
+    pub fn read(&self, folder: &Path) -> Image {
+        let disks: Vec<_> = self.files(folder).iter().map(|file| Image::read(file)).collect();
+        Image::join(&disks)
+    }
+
+    /// Mounts all of them as the device does; what is mounted last goes first.
+    pub fn mount(&self, folder: &Path, at: &Path) -> Result<Vec<Mounted>, String> {
+        let mut mounted = Vec::new();
+        for (file, place) in self.files(folder).iter().zip(["", "boot"]) {
+            mounted.insert(0, self.kind.mount(file, &at.join(place))?);
+        }
+        Ok(mounted)
+    }
+
+    /// The disk that a loader reads, and what its path of `/boot` is there.
+    pub fn boot_disk(&self, folder: &Path) -> (PathBuf, &'static str) {
+        (self.files(folder).pop().unwrap(), if self.own_boot { "" } else { "/boot" })
+    }
+
+    pub fn check(&self, folder: &Path) -> Result<(), String> {
+        self.files(folder).iter().try_for_each(|file| self.kind.check(file))
     }
 }
 
@@ -143,7 +214,7 @@ pub struct Mounted {
     file: Option<PathBuf>,
 }
 
-fn mount(source: &Path, at: &Path, options: &str) -> Result<Mounted, String> {
+pub fn mount(source: &Path, at: &Path, options: &str) -> Result<Mounted, String> {
     fs::create_dir_all(at).unwrap();
     let output = Command::new("mount").args(["-o", options]).args([source, at]).output().unwrap();
     match output.status.success() {
@@ -171,114 +242,5 @@ impl Drop for Mounted {
         while self.file.as_ref().is_some_and(busy) && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(2));
         }
-    }
-}
-
-/// A disk whose writes are logged, mounted.
-///
-/// `qemu-storage-daemon` shows the disk as a file (FUSE) behind its filter blklogwrites, a loop device makes that file
-/// a device again.
-pub struct Logged {
-    pub base: Image,
-    log: PathBuf,
-    // in the order in which they go
-    mounted: Option<Mounted>,
-    _device: Device,
-    _daemon: Daemon,
-    dir: TempDir,
-}
-
-impl Logged {
-    /// Mounts `disk` with these options besides its own.
-    pub fn mount(kind: &Kind, disk: &Image, folder: &Path, options: &str) -> Logged {
-        let dir = tempfile::tempdir_in(folder).unwrap();
-        let path = |name: &str| dir.path().join(name);
-        let (file, log) = (path("disk"), path("log"));
-        disk.save(&file);
-        fs::write(&log, "").unwrap();
-        let daemon = Daemon::start(&file, &log, &path("export"));
-        let shown = run(Command::new("losetup").args(["-f", "--show"]).arg(path("export")));
-        let device = Device(shown.trim().to_owned());
-        let options: Vec<_> = kind
-            .options
-            .split(',')
-            .filter(|o| *o != "loop")
-            .chain([options])
-            .filter(|o| !o.is_empty())
-            .collect();
-        let options = if options.is_empty() { "rw".into() } else { options.join(",") };
-        let mounted = mount(Path::new(&device.0), &path("sysroot"), &options).unwrap();
-        Logged { base: disk.clone(), log, mounted: Some(mounted), _device: device, _daemon: daemon, dir }
-    }
-
-    pub fn path(&self) -> PathBuf {
-        self.dir.path().join("sysroot")
-    }
-
-    /// What was written so far: here the power goes.
-    pub fn cut(&mut self) -> Vec<Entry> {
-        let log = log::read(&fs::read(&self.log).unwrap());
-        self.mounted = None;
-        log
-    }
-}
-
-struct Device(String);
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").args(["-d", &self.0]).output();
-    }
-}
-
-struct Daemon {
-    child: Child,
-    export: PathBuf,
-}
-
-impl Daemon {
-    fn start(disk: &Path, log: &Path, export: &Path) -> Daemon {
-        fs::write(export, "").unwrap();
-        let (disk, size) = (disk.display(), fs::metadata(disk).unwrap().len());
-        let args = [
-            "--blockdev",
-            &format!("driver=file,filename={disk},node-name=file"),
-            "--blockdev",
-            "driver=raw,file=file,node-name=disk",
-            "--blockdev",
-            &format!("driver=file,filename={},node-name=log", log.display()),
-            "--blockdev",
-            "driver=blklogwrites,file=disk,log=log,log-append=false,log-super-update-interval=1,node-name=logged",
-            "--export",
-            &format!("type=fuse,id=export,node-name=logged,mountpoint={},writable=on", export.display()),
-        ];
-        let child = Command::new("qemu-storage-daemon").args(args).stdin(Stdio::null()).spawn().unwrap();
-        let mut daemon = Daemon { child, export: export.to_owned() };
-        let start = Instant::now();
-        while fs::metadata(export).map_or(0, |file| file.len()) != size {
-            let ended = daemon.child.try_wait().unwrap();
-            assert!(
-                ended.is_none(),
-                "qemu-storage-daemon: {ended:?}, with a FUSE export of {}",
-                export.display()
-            );
-            assert!(start.elapsed() < PATIENCE, "qemu-storage-daemon shows no {}", export.display());
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        daemon
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).output();
-        let start = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        // of a daemon that did not go by itself the mount is left
-        let _ = Command::new("umount").arg("-l").arg(&self.export).output();
     }
 }

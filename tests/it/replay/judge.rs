@@ -1,6 +1,6 @@
 //! Whether a device survives with one state of its disk.
 
-use super::disk::Kind;
+use super::disk::Layout;
 use super::loader::choose;
 use super::scene::{Scene, boot};
 use crate::bootcheck::{self, Bootable};
@@ -23,16 +23,17 @@ pub fn list(boots: &[Bootable]) -> Vec<(String, String)> {
 /// Judges a state in a folder of its own; whether what is chosen is the operation's. `goes_on`: also what follows.
 pub fn judge(
     scene: &Scene,
-    kind: &Kind,
+    layout: &Layout,
     lists: &Lists,
     state: &State,
     folder: &Path,
     goes_on: bool,
 ) -> Result<bool, String> {
-    let (disk, at) = (folder.join("disk"), folder.join("mounted"));
-    state.image.save(&disk);
-    let choice = choose(scene.loader, &disk)?;
-    let mounted = kind.mount(&disk, &at)?;
+    let at = folder.join("mounted");
+    layout.save(&state.image, folder);
+    let (disk, boot) = layout.boot_disk(folder);
+    let choice = choose(scene.loader, &disk, boot)?;
+    let mounted = layout.mount(folder, &at)?;
 
     let boots = bootcheck::check(&at)?;
     let found = list(&boots);
@@ -47,7 +48,7 @@ pub fn judge(
         let name = tree.file_name().unwrap_or_default().to_string_lossy();
         let commit = name.split('.').next().unwrap_or_default();
         bootcheck::check_tree(&at, &tree, commit)?;
-        return match kind.several_superblocks {
+        return match layout.kind.several_superblocks {
             true => scene.allows(commit, &choice),
             false => Err(format!("{link} is on no list")),
         };
@@ -61,7 +62,7 @@ pub fn judge(
         go_on(scene, &at, &chosen.commit)?;
     }
     drop(mounted);
-    kind.check(&disk)?;
+    layout.check(folder)?;
     Ok(is_new)
 }
 

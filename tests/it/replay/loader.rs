@@ -23,11 +23,11 @@ pub struct Choice {
     pub counted: bool,
 }
 
-/// Follows the loader on the disk in a file to a kernel whose bytes are right.
-pub fn choose(loader: Loader, disk: &Path) -> Result<Choice, String> {
+/// Follows the loader on the disk in a file to a kernel whose bytes are right; `boot` is the path of `/boot` on it.
+pub fn choose(loader: Loader, disk: &Path, boot: &str) -> Result<Choice, String> {
     let (kernel, initrd, choice) = match loader {
-        Loader::Grub => grub(disk)?,
-        Loader::UBoot => uboot(disk)?,
+        Loader::Grub => grub(disk, boot)?,
+        Loader::UBoot => uboot(disk, boot)?,
     };
     let mut hasher = Hasher::new();
     for path in [&kernel, &initrd] {
@@ -55,16 +55,16 @@ fn text(disk: &Path, path: &str) -> Result<String, String> {
     String::from_utf8(read(disk, path)?).map_err(|_| format!("{path} is no text"))
 }
 
-fn grub(disk: &Path) -> Result<(String, String, Choice), String> {
-    let config = text(disk, "/boot/grub/grub.cfg")?;
+fn grub(disk: &Path, boot: &str) -> Result<(String, String, Choice), String> {
+    let config = text(disk, &format!("{boot}/grub/grub.cfg"))?;
     if !config.contains("source ${prefix}/../loader/grub.cfg\n") || !config.ends_with("custom.cfg\nfi\n") {
         return Err(format!("grub.cfg is not whole: {config:?}"));
     }
-    let env = text(disk, "/boot/grub/grubenv")?;
+    let env = text(disk, &format!("{boot}/grub/grubenv"))?;
     if env.len() != 1024 || !env.starts_with("# GRUB Environment Block\n") {
         return Err(format!("grubenv: {} bytes, {:?}", env.len(), env.get(..40)));
     }
-    let menu = text(disk, "/boot/loader/grub.cfg")?;
+    let menu = text(disk, &format!("{boot}/loader/grub.cfg"))?;
     let tried = env.lines().find_map(|line| line.strip_prefix("rootling_try=")).unwrap_or_default();
     let trial = menu.lines().find_map(|line| line.strip_prefix("set rootling_trial="));
     let (place, counted) =
@@ -87,8 +87,8 @@ fn grub(disk: &Path) -> Result<(String, String, Choice), String> {
     Ok((kernel.into(), value("  initrd")?.into(), Choice { options: options.into(), counted }))
 }
 
-fn uboot(disk: &Path) -> Result<(String, String, Choice), String> {
-    let env = read(disk, "/boot/uboot.env")?;
+fn uboot(disk: &Path, boot: &str) -> Result<(String, String, Choice), String> {
+    let env = read(disk, &format!("{boot}/uboot.env"))?;
     let (crc, data) = env.split_at_checked(4).ok_or_else(|| format!("uboot.env has {} bytes", env.len()))?;
     if env.len() != 0x2000 || crc != crc32(data).to_le_bytes() {
         return Err(format!("uboot.env: {} bytes, checksum {crc:x?}", env.len()));
@@ -98,7 +98,7 @@ fn uboot(disk: &Path) -> Result<(String, String, Choice), String> {
     let number = |name: &str| var(name).and_then(|value| value.parse::<u32>().ok()).unwrap_or(0);
     let counted = number("upgrade_available") == 1;
     let suffix = if counted && number("bootcount") > number("bootlimit") { "2" } else { "" };
-    let uenv = text(disk, "/boot/uEnv.txt")?;
+    let uenv = text(disk, &format!("{boot}/uEnv.txt"))?;
     let value = |key: &str| {
         let start = format!("{key}{suffix}=");
         let value = uenv.lines().find_map(|line| line.strip_prefix(&start));

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! scene   a disk right before an upgrade, a confirm, a fall-back, a rollback
-//! disk    the operation runs natively on it, below it qemu-storage-daemon logs each write and flush (log)
-//! states  the disk at each flush, and with any part of what was written after one (image)
+//! disk    file systems; `/boot` in the same or on a disk of its own
+//! logged  the operation runs natively on them, below them qemu-storage-daemon logs each write and flush (log)
+//! states  the disks at each flush, and with any part of what was written to one after its last (image)
 //! judge   loader: what GRUB's reader of file systems finds, the journal not replayed; then mounted: the list,
 //!         every file of its deployments, fsck; of some states also what follows: confirm, upgrade, fsck
 //! ```
@@ -13,13 +14,15 @@
 mod disk;
 mod judge;
 mod loader;
+mod logged;
 mod scene;
 
 use crate::bootcheck;
 use crate::common::device::{Publisher, outcome, rootling};
-use disk::{BTRFS, EXT4, F2FS, Kind, Logged};
+use disk::{BTRFS, EXT4, F2FS, Kind, Layout};
 use judge::{Lists, judge, list};
 use loader::Loader;
+use logged::Logged;
 use rootling_tests::writes::states;
 use scene::{Scene, scenes};
 use std::ffi::OsStr;
@@ -46,6 +49,8 @@ enum Without {
 /// How much is done.
 struct Mode {
     kinds: Vec<&'static Kind>,
+    /// `/boot` is on the same disk, on its own, or both in turn.
+    own_boot: &'static [bool],
     loaders: &'static [Loader],
     /// States of each scene, at most.
     limit: usize,
@@ -58,34 +63,46 @@ struct Mode {
 
 impl Mode {
     fn here() -> Mode {
-        let both = &[Loader::Grub, Loader::UBoot][..];
-        let small =
-            Mode { kinds: vec![&EXT4], loaders: both, limit: 40, goes_on: 10, without: None, busy: false };
-        let without = |what, kind| Mode {
-            kinds: vec![kind],
-            loaders: &[Loader::Grub],
+        let asked = std::env::var("ROOTLING_REPLAY").ok();
+        let own = asked.as_deref().and_then(|mode| mode.strip_prefix("own-boot"));
+        let small = Mode {
+            kinds: vec![&EXT4],
+            own_boot: if own.is_some() { &[true] } else { &[false] },
+            loaders: &[Loader::Grub, Loader::UBoot],
+            limit: 40,
+            goes_on: 10,
+            without: None,
+            busy: false,
+        };
+        let mode = own.map(|rest| if rest.is_empty() { "full" } else { rest.trim_start_matches('-') });
+        let without = |what| Mode {
+            loaders: if what == Without::Exchange { small.loaders } else { &[Loader::Grub] },
             limit: 65,
             without: Some(what),
             busy: what == Without::Freeze,
-            ..Mode { kinds: Vec::new(), loaders: both, limit: 0, goes_on: 10, without: None, busy: false }
+            kinds: vec![&EXT4],
+            ..small
         };
-        match std::env::var("ROOTLING_REPLAY").as_deref() {
-            Err(_) => small,
-            Ok("full") => {
-                let (known, unknown): (Vec<_>, Vec<_>) =
-                    [&EXT4, &BTRFS, &F2FS].into_iter().partition(|kind| kind.is_known());
+        match mode.or(asked.as_deref()) {
+            // a few states of the other layout too
+            None => Mode { own_boot: &[false, true], ..small },
+            Some("full") => {
+                let all = if own.is_some() { vec![&EXT4] } else { vec![&EXT4, &BTRFS, &F2FS] };
+                let (known, unknown): (Vec<_>, Vec<_>) = all.into_iter().partition(|kind| kind.is_known());
                 for kind in unknown {
                     println!("{}: not known to this kernel", kind.name);
                 }
                 Mode { kinds: known, limit: 400, ..small }
             }
-            Ok("fsync") => without(Without::Fsync, &EXT4),
-            Ok("flush") => without(Without::Flush, &EXT4),
-            Ok("freeze") => without(Without::Freeze, &EXT4),
-            Ok("exchange") => Mode { loaders: both, ..without(Without::Exchange, &EXT4) },
-            Ok("busy") => Mode { without: None, ..without(Without::Freeze, &EXT4) },
-            Ok(other) => {
-                panic!("ROOTLING_REPLAY={other}: expected full, busy, fsync, flush, freeze or exchange")
+            Some("fsync") => without(Without::Fsync),
+            Some("flush") => without(Without::Flush),
+            Some("freeze") => without(Without::Freeze),
+            Some("exchange") => without(Without::Exchange),
+            Some("busy") => Mode { without: None, ..without(Without::Freeze) },
+            Some(other) => {
+                panic!(
+                    "ROOTLING_REPLAY={other}: expected [own-boot-] full, busy, fsync, flush, freeze, exchange"
+                )
             }
         }
     }
@@ -106,12 +123,13 @@ fn power_is_cut_at_every_write() {
     let dir = scratch();
     let mut total = Tally::default();
     for kind in &mode.kinds {
-        for loader in mode.loaders.iter().filter(|loader| **loader == Loader::Grub || kind.u_boot_reads) {
-            let publisher = Publisher::new();
-            for scene in scenes(kind, *loader, &publisher, dir.path()) {
+        let loaders = mode.loaders.iter().filter(|loader| **loader == Loader::Grub || kind.u_boot_reads);
+        for (loader, own_boot) in loaders.flat_map(|l| mode.own_boot.iter().map(move |own| (l, *own))) {
+            let (publisher, layout) = (Publisher::new(), Layout { kind, own_boot });
+            for scene in scenes(&layout, *loader, &publisher, dir.path()) {
                 let start = Instant::now();
-                let title = format!("{} {loader:?} {:?}", kind.name, scene.op);
-                let tally = replay(&scene, kind, &mode, dir.path());
+                let title = format!("{} {loader:?} {:?}", layout.name(), scene.op);
+                let tally = replay(&scene, &layout, &mode, dir.path());
                 println!(
                     "{title}: {} states, {} of them after it, {} bad, {:.1} s",
                     tally.states,
@@ -141,11 +159,12 @@ fn nothing_stays_frozen_when_the_agent_is_killed() {
     let kind = &BTRFS;
     assert!(kind.is_known(), "btrfs is missing in /proc/filesystems (modprobe btrfs)");
     let (dir, publisher) = (scratch(), Publisher::new());
-    let scenes = scenes(kind, Loader::Grub, &publisher, dir.path());
+    let layout = Layout { kind, own_boot: false };
+    let scenes = scenes(&layout, Loader::Grub, &publisher, dir.path());
     let scene = scenes.iter().find(|scene| scene.op == scene::Op::Rollback).unwrap();
-    let (disk, at) = (dir.path().join("disk"), dir.path().join("mounted"));
-    scene.base.save(&disk);
-    let _mounted = kind.mount(&disk, &at).unwrap();
+    let at = dir.path().join("mounted");
+    layout.save(&scene.base, dir.path());
+    let _mounted = layout.mount(dir.path(), &at).unwrap();
     let agent = rootling(&at, scene.op.args());
     let mut command = Command::new("strace");
     // nothing else waits for a child
@@ -165,9 +184,10 @@ fn scratch() -> tempfile::TempDir {
     }
 }
 
-fn replay(scene: &Scene, kind: &Kind, mode: &Mode, folder: &Path) -> Tally {
+fn replay(scene: &Scene, layout: &Layout, mode: &Mode, folder: &Path) -> Tally {
+    let kind = layout.kind;
     let options = if mode.without == Some(Without::Flush) { kind.without_flush } else { "" };
-    let mut logged = Logged::mount(kind, &scene.base, folder, options);
+    let mut logged = Logged::mount(layout, &scene.base, folder, options);
     let at = logged.path();
     let old = list(&bootcheck::check(&at).unwrap());
     let neighbour = mode.busy.then(|| Neighbour::start(&at.join("boot")));
@@ -191,7 +211,7 @@ fn replay(scene: &Scene, kind: &Kind, mode: &Mode, folder: &Path) -> Tally {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(state) = states.get(at) else { break };
-                    let judge = || judge(scene, kind, lists, state, &folder, at % mode.goes_on == 0);
+                    let judge = || judge(scene, layout, lists, state, &folder, at % mode.goes_on == 0);
                     // the bytes of a bad state are bad each time; a loop device that another program holds is not
                     let judged = judge().or_else(|first| {
                         judge()
@@ -202,7 +222,7 @@ fn replay(scene: &Scene, kind: &Kind, mode: &Mode, folder: &Path) -> Tally {
                     match judged {
                         Ok(is_new) => tally.new += usize::from(is_new),
                         Err(why) => {
-                            let kept = keep(&folder.join("disk"), tally.bad.len(), mode.without);
+                            let kept = keep(&layout.boot_disk(&folder).0, tally.bad.len(), mode.without);
                             tally.bad.push(format!("{}: {why}{kept}", state.what));
                         }
                     }

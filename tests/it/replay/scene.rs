@@ -1,6 +1,6 @@
 //! Devices right before each operation, and what the operation may leave.
 
-use super::disk::Kind;
+use super::disk::Layout;
 use super::loader::{Choice, Loader};
 use crate::common::device::{Publisher, REF, must, rootling, write_os};
 use crate::common::{ostree, run};
@@ -59,8 +59,9 @@ impl Scene {
 }
 
 /// All four, each with a disk of its own.
-pub fn scenes(kind: &Kind, loader: Loader, publisher: &Publisher, folder: &Path) -> Vec<Scene> {
-    let (file, tree) = (folder.join("base"), folder.join("tree"));
+pub fn scenes(layout: &Layout, loader: Loader, publisher: &Publisher, folder: &Path) -> Vec<Scene> {
+    let (disks, tree) = (folder.join("base"), folder.join("tree"));
+    fs::create_dir_all(&disks).unwrap();
     let publish = |version: u32| {
         write_os(&tree, version, 60);
         if loader == Loader::UBoot {
@@ -71,17 +72,17 @@ pub fn scenes(kind: &Kind, loader: Loader, publisher: &Publisher, folder: &Path)
     // the disk after some work on the one before it
     let next = |disk: Option<&Image>, work: &dyn Fn(&Path)| {
         match disk {
-            Some(disk) => disk.save(&file),
-            None => kind.make(&file),
+            Some(disk) => layout.save(disk, &disks),
+            None => layout.make(&disks),
         }
         let at = folder.join("work");
-        let mounted = kind.mount(&file, &at).unwrap();
+        let mounted = layout.mount(&disks, &at).unwrap();
         work(&at);
         drop(mounted);
-        Image::read(&file)
+        layout.read(&disks)
     };
     let one = publish(1);
-    let first = next(None, &|at| install(publisher, loader, at, &one));
+    let first = next(None, &|at| install(publisher, loader, layout, at, &one));
     let two = publish(2);
     let armed = next(Some(&first), &|at| drop(must(&mut rootling(at, &["upgrade"]))));
     let on_trial = next(Some(&armed), &|at| boot(at, &two));
@@ -97,10 +98,12 @@ pub fn scenes(kind: &Kind, loader: Loader, publisher: &Publisher, folder: &Path)
     disks.into_iter().map(|(op, base)| Scene { op, loader, base, versions: versions.clone() }).collect()
 }
 
-fn install(publisher: &Publisher, loader: Loader, at: &Path, version: &str) {
+fn install(publisher: &Publisher, loader: Loader, layout: &Layout, at: &Path, version: &str) {
     must(&mut rootling(at, &["init", "os"]));
-    // one file system for all, as the loader sees it
-    ostree(&at.join("ostree/repo"), &["config", "set", "sysroot.bootprefix", "true"]);
+    if !layout.own_boot {
+        // one file system for all, as the loader sees it
+        ostree(&at.join("ostree/repo"), &["config", "set", "sysroot.bootprefix", "true"]);
+    }
     let trust = format!("--sign-verify=ed25519=inline:{}", publisher.key());
     must(&mut rootling(at, &["remote", "add", &trust, "origin", &publisher.server.url]));
     must(&mut rootling(at, &["pull", "origin", REF]));

@@ -11,7 +11,10 @@ use std::sync::Arc;
 /// Bytes in a block: what a disk writes as one, here.
 pub const BLOCK: usize = 4096;
 
-/// One state of a disk.
+/// Where each of several disks begins that are kept as one, in bytes: no disk here is as long.
+pub const DISK: u64 = 1 << 40;
+
+/// One state of a disk, or of several at multiples of [`DISK`].
 #[derive(Debug, Clone)]
 pub struct Image {
     size: u64,
@@ -34,10 +37,27 @@ impl Image {
 
     /// A new file with this disk.
     pub fn save(&self, path: &Path) {
+        self.save_one(0, self.size, path);
+    }
+
+    /// Several disks as one; the size is that of the first.
+    pub fn join(disks: &[Image]) -> Image {
+        let mut joined = Image { size: disks[0].size, blocks: BTreeMap::new(), sum: 0 };
+        for (at, disk) in (0..).zip(disks) {
+            for (number, block) in &disk.blocks {
+                joined.set(at * (DISK / BLOCK as u64) + number, block);
+            }
+        }
+        joined
+    }
+
+    /// A new file with one of several disks.
+    pub fn save_one(&self, disk: u64, size: u64, path: &Path) {
         let file = File::create(path).unwrap();
-        file.set_len(self.size).unwrap();
-        for (number, block) in &self.blocks {
-            file.write_all_at(block, number * BLOCK as u64).unwrap();
+        file.set_len(size).unwrap();
+        let first = disk * (DISK / BLOCK as u64);
+        for (number, block) in self.blocks.range(first..first + size / BLOCK as u64) {
+            file.write_all_at(block, (number - first) * BLOCK as u64).unwrap();
         }
     }
 

@@ -6,6 +6,8 @@
 //! ```
 //! All numbers are little-endian. Source: `Documentation/admin-guide/device-mapper/log-writes.rst` of Linux.
 
+use super::image::DISK;
+
 const MAGIC: u64 = 0x006a_7366_7773_6872;
 /// All before it is durable.
 pub const FLUSH: u64 = 1;
@@ -41,6 +43,40 @@ pub fn read(log: &[u8]) -> Vec<Entry> {
         entries.push(Entry { offset: offset * sector as u64, flags, data });
     }
     entries
+}
+
+/// The entries of several logs in the order in which they were made, each disk's at its multiple of [`DISK`].
+///
+/// `order` is the log of what was written to the logs themselves, `place` bytes from one to the next: whoever writes
+/// them says after each entry, in the first sector, how many there are.
+pub fn merge(order: &[Entry], place: u64, logs: &[Vec<Entry>]) -> Vec<Entry> {
+    let mut merged = Vec::new();
+    let mut taken = vec![0; logs.len()];
+    for entry in order.iter().filter(|entry| entry.offset % place == 0 && entry.data.len() >= 24) {
+        let log = entry.offset / place;
+        let (all, taken) = (&logs[log as usize], &mut taken[log as usize]);
+        let count = u64::from_le_bytes(entry.data[16..24].try_into().unwrap()) as usize;
+        for next in &all[*taken..count.max(*taken)] {
+            merged.push(Entry { offset: log * DISK + next.offset, ..next.clone() });
+        }
+        *taken = count.max(*taken);
+    }
+    let all: usize = logs.iter().map(Vec::len).sum();
+    assert_eq!(merged.len(), all, "entries in the logs, and in the order in which they came");
+    merged
+}
+
+#[test]
+fn merges_by_the_order_of_counts() {
+    let entry = |offset, flags| Entry { offset, flags, data: vec![7; 512] };
+    let count = |log: u64, count: u64| Entry {
+        offset: log * 4096,
+        flags: 0,
+        data: [&[0; 16][..], &count.to_le_bytes()].concat(),
+    };
+    let logs = [vec![entry(512, 0), entry(0, FLUSH)], vec![entry(1024, 0)]];
+    let order = [entry(512, 0), count(0, 1), entry(4608, 0), count(1, 1), entry(0, FLUSH), count(0, 2)];
+    assert_eq!(merge(&order, 4096, &logs), [entry(512, 0), entry(DISK + 1024, 0), entry(0, FLUSH)]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What a disk may have after the power was cut, by the log of what was written to it.
 //!
-//! What came before the last flush is there. Of what came after it, any part is: all, some of the writes, or, where a
+//! What came before the last flush of the same disk is there. Of what came after it, any part is: all, some of the writes, or, where a
 //! write is longer than a block, some of its blocks.
 
-use super::image::{BLOCK, Image};
+use super::image::{BLOCK, DISK, Image};
 use super::log::{Entry, FLUSH, FUA};
 use std::collections::HashSet;
 
@@ -41,9 +41,11 @@ fn spans<'a>(base: &Image, log: &'a [Entry]) -> Vec<Span<'a>> {
     for entry in log {
         if entry.flags & FLUSH != 0 {
             let last = spans.last().unwrap();
-            let durable = all(last);
-            if !last.writes.is_empty() {
-                spans.push(Span { durable, writes: Vec::new() });
+            let is_flushed = |write: &&Entry| write.offset / DISK == entry.offset / DISK;
+            let (flushed, writes): (Vec<_>, Vec<_>) = last.writes.iter().copied().partition(is_flushed);
+            if !flushed.is_empty() {
+                let durable = all(&Span { durable: last.durable.clone(), writes: flushed });
+                spans.push(Span { durable, writes });
             }
         }
         if entry.data.is_empty() {
@@ -131,6 +133,33 @@ fn pick<'a>(
         }
     }
     image
+}
+
+#[test]
+fn a_flush_is_of_one_disk() {
+    let write = |disk: u64, block: u64| Entry {
+        offset: disk * DISK + block * BLOCK as u64,
+        flags: 0,
+        data: vec![1; BLOCK],
+    };
+    let flush = |disk: u64| Entry { offset: disk * DISK, flags: FLUSH, data: Vec::new() };
+    let log = [write(0, 0), write(1, 0), flush(1), write(1, 1), flush(0)];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk");
+    let mut found = HashSet::new();
+    std::fs::write(&path, vec![0; 2 * BLOCK]).unwrap();
+    let base = Image::join(&[Image::read(&path), Image::read(&path)]);
+    for state in states(&base, &log, 100, 1) {
+        let [first, second] = [0, 1].map(|disk| {
+            state.image.save_one(disk, 2 * BLOCK as u64, &path);
+            std::fs::read(&path).unwrap()
+        });
+        found.insert([first[0], second[0], second[BLOCK]]);
+    }
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort();
+    let wanted = [[0, 0, 0], [0, 1, 0], [0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 1]];
+    assert_eq!(found, wanted);
 }
 
 #[test]

@@ -23,7 +23,15 @@ pub fn run(scene: &Scene<'_>, what: &Boot) -> Result<Exit> {
     match what {
         Boot::Status { json } => status::run(scene, *json)?,
         Boot::Install { loader, force } => install(scene, path, loader.as_deref(), *force)?,
-        Boot::Arm { tries, anyway } => arm(scene, path, *tries, *anyway)?,
+        Boot::Arm { tries, anyway, reboot } => {
+            if *reboot {
+                device::check_reboot(path)?;
+            }
+            arm(scene, path, *tries, *anyway)?;
+            if *reboot {
+                device::reboot(path)?;
+            }
+        }
         Boot::Check => {
             let root = device::root(&device::look(path)?);
             health::check(&root, &settings::read(&root)?, scene.screen)?;

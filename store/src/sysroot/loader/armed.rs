@@ -1,6 +1,7 @@
 //! `boot/loader/rootling-trial`: what is on trial, and with how many tries it was armed.
 //!
-//! One line, `CHECKSUM.SERIAL TRIES`; more words after them are for later versions. It lies beside the entries, so
+//! One line, `CHECKSUM.SERIAL TRIES [BOOT]`: BOOT is the kernel's id of the boot in which a reboot into it was asked
+//! for, where the loader does not count that itself. More words after them are for later versions. It lies beside the entries, so
 //! that the exchange of the loader link changes both at once, and goes with any list that another program writes.
 
 use super::refuse;
@@ -21,6 +22,8 @@ pub struct Armed {
     pub id: TrialId,
     /// How often it may be tried.
     pub tries: u32,
+    /// The boot in which its one try was asked for, where the loader does not say whether it was given.
+    pub asked: Option<String>,
 }
 
 impl Armed {
@@ -36,12 +39,15 @@ impl Armed {
         let tries = tries.parse().map_err(|_| {
             Error::refused(format_args!("{}: expected CHECKSUM.SERIAL TRIES, got {text:?}", path.display()))
         })?;
-        Ok(Some(Armed { id: TrialId::parse(id).map_err(refuse)?, tries }))
+        let asked = words.next().map(String::from);
+        Ok(Some(Armed { id: TrialId::parse(id).map_err(refuse)?, tries, asked }))
     }
 }
 
 impl fmt::Display for Armed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {}", self.id, self.tries)
+        write!(f, "{} {}", self.id, self.tries)?;
+        self.asked.iter().try_for_each(|boot| write!(f, " {boot}"))?;
+        f.write_str("\n")
     }
 }

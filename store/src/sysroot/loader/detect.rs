@@ -7,6 +7,7 @@ use super::family::Family;
 use super::{BUILT, Built, EXTLINUX, Loader, refuse};
 use crate::error::{Error, Result};
 use crate::sysroot::Deployment;
+use rootling_boot::bootlink::LINKS;
 use rootling_boot::loader::{Kind, Traces};
 use rootling_boot::plan::BootVersion;
 use rootling_boot::sdboot::variable;
@@ -21,6 +22,8 @@ const OURS: &[u8] = b"# Written by rootling";
 pub(super) const FW_ENV: &str = "etc/fw_env.config";
 /// Where distributions keep their environment block.
 const GRUBENVS: [&str; 2] = ["boot/grub2/grubenv", "boot/grub/grubenv"];
+/// What a Raspberry Pi's firmware tells the kernel.
+pub(super) const CHOSEN: &str = "proc/device-tree/chosen/bootloader";
 /// Where partitions of firmware and systemd-boot are mounted, below the sysroot.
 pub(super) const PARTITIONS: [&str; 3] = ["boot", "efi", "boot/efi"];
 
@@ -69,7 +72,7 @@ fn detect(built: Built, scene: &Scene<'_>) -> Result<Option<Loader>> {
     match open(built, kind, scene)? {
         Ok(family) => Ok(Some(Loader { kind, family })),
         // what nobody asked for must not stand in the way of everything
-        Err(error) if !settings.names_loader() && kind != Kind::Efi => {
+        Err(error) if !settings.names_loader() && !matches!(kind, Kind::Efi | Kind::Pi) => {
             log::warn!("the boot loader is not managed: {error}");
             if !leads_to_list(&scene.sysroot.join(EXTLINUX)) {
                 return Ok(None);
@@ -98,7 +101,7 @@ fn missing(kind: Kind) -> Error {
         Kind::UBoot => ("u-boot", FW_ENV),
         Kind::Extlinux => ("extlinux", EXTLINUX),
         Kind::Efi => ("efi", efi::FOLDER),
-        Kind::Pi => return Error::unsupported(format_args!("boot loader {kind}")),
+        Kind::Pi => ("pi", LINKS),
     };
     Error::unsupported(format_args!(
         "boot loader {kind} (by {trace}, or by its name) in a build without the feature {feature}"
@@ -117,7 +120,7 @@ fn traces(scene: &Scene<'_>) -> Result<Traces> {
         efivars: true,
         extlinux: sysroot.join(EXTLINUX).is_symlink(),
         efi_boots_kernel: PARTITIONS.iter().any(|place| is_esp(place)),
-        ..Traces::default()
+        pi_firmware: sysroot.join(LINKS).is_dir() && sysroot.join(CHOSEN).is_dir(),
     })
 }
 
@@ -216,6 +219,7 @@ mod tests {
             ("etc/fw_env.config", b"/boot/uboot.env 0 0x2000\n", "u-boot", "u-boot"),
             ("boot/extlinux/extlinux.conf", b"", "extlinux", "extlinux"),
             ("efi/EFI/rootling/os/vmlinuz", b"", "efi", "efi"),
+            ("ostree/links/x.0", b"", "raspberry-pi", "pi"),
         ] {
             let dir = tempfile::tempdir().unwrap();
             let look = |built: Built, loader: Option<&str>| {
@@ -231,6 +235,10 @@ mod tests {
 
             let path = dir.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if kind == "raspberry-pi" {
+                assert_eq!(look(&[], None), Ok(None), "links alone");
+                fs::create_dir_all(dir.path().join(CHOSEN)).unwrap();
+            }
             match kind {
                 "extlinux" => symlink("../loader/extlinux.conf", &path).unwrap(),
                 _ => fs::write(&path, bytes).unwrap(),

@@ -128,7 +128,7 @@ impl Family for Board {
         self.settle(sysroot)?;
         let folder = format!("{}/{}", self.0, efi::FOLDER);
         let steps = vec![Step::Disk(DiskStep::MakeDir(folder))];
-        sysroot.apply(&Change { steps, reboot_argument: None })
+        sysroot.apply(&Change { steps })
     }
 
     /// The links that its entries lead through are replaced, so they have to be right before.
@@ -215,7 +215,7 @@ fn files(sysroot: &Path, partition: &str, items: &[Item]) -> Change {
     if !steps.is_empty() {
         steps.push(DiskStep::Sync);
     }
-    Change { steps: steps.into_iter().map(Step::Disk).collect(), reboot_argument: None }
+    Change { steps: steps.into_iter().map(Step::Disk).collect() }
 }
 
 /// A deployment's folder on the ESP.

@@ -8,6 +8,7 @@ use crate::sysroot::{Deployment, Locked, Sysroot};
 use rootling_boot::Entry;
 use rootling_boot::loader::{Change, Promises, Step, Trial, TrialId};
 use rootling_boot::plan::{BootVersion, Plan};
+use rootling_object::Commit;
 use std::path::{Path, PathBuf};
 
 // no loader reads all of these two, and a build may have one loader only
@@ -77,6 +78,21 @@ pub(in crate::sysroot) trait Family: Send + Sync {
 
     /// The list where it is not the folder of `boot/loader`.
     fn list(&self, _sysroot: &Path) -> Result<Option<(BootVersion, Vec<Deployment>)>> {
+        Ok(None)
+    }
+
+    /// Refuses what would not fit where the list is followed to, elsewhere than in `boot` and on `esp`.
+    fn check_space(&self, _sysroot: &Sysroot, _commit: &Commit) -> Result<()> {
+        Ok(())
+    }
+
+    /// Removes what only deployments that are on no list needed.
+    fn clean(&self, _sysroot: &Locked) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the next reboot has to say for what is armed to be tried; notes that the try was asked for.
+    fn reboot_argument(&self, _sysroot: &Locked) -> Result<Option<&'static str>> {
         Ok(None)
     }
 

@@ -19,8 +19,10 @@
 //! | `extlinux` | a menu, and no counting |
 //! | `sdboot` | systemd-boot's entries on a partition without symlinks |
 //! | `efi` | kernels on the ESP and entries of the firmware |
+//! | `pi` | the two boot partitions of a Raspberry Pi |
+//! | `restart` | a reboot with words for the firmware |
 //!
-//! The last five are features. [`BUILT`] is the one place that knows which of them a build has; a loader that is found or
+//! `grub` to `pi` are features. [`BUILT`] is the one place that knows which of them a build has; a loader that is found or
 //! asked for and is not among them is refused by name, for reading too.
 //!
 //! | step | durable after it; if power fails here |
@@ -42,6 +44,9 @@ mod extlinux;
 mod family;
 #[cfg(feature = "grub")]
 mod grub;
+#[cfg(feature = "pi")]
+mod pi;
+mod restart;
 #[cfg(feature = "systemd-boot")]
 mod sdboot;
 mod trial;
@@ -50,6 +55,7 @@ mod uboot;
 
 pub use armed::Armed;
 pub use detect::Settings;
+pub use restart::restart;
 pub use trial::{BootState, Try};
 
 pub(super) use detect::{entries_without_links, leads_to_list, read_entries};
@@ -82,6 +88,24 @@ const BUILT: Built = &[
     (Kind::Extlinux, extlinux::open),
     #[cfg(feature = "efi")]
     (Kind::Efi, efi::open),
+    #[cfg(feature = "pi")]
+    (Kind::Pi, pi::open),
+];
+
+/// A reboot may have something to say to the firmware.
+pub const TELLS: bool = cfg!(feature = "pi");
+
+/// File systems beside the root that are synced, where they are there.
+pub(super) const SYNCED: &[&str] = &[
+    "boot",
+    "efi",
+    "boot/efi",
+    #[cfg(feature = "pi")]
+    pi::SLOTS[0],
+    #[cfg(feature = "pi")]
+    pi::SLOTS[1],
+    #[cfg(feature = "pi")]
+    pi::FIRMWARE,
 ];
 
 /// The loaders that this build has.

@@ -86,7 +86,7 @@ impl Family for SystemdBoot {
             if sysroot.path.join("boot/loader").is_symlink() {
                 let old = ["loader", "loader.tmp", "loader.0", "loader.1"];
                 let steps = old.map(|name| Step::Disk(DiskStep::Remove(format!("boot/{name}"))));
-                sysroot.apply(&Change { steps: steps.into(), reboot_argument: None })?;
+                sysroot.apply(&Change { steps: steps.into() })?;
             }
         }
         Ok(())
@@ -161,7 +161,7 @@ fn counted(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
     let Some((tried, tries)) = counted else { return Ok((None, Trial::None)) };
     let id = TrialId::parse(&tried.name()).map_err(refuse)?;
     let trial = if tries.left == 0 { Trial::Spent } else { Trial::Left(tries.left) };
-    Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done) }), trial))
+    Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done), asked: None }), trial))
 }
 
 impl Locked {
@@ -236,7 +236,7 @@ impl Locked {
                 let mut steps: Vec<_> = left.map(|l| DiskStep::Remove(format!("{folder}/{}", l.0))).collect();
                 steps.push(DiskStep::Sync);
                 let steps = steps.into_iter().map(Step::Disk).collect();
-                self.apply(&Change { steps, reboot_argument: None })?;
+                self.apply(&Change { steps })?;
             }
         }
         self.reload()?;

@@ -118,7 +118,7 @@ impl Locked {
             self.write_list(&list, Try::Confirm)?;
         }
         let dir = Step::Disk(DiskStep::MakeDir(dir.into()));
-        self.apply(&Change { steps: vec![dir], reboot_argument: None })?;
+        self.apply(&Change { steps: vec![dir] })?;
         self.apply(change)
     }
 
@@ -140,7 +140,7 @@ impl Locked {
                 promises.allow(tries, anyway).map_err(refuse)?;
                 // of more than one, left by `anyway`, the second would look like one that failed
                 let tries = if promises.counting == Counting::Once { 1 } else { tries };
-                Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries })
+                Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries, asked: None })
             }
             Try::Keep => old.clone().filter(|armed| armed.id.as_str() == first),
             Try::Confirm | Try::FallBack => None,
@@ -157,17 +157,21 @@ impl Locked {
 
     /// Ends a counting that belongs to nothing on trial: what a fall-back with U-Boot, or a cut between counter and list, leaves.
     ///
-    /// Entries of the firmware follow the list, also where a cut or the firmware itself kept them from it.
+    /// Entries and partitions of the firmware follow the list, also where a cut or the firmware kept them from it.
     pub fn settle(&self) -> Result<()> {
         if let Some(loader) = &self.loader
             && loader.family().settle(self)?
         {
-            log::warn!(
-                "the entries of {} were not those of the deployments, and are written again",
-                loader.kind()
-            );
+            log::warn!("what {} boots was not the list of deployments, and is written again", loader.kind());
         }
         Ok(())
+    }
+
+    /// What the next reboot has to say to the firmware for what is armed to be tried; from then on the try is one that was given.
+    ///
+    /// Durable once it returns. As long as this boot lasts the try is still to come.
+    pub fn reboot_argument(&self) -> Result<Option<&'static str>> {
+        self.loader().map_or(Ok(None), |loader| loader.family().reboot_argument(self))
     }
 
     fn with_files(
