@@ -128,11 +128,10 @@ pub fn cargo(target: &Target, args: &str, c: bool) -> Result<Command> {
     let usr = musl::fetch(target, &folder.join("musl"))?;
     let unwind = unwind(target, &folder.join("unwind").join(target.name))?;
     let lib = usr.join("lib").join(target.musl);
-    let (start, addresses) = if target.pie { ("rcrt1.o", "pie") } else { ("crt1.o", "static") };
-    let starts = [start, "crti.o", "crtn.o"].map(|name| lib.join(name)).into_iter();
+    let starts = ["crt1.o", "crti.o", "crtn.o"].map(|name| lib.join(name)).into_iter();
     let starts = starts.filter(|path| path.exists()).map(|path| format!("-Clink-arg={}", path.display()));
     let flags = format!(
-        "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model={addresses} \
+        "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
          -Lnative={} -Lnative={} {} -Clink-arg=-lc {} {SMALL}",
         lib.display(),
         unwind.display(),

@@ -35,8 +35,6 @@ pub struct Target {
     pub cpus: &'static [&'static str],
     /// Flags that only this one has.
     pub flags: &'static str,
-    /// Whether the kernel chooses where it lies in memory (static PIE); decision 0023 has what that costs.
-    pub pie: bool,
     /// Features of the agent: the rules of static deltas.
     pub rules: &'static str,
     /// Features of the agent: the boot loaders.
@@ -70,7 +68,6 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-x86_64-static", "qemu-user-static"),
         cpus: &[],
         flags: "-Clink-arg=-zmax-page-size=4096",
-        pie: true,
         rules: "x86",
         loaders: "grub,systemd-boot",
         ships: true,
@@ -85,7 +82,6 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-aarch64-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
-        pie: false,
         rules: "aarch64,arm",
         loaders: "grub,systemd-boot,u-boot,extlinux",
         ships: true,
@@ -101,7 +97,6 @@ pub const TARGETS: &[Target] = &[
         cpus: &[],
         // its pages have 4 KiB on every kernel; lld pads for 64
         flags: "-Ctarget-feature=+thumb-mode -Clink-arg=-zmax-page-size=4096",
-        pie: false,
         rules: "arm",
         loaders: "u-boot,extlinux",
         ships: true,
@@ -116,7 +111,6 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-arm-static", "qemu-user-static"),
         cpus: &["arm926"],
         flags: "-Clink-arg=-zmax-page-size=4096",
-        pie: false,
         rules: "arm",
         loaders: "u-boot,extlinux",
         ships: true,
@@ -131,7 +125,6 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-i386-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
-        pie: false,
         rules: "i386",
         loaders: "grub,systemd-boot",
         ships: true,
@@ -146,7 +139,6 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-riscv64-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
-        pie: false,
         rules: "aarch64",
         loaders: "u-boot,extlinux,grub",
         ships: true,
@@ -161,7 +153,6 @@ pub const TARGETS: &[Target] = &[
         emulator: ("qemu-s390x-static", "qemu-user-static"),
         cpus: &[],
         flags: "",
-        pie: false,
         rules: "delta",
         loaders: "loaders",
         ships: false,
