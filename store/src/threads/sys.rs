@@ -77,9 +77,12 @@ extern "C" fn work_owned(argument: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
+/// Starts a thread that calls `run` with `argument`.
+///
 /// # Safety
 ///
 /// `run` may use `argument` for as long as the thread runs.
+// SAFETY: passed on to the callers, who have to say why.
 unsafe fn create(
     stack: usize,
     run: extern "C" fn(*mut c_void) -> *mut c_void,
