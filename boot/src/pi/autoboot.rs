@@ -71,6 +71,8 @@ impl Autoboot {
     ///
     /// Numbers of as many digits as before leave every other byte where it is.
     pub fn assign(&self, boot: u32, tried: u32) -> Result<Autoboot> {
+        // a file that was cut off is refused, not completed
+        self.partition(false).and(self.partition(true))?;
         let mut assigned = self.clone();
         for (tryboot, value) in [(true, tried), (false, boot)] {
             let at =
