@@ -75,7 +75,8 @@ fn merges_by_the_order_of_counts() {
         data: [&[0; 16][..], &count.to_le_bytes()].concat(),
     };
     let logs = [vec![entry(512, 0), entry(0, FLUSH)], vec![entry(1024, 0)]];
-    let order = [entry(512, 0), count(0, 1), entry(4608, 0), count(1, 1), entry(0, FLUSH), count(0, 2)];
+    let flush = Entry { offset: 0, flags: FLUSH, data: vec![] };
+    let order = [entry(512, 0), count(0, 1), entry(4608, 0), count(1, 1), flush, count(0, 2)];
     assert_eq!(merge(&order, 4096, &logs), [entry(512, 0), entry(DISK + 1024, 0), entry(0, FLUSH)]);
 }
 
