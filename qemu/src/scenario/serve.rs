@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn nginx_keeps_to_the_loopback_and_its_folder() {
         let at = |text| Path::new(text);
-        let text = configuration(at("/repo"), at("/tls"), at("/work"), "127.0.0.1:7".parse().unwrap());
+        let text = configuration(at("/repo"), at("/tls"), at("/own"), "127.0.0.1:7".parse().unwrap());
         for line in ["listen 127.0.0.1:7 ssl;", "ssl_certificate_key /tls/server.key;", "root /repo;"] {
             assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }
         let places = text.lines().filter(|line| line.contains("_path ") || line.starts_with("pid "));
-        assert!(places.clone().count() == 6 && places.clone().all(|line| line.contains(" /work/")), "{text}");
+        assert!(places.clone().count() == 6 && places.clone().all(|line| line.contains(" /own/")), "{text}");
     }
 
     #[test]
