@@ -25,13 +25,13 @@ const PLACE: u64 = 1 << 30;
 
 /// A device whose writes are logged, mounted.
 pub struct Logged {
-    pub base: Image,
-    disks: usize,
+    base: Image,
+    count: u64,
     // in the order in which they go
     mounted: Vec<Mounted>,
-    _devices: Vec<Device>,
-    _disks: Daemon,
-    _logs: Daemon,
+    devices: Vec<Device>,
+    disks: Daemon,
+    logs: Daemon,
     dir: TempDir,
 }
 
@@ -82,29 +82,36 @@ impl Logged {
                 .insert(0, mount(Path::new(&device.0), &at, &layout.kind.device_options(options)).unwrap());
             devices.push(device);
         }
-        let (base, disks_count) = (base.clone(), files.len());
-        Logged { base, disks: disks_count, mounted, _devices: devices, _disks: disks, _logs: logs, dir }
+        let (base, count) = (base.clone(), files.len() as u64);
+        Logged { base, count, mounted, devices, disks, logs, dir }
     }
 
     pub fn path(&self) -> PathBuf {
         self.dir.path().join("sysroot")
     }
 
-    /// What was written so far, of all disks: here the power goes.
-    pub fn cut(&mut self) -> Vec<Entry> {
-        let order = log::read(&fs::read(self.dir.path().join("order")).unwrap());
+    /// The disks before, and what was written to them so far: here the power goes.
+    pub fn cut(self) -> (Image, Vec<Entry>) {
+        let path = self.dir.path().join("order");
+        let length = fs::metadata(&path).unwrap().len() as usize;
+        // what is under way is written to its end, and what an unmount writes is not counted
+        drop((self.mounted, self.devices));
+        drop(self.disks);
+        drop(self.logs);
+        let order = fs::read(path).unwrap();
+        let cut = log::records(&order[..length]).len();
+        let order: Vec<_> = log::records(&order).into_iter().map(|(_, entry)| entry).collect();
         let file = File::open(self.dir.path().join("logs")).unwrap();
-        let logs: Vec<_> = (0..self.disks as u64)
+        let logs: Vec<_> = (0..self.count)
             .map(|disk| {
                 let here = order.iter().filter(|entry| entry.offset / PLACE == disk);
                 let end = here.map(|entry| entry.offset % PLACE + entry.data.len() as u64).max().unwrap_or(0);
                 let mut bytes = vec![0; end as usize];
                 file.read_exact_at(&mut bytes, disk * PLACE).unwrap();
-                log::read(&bytes)
+                log::records(&bytes)
             })
             .collect();
-        self.mounted.clear();
-        log::merge(&order, PLACE, &logs)
+        (self.base, log::merge(&order, cut, PLACE, &logs))
     }
 }
 

@@ -187,7 +187,7 @@ fn scratch() -> tempfile::TempDir {
 fn replay(scene: &Scene, layout: &Layout, mode: &Mode, folder: &Path) -> Tally {
     let kind = layout.kind;
     let options = if mode.without == Some(Without::Flush) { kind.without_flush } else { "" };
-    let mut logged = Logged::mount(layout, &scene.base, folder, options);
+    let logged = Logged::mount(layout, &scene.base, folder, options);
     let at = logged.path();
     let old = list(&bootcheck::check(&at).unwrap());
     let neighbour = mode.busy.then(|| Neighbour::start(&at.join("boot")));
@@ -196,9 +196,7 @@ fn replay(scene: &Scene, layout: &Layout, mode: &Mode, folder: &Path) -> Tally {
     let new = list(&bootcheck::check(&at).unwrap());
     assert_ne!(old, new, "{:?}", scene.op);
     drop(neighbour);
-    let log = logged.cut();
-    let (lists, base) = (Lists { old, new }, logged.base.clone());
-    drop(logged);
+    let (lists, (base, log)) = (Lists { old, new }, logged.cut());
 
     let states = states::states(&base, &log, mode.limit, 20_261_126);
     let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));

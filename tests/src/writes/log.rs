@@ -7,6 +7,7 @@
 //! All numbers are little-endian. Source: `Documentation/admin-guide/device-mapper/log-writes.rst` of Linux.
 
 use super::image::DISK;
+use std::ops::Range;
 
 const MAGIC: u64 = 0x006a_7366_7773_6872;
 /// All before it is durable.
@@ -26,58 +27,103 @@ pub struct Entry {
     pub data: Vec<u8>,
 }
 
-/// Reads a whole log.
+/// Reads as many entries as the log counts.
 pub fn read(log: &[u8]) -> Vec<Entry> {
-    let number = |at: usize| u64::from_le_bytes(log[at..at + 8].try_into().unwrap());
-    assert_eq!(number(0), MAGIC, "no log of writes");
-    let sector = u32::from_le_bytes(log[24..28].try_into().unwrap()) as usize;
+    let (sector, count) = (sector(log), number(log, 16));
     let mut at = sector;
-    let mut entries = Vec::new();
-    for _ in 0..number(16) {
-        let (offset, sectors, flags) = (number(at), number(at + 8) as usize, number(at + 16));
-        at += sector;
-        // a discard has no data, and what was there may stay
-        let length = if flags & DISCARD == 0 { sectors * sector } else { 0 };
-        let data = log[at..at + length].to_vec();
-        at += length;
-        entries.push(Entry { offset: offset * sector as u64, flags, data });
+    let next = |number| {
+        let (end, entry) =
+            record(log, at, sector).unwrap_or_else(|| panic!("entry {number} of {count} ends early"));
+        at = end;
+        entry
+    };
+    (0..count).map(next).collect()
+}
+
+fn number(log: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(log[at..at + 8].try_into().unwrap())
+}
+
+/// Bytes in a sector of a log.
+fn sector(log: &[u8]) -> usize {
+    assert_eq!(number(log, 0), MAGIC, "no log of writes");
+    u32::from_le_bytes(log[24..28].try_into().unwrap()) as usize
+}
+
+/// The entry that begins here and where it ends, if all of it is there.
+fn record(log: &[u8], at: usize, sector: usize) -> Option<(usize, Entry)> {
+    let start = at + sector;
+    if start > log.len() {
+        return None;
     }
-    entries
+    let (offset, sectors, flags) = (number(log, at), number(log, at + 8) as usize, number(log, at + 16));
+    // a discard has no data, and what was there may stay
+    let length = if flags & DISCARD == 0 { sectors * sector } else { 0 };
+    let data = log.get(start..start + length)?.to_vec();
+    Some((start + length, Entry { offset: offset * sector as u64, flags, data }))
+}
+
+/// Each entry that is whole in the log, with the bytes of the log that are its own; whatever the first sector counts.
+///
+/// qemu-storage-daemon handles several requests at a time, and the older count may be written last.
+pub fn records(log: &[u8]) -> Vec<(Range<u64>, Entry)> {
+    let sector = sector(log);
+    let mut at = sector;
+    let mut records = Vec::new();
+    while let Some((end, entry)) = record(log, at, sector) {
+        records.push((at as u64..end as u64, entry));
+        at = end;
+    }
+    records
 }
 
 /// The entries of several logs in the order in which they were made, each disk's at its multiple of [`DISK`].
 ///
-/// `order` is the log of what was written to the logs themselves, `place` bytes from one to the next: whoever writes
-/// them says after each entry, in the first sector, how many there are.
-pub fn merge(order: &[Entry], place: u64, logs: &[Vec<Entry>]) -> Vec<Entry> {
-    let mut merged = Vec::new();
-    let mut taken = vec![0; logs.len()];
-    for entry in order.iter().filter(|entry| entry.offset % place == 0 && entry.data.len() >= 24) {
-        let log = entry.offset / place;
-        let (all, taken) = (&logs[log as usize], &mut taken[log as usize]);
-        let count = u64::from_le_bytes(entry.data[16..24].try_into().unwrap()) as usize;
-        for next in &all[*taken..count.max(*taken)] {
-            merged.push(Entry { offset: log * DISK + next.offset, ..next.clone() });
+/// `order` is what was written to the logs themselves, `place` bytes from one to the next. An entry is made when the
+/// last of it was written: before that no request is answered, so that what waited for the answer comes later. Left
+/// out is what was not whole after the first `cut` writes.
+pub fn merge(order: &[Entry], cut: usize, place: u64, logs: &[Vec<(Range<u64>, Entry)>]) -> Vec<Entry> {
+    let mut made = Vec::new();
+    for (log, records) in (0..).zip(logs) {
+        for (bytes, entry) in records {
+            let (start, end) = (log * place + bytes.start, log * place + bytes.end);
+            let is_part =
+                |write: &Entry| write.offset < end && write.offset + write.data.len() as u64 > start;
+            let last = order.iter().rposition(is_part).expect("an entry that was written");
+            made.push((last, Entry { offset: log * DISK + entry.offset, ..entry.clone() }));
         }
-        *taken = count.max(*taken);
     }
-    let all: usize = logs.iter().map(Vec::len).sum();
-    assert_eq!(merged.len(), all, "entries in the logs, and in the order in which they came");
-    merged
+    made.retain(|(last, _)| *last < cut);
+    made.sort_by_key(|(last, _)| *last);
+    made.into_iter().map(|(_, entry)| entry).collect()
 }
 
 #[test]
-fn merges_by_the_order_of_counts() {
+fn merges_by_when_the_last_byte_was_written() {
     let entry = |offset, flags| Entry { offset, flags, data: vec![7; 512] };
-    let count = |log: u64, count: u64| Entry {
-        offset: log * 4096,
-        flags: 0,
-        data: [&[0; 16][..], &count.to_le_bytes()].concat(),
-    };
-    let logs = [vec![entry(512, 0), entry(0, FLUSH)], vec![entry(1024, 0)]];
     let flush = Entry { offset: 0, flags: FLUSH, data: vec![] };
-    let order = [entry(512, 0), count(0, 1), entry(4608, 0), count(1, 1), flush, count(0, 2)];
-    assert_eq!(merge(&order, 4096, &logs), [entry(512, 0), entry(DISK + 1024, 0), entry(0, FLUSH)]);
+    let count = |log: u64| Entry { offset: log * 4096, flags: 0, data: vec![0; 512] };
+    let part = |offset, length| Entry { offset, flags: 0, data: vec![0; length] };
+    let (first, second) = (entry(512, 0), entry(1024, 0));
+    let logs = [
+        vec![(512..1536, first.clone()), (1536..2048, flush.clone()), (2048..3072, second.clone())],
+        vec![(512..1536, first.clone())],
+    ];
+    // of the first entry one half comes late, after the other disk's; the counts, of which one is old, say nothing
+    let order = [
+        part(512, 512),
+        part(4608, 1024),
+        count(1),
+        part(1024, 512),
+        flush.clone(),
+        part(1536, 512),
+        count(0),
+        part(2048, 1024),
+    ];
+    let all = [entry(DISK + 512, 0), first, flush, second];
+    assert_eq!(merge(&order, order.len(), 4096, &logs), all);
+    assert_eq!(merge(&order, 7, 4096, &logs), all[..3], "the last is not whole yet");
+    assert_eq!(merge(&order, 3, 4096, &logs), all[..1]);
 }
 
 #[test]
@@ -98,4 +144,23 @@ fn reads_writes_and_flushes() {
         read(&log),
         [entry(1024, 0, vec![9; 512]), entry(0, FLUSH, vec![]), entry(3584, DISCARD, vec![])]
     );
+}
+
+#[test]
+fn records_are_what_is_whole() {
+    let mut log = vec![0u8; 512 * 4];
+    let mut put = |at: usize, numbers: &[u64]| {
+        for (place, number) in numbers.iter().enumerate() {
+            log[at + place * 8..][..8].copy_from_slice(&number.to_le_bytes());
+        }
+    };
+    // the count is too small
+    put(0, &[MAGIC, 1, 0, 512]);
+    put(512, &[0, 0, FLUSH, 0]);
+    put(1024, &[2, 1, 0, 0]);
+    let ranges = |log: &[u8]| records(log).into_iter().map(|(range, _)| range).collect::<Vec<_>>();
+    assert_eq!(ranges(&log), [512..1024, 1024..2048]);
+    assert_eq!(ranges(&log[..2047]), [512..1024]);
+    assert_eq!(ranges(&log[..1023]), []);
+    assert!(read(&log).is_empty());
 }
