@@ -116,7 +116,7 @@ struct ValidateArgs {
     /// MiB of the root.
     #[arg(long, default_value_t = 768)]
     root_size: u64,
-    /// Log every write to the disk into OUTPUT/PATH/SCENARIO/writes, from the last start of QEMU on.
+    /// Log every write to the disk into OUTPUT/PATH/SCENARIO/writes, over restarts of the guest too.
     #[arg(long)]
     log_writes: bool,
     /// Everything that is made, and the report.

@@ -93,9 +93,13 @@ pub fn command(options: &Options) -> Result<Command> {
             command.arg("-drive").arg(format!("file={disk},format=raw,if=none,id=disk,cache=writeback"));
         }
         Some(log) => {
-            fs::write(log, "").with_context(|| format!("create {}", log.display()))?;
+            // the next QEMU goes on in it
+            let append = fs::metadata(log).is_ok_and(|log| log.len() > 0);
             let log = format!("driver=file,filename={},node-name=log", log.display());
-            let logged = "driver=blklogwrites,file=raw,log=log,log-append=off,log-super-update-interval=1";
+            let append = if append { "on" } else { "off" };
+            let logged = format!(
+                "driver=blklogwrites,file=raw,log=log,log-append={append},log-super-update-interval=1"
+            );
             for node in [
                 &format!("driver=file,filename={disk},node-name=file"),
                 "driver=raw,file=file,node-name=raw",

@@ -1,4 +1,7 @@
 //! A running machine: its serial port is read line by line, markers move things on, and nothing waits for ever.
+//!
+//! QEMU ends where the guest restarts, and the next one begins: one that stays keeps what it translated before (7.2),
+//! and asks it about each byte that firmware unpacks over it, a thousand bytes a second after a large system.
 
 pub mod accel;
 pub mod command;
@@ -6,13 +9,13 @@ pub mod marker;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::host;
@@ -54,11 +57,15 @@ pub enum What {
 
 /// A machine.
 pub struct Machine {
+    options: Options,
+    log: PathBuf,
     child: Child,
     input: ChildStdin,
     lines: Receiver<String>,
     tail: Vec<String>,
     number: u32,
+    /// A restart was put down, and QEMU has not ended for it.
+    restarting: bool,
     began: Instant,
     /// What happened, in order.
     pub timeline: Vec<Moment>,
@@ -68,15 +75,21 @@ pub struct Machine {
 
 impl Machine {
     /// Starts QEMU; everything the guest prints goes to the log too.
-    pub fn start(options: &Options, log: &Path) -> Result<Machine> {
-        let (child, input, lines) = spawn(options, log)?;
+    pub fn start(options: Options, log: PathBuf) -> Result<Machine> {
+        if let Some(writes) = &options.writes {
+            File::create(writes).with_context(|| format!("create {}", writes.display()))?;
+        }
+        let (child, input, lines) = spawn(&options, &log)?;
         let start = Moment { at: 0.0, what: What::Start };
         Ok(Machine {
+            options,
+            log,
             child,
             input,
             lines,
             tail: Vec::new(),
             number: 0,
+            restarting: false,
             began: Instant::now(),
             timeline: vec![start],
             cpu_s: 0.0,
@@ -84,18 +97,19 @@ impl Machine {
     }
 
     /// Kills QEMU in the middle of things, and starts it again on the same disk.
-    pub fn cut_power(&mut self, options: &Options, log: &Path) -> Result<()> {
+    pub fn cut_power(&mut self) -> Result<()> {
         self.note(What::Cut);
-        self.cpu_s += end(&mut self.child);
-        (self.child, self.input, self.lines) = spawn(options, log)?;
+        self.end(Duration::ZERO);
+        self.again()?;
+        self.restarting = false;
         self.note(What::Start);
         Ok(())
     }
 
     /// Kills QEMU; answers its processor seconds in this scenario.
     pub fn finish(mut self) -> (f64, Vec<Moment>) {
-        let cpu_s = self.cpu_s + end(&mut self.child);
-        (cpu_s, std::mem::take(&mut self.timeline))
+        self.end(Duration::ZERO);
+        (self.cpu_s, std::mem::take(&mut self.timeline))
     }
 
     /// Waits for a guest's init.
@@ -121,6 +135,7 @@ impl Machine {
     /// The guest restarts by itself from here on.
     pub fn restarts(&mut self) {
         self.note(What::Start);
+        self.restarting = true;
     }
 
     /// Runs a command in the guest; answers its exit code and what it printed.
@@ -152,7 +167,7 @@ impl Machine {
     /// Restarts the guest from inside.
     pub fn reboot(&mut self) -> Result<()> {
         self.type_line("reboot", "reboot\n")?;
-        self.note(What::Start);
+        self.restarts();
         Ok(())
     }
 
@@ -168,9 +183,7 @@ impl Machine {
             match self.lines.recv_timeout(left) {
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => {
-                    bail!("QEMU has ended; its last lines:\n{}", self.quote())
-                }
+                Err(RecvTimeoutError::Disconnected) => self.restart("a guest that runs")?,
             }
         }
         Ok(())
@@ -198,32 +211,61 @@ impl Machine {
     }
 
     fn line(&mut self, deadline: Instant, what: &str) -> Result<String> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match self.lines.recv_timeout(left) {
-            Ok(line) => {
-                match Marker::parse(&line) {
-                    Some(Marker::Booted(booted)) => self.note(What::Booted(booted)),
-                    Some(Marker::Ready) => self.note(What::Ready),
-                    Some(Marker::Panic) if !line.contains("---[ end") => self.note(What::Panic),
-                    _ => {}
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => return Ok(self.keep(line)),
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!(
+                        "expected {what} within {} s; the guest's last lines:\n{}",
+                        PATIENCE.as_secs(),
+                        self.quote()
+                    )
                 }
-                if self.tail.len() == TAIL {
-                    self.tail.remove(0);
-                }
-                self.tail.push(line.clone());
-                Ok(line)
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                bail!(
-                    "expected {what} within {} s; the guest's last lines:\n{}",
-                    PATIENCE.as_secs(),
-                    self.quote()
-                )
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                bail!("expected {what}, but QEMU has ended; its last lines:\n{}", self.quote())
+                Err(RecvTimeoutError::Disconnected) => self.restart(what)?,
             }
         }
+    }
+
+    /// Puts down what a line means.
+    fn keep(&mut self, line: String) -> String {
+        match Marker::parse(&line) {
+            Some(Marker::Booted(booted)) => self.note(What::Booted(booted)),
+            Some(Marker::Ready) => self.note(What::Ready),
+            Some(Marker::Panic) if !line.contains("---[ end") => self.note(What::Panic),
+            _ => {}
+        }
+        if self.tail.len() == TAIL {
+            self.tail.remove(0);
+        }
+        self.tail.push(line.clone());
+        line
+    }
+
+    /// QEMU ends by itself: the guest restarts, also where nobody has asked it to.
+    fn restart(&mut self, what: &str) -> Result<()> {
+        let status = self.end(Duration::from_secs(30));
+        if !status.is_some_and(|status| status.success()) {
+            let status = status.map_or_else(|| "unknown".to_owned(), |status| status.to_string());
+            bail!("expected {what}, but QEMU has ended ({status}); its last lines:\n{}", self.quote());
+        }
+        if !std::mem::take(&mut self.restarting) {
+            self.note(What::Start);
+        }
+        self.again()
+    }
+
+    /// The next QEMU on the same disk.
+    fn again(&mut self) -> Result<()> {
+        (self.child, self.input, self.lines) = spawn(&self.options, &self.log)?;
+        Ok(())
+    }
+
+    /// Ends QEMU unless it does so itself within this time; how it ended.
+    fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let (status, cpu_s) = end(&mut self.child, patience);
+        self.cpu_s += cpu_s;
+        status
     }
 
     fn quote(&self) -> String {
@@ -237,12 +279,13 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        end(&mut self.child);
+        end(&mut self.child, Duration::ZERO);
     }
 }
 
 fn spawn(options: &Options, log: &Path) -> Result<(Child, ChildStdin, Receiver<String>)> {
     let mut command = command::command(options)?;
+    command.arg("-no-reboot");
     let line = host::line(&command);
     let file = File::options().create(true).append(true).open(log);
     let mut file = file.with_context(|| format!("open {}", log.display()))?;
@@ -257,16 +300,22 @@ fn spawn(options: &Options, log: &Path) -> Result<(Child, ChildStdin, Receiver<S
     Ok((child, input, lines))
 }
 
-/// Kills and reaps; answers the processor seconds it took. Does nothing the second time.
-fn end(child: &mut Child) -> f64 {
-    let _ = child.kill();
+/// Kills what has not ended by itself within this time, and reaps it; answers how it ended and the processor seconds it
+/// took, none the second time.
+fn end(child: &mut Child, patience: Duration) -> (Option<ExitStatus>, f64) {
     let pid = Pid::from_raw(child.id().cast_signed());
-    let seconds = match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+    // not reaped: its time is read from what is left of it
+    let state = |more| waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | more);
+    let start = Instant::now();
+    while start.elapsed() < patience && state(WaitPidFlag::WNOHANG) == Ok(WaitStatus::StillAlive) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let seconds = match state(WaitPidFlag::empty()) {
         Ok(_) => cpu_seconds(child.id()).unwrap_or(0.0),
         Err(_) => 0.0,
     };
-    let _ = child.wait();
-    seconds
+    (child.wait().ok(), seconds)
 }
 
 /// User and system time of a process that has ended and was not waited for: fields 14 and 15 of its `stat`, in ticks.
@@ -323,7 +372,14 @@ mod tests {
             .spawn()
             .unwrap();
         child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
-        assert!(end(&mut child) > 0.0);
-        assert!(child.try_wait().unwrap().is_some_and(|status| !status.success()));
+        let (status, cpu_s) = end(&mut child, Duration::ZERO);
+        assert!(cpu_s > 0.0 && status.is_some_and(|status| !status.success()));
+    }
+
+    #[test]
+    fn a_child_that_ends_by_itself_is_not_killed() {
+        let mut child = std::process::Command::new("sh").args(["-c", "sleep 0.2; exit 3"]).spawn().unwrap();
+        let (status, _) = end(&mut child, PATIENCE);
+        assert_eq!(status.and_then(|status| status.code()), Some(3));
     }
 }

@@ -18,9 +18,7 @@ pub fn play(stage: &mut Stage) -> Result<()> {
     let said = number(&stage.machine.expect(KNOWN.0, 0)?, PEAK)?;
     let command = format!("time -v {}", stage.upgrade());
     let peak = number(&stage.machine.expect(&command, 0)?, PEAK)? / factor(KNOWN.1, said)?;
-    stage
-        .machine
-        .measured(format!("peak memory {peak} KiB of {LIMIT} KiB, machine of {} MiB", stage.options.memory));
+    stage.machine.measured(format!("peak memory {peak} KiB of {LIMIT} KiB, machine of {} MiB", stage.memory));
     ensure!(peak <= LIMIT, "peak memory of rootling upgrade: expected {LIMIT} KiB at most, got {peak} KiB");
     stage.proves_itself(&new)
 }

@@ -137,7 +137,8 @@ fn one(
     let served = serve::serve(&repo.path, setting.guest.tls().as_deref(), &folder)?;
     let base = repo.publish(&setting.compose, BASE)?;
     let begin = Instant::now();
-    let machine = Machine::start(&options, &log)?;
+    let memory = options.memory;
+    let machine = Machine::start(options, log.clone())?;
     let mut stage = Stage {
         machine,
         repo,
@@ -146,8 +147,7 @@ fn one(
         compose: setting.compose.clone(),
         policy: setting.guest.flags(),
         path,
-        options,
-        log: log.clone(),
+        memory,
     };
     let result = steps::play(scenario, &mut stage);
     let (cpu_s, timeline) = stage.machine.finish();

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::guest::Repo;
 use crate::machine::Machine;
-use crate::machine::command::Options;
 use crate::machine::marker::{Booted, json};
 use crate::path;
 
@@ -32,10 +31,8 @@ pub struct Stage {
     pub policy: String,
     /// The path.
     pub path: path::Path,
-    /// To start the machine again.
-    pub options: Options,
-    /// The serial port's log.
-    pub log: PathBuf,
+    /// The machine's memory in MiB.
+    pub memory: u32,
 }
 
 impl Stage {

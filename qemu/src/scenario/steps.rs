@@ -124,7 +124,7 @@ fn power_cut(stage: &mut Stage) -> Result<()> {
         let moment = moment(cut);
         stage.machine.begin(&stage.upgrade())?;
         stage.machine.pass(moment)?;
-        stage.machine.cut_power(&stage.options, &stage.log)?;
+        stage.machine.cut_power()?;
         let booted = stage.machine.booted()?;
         ensure!(
             booted.commit == stage.base || booted.commit == new,
