@@ -3,10 +3,12 @@
 use rootling_boot::efi::{self, DevicePath, Firmware, LoadOption, Number, Variable};
 use rootling_boot::grub::GrubEnv;
 use rootling_boot::loader::{Kind, TrialId};
-use rootling_boot::pi::{Autoboot, Booted};
+use rootling_boot::menu::Item;
+use rootling_boot::pi::{self, Autoboot, Booted};
 use rootling_boot::sdboot::{CountedName, LoaderConf, variable};
 use rootling_boot::uboot::{EnvConfig, Environment, Extlinux, Flags, Vars, crc32};
-use rootling_boot::{BootLink, Entry, EntryName, KernelArgs, OsRelease};
+use rootling_boot::{BootLink, Entry, EntryName, KernelArgs, KernelFiles, OsRelease};
+use rootling_object::Checksum;
 
 use crate::{Target, text};
 
@@ -27,6 +29,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "grubenv", run: grubenv, seeds: || vec![GrubEnv::default().encode().unwrap()] },
     Target { name: "uboot_env", run: uboot_env, seeds: seeds_uboot_env },
     Target { name: "loader_text", run: loader_text, seeds: seeds_loader_text },
+    Target { name: "pi_autoboot", run: pi_autoboot, seeds: seeds_pi_autoboot },
+    Target { name: "pi_config", run: pi_config, seeds: seeds_pi_config },
     Target { name: "efi_variable", run: efi_variable, seeds: seeds_efi_variable },
 ];
 
@@ -113,17 +117,43 @@ fn loader_text(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let _ = (EnvConfig::parse(text), TrialId::parse(text), Kind::parse(text), Extlinux::parse(text).chosen());
     LoaderConf::parse(text).pins_another("ostree-1");
-    if let Ok(autoboot) = Autoboot::parse(text) {
-        let numbers = (autoboot.partition(false), autoboot.partition(true));
-        if let Ok(assigned) = autoboot.assign(7, 8) {
-            assert_eq!((assigned.partition(false), assigned.partition(true)), (Ok(7), Ok(8)));
-            let (Ok(boot), Ok(tried)) = numbers else { panic!("{text:?}: two numbers that were none") };
-            assert!(assigned.assign(boot, tried).is_ok());
-        }
-    }
-    let _ = rootling_boot::pi::deployment(text);
     if let Some(name) = CountedName::parse(text) {
         assert_eq!(CountedName::parse(&name.to_string()), Some(name));
+    }
+}
+
+fn pi_autoboot(data: &[u8]) {
+    let Some(Ok(autoboot)) = text(data).map(Autoboot::parse) else { return };
+    assert_eq!(autoboot.encode().unwrap(), data);
+    let numbers = (autoboot.partition(false), autoboot.partition(true));
+    if let Ok(assigned) = autoboot.assign(7, 8) {
+        assert_eq!((assigned.partition(false), assigned.partition(true)), (Ok(7), Ok(8)));
+        let (Ok(boot), Ok(tried)) = numbers else { panic!("{autoboot:?}: two numbers that were none") };
+        assert!(assigned.assign(boot, tried).is_ok());
+    }
+}
+
+fn pi_config(data: &[u8]) {
+    let Some(base) = text(data) else { return };
+    let _ = pi::deployment(base);
+    let item = pi_item();
+    let written = pi::config(base, &item);
+    assert_eq!(pi::deployment(&written), Some(item.deployment.as_str()));
+    assert_eq!(pi::config(&written, &item), written, "{base:?}");
+}
+
+/// A deployment with all that a board boots.
+fn pi_item() -> Item {
+    let files = [("vmlinuz", false), ("initramfs.img", false), ("dtb", true)];
+    Item {
+        stateroot: "os".into(),
+        deployment: format!("{}.0", "ab".repeat(32)),
+        bootcsum: Checksum([7; 32]),
+        version: None,
+        os_title: "OS".into(),
+        kernel: KernelFiles::find("6.1", files),
+        entry: Entry::parse("options root=/dev/mmcblk0p3\n"),
+        entry_name: None,
     }
 }
 
@@ -150,14 +180,25 @@ fn seeds_uboot_env() -> Vec<Vec<u8>> {
 }
 
 fn seeds_loader_text() -> Vec<Vec<u8>> {
-    let texts: [&[u8]; 5] = [
+    let texts: [&[u8]; 4] = [
         b"/dev/mtd0 0x0 0x4000 0x10000\n/dev/mtd0 -0x8000 0x4000\n",
         b"default ostree-*\ntimeout 3\n",
-        b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n",
         b"default a\nlabel a\n kernel /k\n append x\n",
         b"ostree-7+02-01.conf",
     ];
     texts.map(<[u8]>::to_vec).into()
+}
+
+fn seeds_pi_autoboot() -> Vec<Vec<u8>> {
+    vec![
+        Autoboot::new(2, 3).encode().unwrap(),
+        b"boot_partition=2\r\n[tryboot]\r\nboot_partition=3\r\n".to_vec(),
+    ]
+}
+
+fn seeds_pi_config() -> Vec<Vec<u8>> {
+    let board = "dtparam=audio=on\n[pi4]\narm_boost=1\nkernel=old.img\n";
+    vec![board.into(), pi::config(board, &pi_item()).into_bytes()]
 }
 
 fn seeds_efi_variable() -> Vec<Vec<u8>> {
