@@ -20,6 +20,9 @@ pub const TOOLS: &[tools::Tool] = &[("ostree", "ostree"), ("nginx", "nginx-light
 /// What is followed.
 pub const REF: &str = "os/main";
 
+/// The Raspberry Pi's firmware, by its name; the feature is called otherwise.
+const PI: &str = "raspberry-pi";
+
 /// A repo, served.
 pub struct Bed {
     dir: std::path::PathBuf,
@@ -68,12 +71,12 @@ impl Bed {
             fs::read_dir(sysroot.join("boot/loader/entries")).context("boot/loader/entries")?.count();
         ensure!(entries == 2, "boot/loader/entries: expected 2 entries, got {entries}");
         let built = run(&["boot", "status"])?;
-        for loader in ["efi"].into_iter().chain(LOADERS) {
+        for loader in ["efi", PI].into_iter().chain(LOADERS) {
             let has = built.lines().any(|line| {
                 line.strip_prefix("boot loaders in this build: ")
                     .is_some_and(|l| l.split(' ').any(|l| l == loader))
             });
-            ensure!(has == target.has(loader), "{loader}: expected {}, got {built}", target.loaders);
+            ensure!(has == target.has(feature(loader)), "{loader}: expected {}, got {built}", target.loaders);
             if !has {
                 refuses(&sysroot, loader, &run)?;
             }
@@ -99,6 +102,14 @@ pub fn commit(dir: &Path, version: u32) -> Result<String> {
     Ok(output(command.arg(format!("--tree=dir={}", tree.display())))?.trim().to_owned())
 }
 
+/// The feature that has a loader.
+fn feature(loader: &str) -> &str {
+    match loader {
+        PI => "pi",
+        other => other,
+    }
+}
+
 /// A loader that is not in the program is refused by its name, asked for or found, and nothing is written.
 fn refuses(sysroot: &Path, loader: &str, run: &dyn Fn(&[&str]) -> Result<String>) -> Result<()> {
     let (trace, text) = match loader {
@@ -106,9 +117,10 @@ fn refuses(sysroot: &Path, loader: &str, run: &dyn Fn(&[&str]) -> Result<String>
         "systemd-boot" => ("boot/efi/loader/entries/ostree-1.conf", "title x\n"),
         "u-boot" => ("etc/fw_env.config", "/boot/uboot.env 0 0x2000\n"),
         "extlinux" => ("boot/extlinux/extlinux.conf", "default x\n"),
+        PI => ("ostree/links/x", ""),
         _ => ("efi/EFI/rootling/os", "x"),
     };
-    let want = format!("without the feature {loader}");
+    let want = format!("without the feature {}", feature(loader));
     let refused = |args: &[&str]| {
         let error = run(args).err().map(|error| error.to_string()).unwrap_or_default();
         ensure!(error.contains(&want), "{args:?}, {loader}: expected a refusal, got {error:?}");
@@ -118,6 +130,7 @@ fn refuses(sysroot: &Path, loader: &str, run: &dyn Fn(&[&str]) -> Result<String>
     let places = match loader {
         // the running system's own folder, which is a deployment here
         "u-boot" => deployments(sysroot)?.into_iter().map(|tree| tree.join(trace)).collect(),
+        PI => [trace, "proc/device-tree/chosen/bootloader/partition"].map(|at| sysroot.join(at)).into(),
         _ => vec![sysroot.join(trace)],
     };
     for path in &places {
@@ -134,8 +147,10 @@ fn refuses(sysroot: &Path, loader: &str, run: &dyn Fn(&[&str]) -> Result<String>
     }
     ensure!(fs::read_link(&list)? == before, "{loader}: the list of boot entries has changed");
     places.iter().try_for_each(fs::remove_file)?;
-    if trace.contains("/loader/") || loader == "efi" {
-        fs::remove_dir_all(sysroot.join(trace).parent().context("a path without a folder")?)?;
+    if trace.contains("/loader/") || matches!(loader, "efi" | PI) {
+        for path in &places {
+            fs::remove_dir_all(path.parent().context("a path without a folder")?)?;
+        }
     }
     Ok(())
 }
