@@ -44,7 +44,7 @@ pub fn fat() -> Result<()> {
     let folder = folder.join(path.replace('/', "-"));
     let judge = |scenario: &str, more: &[&str]| {
         let mut command = Command::new(place::program("debug", "fat"));
-        command.arg(folder.join("base.img")).arg(folder.join(scenario).join("writes"));
+        command.arg(folder.join("base-rootling.img")).arg(folder.join(scenario).join("writes"));
         run(command.arg(FAT_STATES).args(more))
     };
     for scenario in FAT {
