@@ -11,10 +11,15 @@ use crate::place;
 
 /// - functions that differ in constants alone become one with parameters
 /// - what is passed by reference stays so: to load it is longer at each of a thousand calls
+/// - nothing is computed before the loop or the branch that needs it, where it takes a register that others have to leave
 /// - registers are spilled where it is short, not where it is fast
 const LAST: &[&str] = &[
     "-Cllvm-args=-enable-global-merge-func",
-    "-Cllvm-args=-opt-disable=argpromotion",
+    "-Cllvm-args=-opt-disable=argpromotion,licm",
+    "-Cllvm-args=-disable-machine-licm",
+    "-Cllvm-args=-disable-lsr",
+    "-Cllvm-args=-disable-constant-hoisting",
+    "-Cllvm-args=-enable-pre=false",
     "-Cllvm-args=-split-spill-mode=size",
 ];
 
