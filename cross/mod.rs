@@ -3,7 +3,7 @@
 //! | file | says |
 //! |---|---|
 //! | `targets` | which machines |
-//! | `musl`, `zig` | their C library, unpacked from Debian's packages or built by zig |
+//! | `musl`, `source`, `zig` | their C library: unpacked from Debian's packages, compiled from its source or built by zig |
 //! | `recipe` | the flags, and one call that builds a program |
 //! | `small` | what more makes it small: the last compilation, and ring |
 //! | `unwind.rs` | the stub of libunwind |
@@ -13,5 +13,6 @@ pub mod budget;
 pub mod musl;
 pub mod recipe;
 pub mod small;
+pub mod source;
 pub mod targets;
 pub mod zig;

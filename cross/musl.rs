@@ -10,20 +10,22 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::targets::{Libc, TARGETS, Target};
-use super::zig;
+use super::{source, zig};
 use crate::run::{output, run};
 
-/// The folder with `lib` and `include` of a target's musl: the machine's own, or fetched once.
+/// The folder with `lib` and `include` of a target's musl: the machine's own, or fetched or built once.
 pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
-    let installed = Path::new("/usr");
-    if installed.join("lib").join(target.musl).join("libc.a").exists() {
-        return Ok(installed.to_owned());
-    }
-    let usr = folder.join("root/usr");
-    if usr.join("lib").join(target.musl).join("libc.a").exists() {
-        return Ok(usr);
-    }
+    let (installed, usr) = (Path::new("/usr"), folder.join("root/usr"));
+    let is_in = |usr: &Path| usr.join("lib").join(target.musl).join("libc.a").exists();
     match target.libc {
+        // it knows whether what is there has its flags
+        Libc::Source(_) => {
+            let folder = folder.join("small");
+            source::build(target, &folder)?;
+            return Ok(folder.join("root/usr"));
+        }
+        _ if is_in(installed) => return Ok(installed.to_owned()),
+        _ if is_in(&usr) => {}
         Libc::Debian(architecture) => unpack("musl-dev", architecture, folder)?,
         Libc::Zig(name) => zig::build(name, target.musl, &usr, folder)?,
     }
@@ -64,7 +66,7 @@ fn configure(folder: &Path) -> Result<PathBuf> {
     let list = folder.join("etc/sources.list");
     fs::write(&list, main_suite()?)?;
     let all = TARGETS.iter().filter_map(|target| match target.libc {
-        Libc::Debian(architecture) => Some(format!("\"{architecture}\";")),
+        Libc::Debian(architecture) | Libc::Source(architecture) => Some(format!("\"{architecture}\";")),
         Libc::Zig(_) => None,
     });
     let all: Vec<String> = all.collect();

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `rustc-web`, `cargo-web`, `rust-web-src` | a compiler and the source of the same standard library |
 //! | `ld.lld` | links for every target, and pads less than GNU ld |
-//! | `musl-dev` of the target | [`musl`] unpacks it; for riscv64, which Debian has none for, zig builds it |
+//! | `musl-dev` of the target | [`musl`] unpacks it; for x86_64 it compiles the source, for riscv64, which Debian has none for, zig builds it |
 //! | a cross C compiler | ring alone, with the headers of musl |
 //!
 //! The standard library is built again for each target and each set of flags, so the flags are the same for every
@@ -29,6 +29,8 @@ pub const TOOLS: &[crate::tools::Tool] = &[
     ("ld.lld", "lld"),
     ("ar", "binutils"),
     ("dpkg-deb", "dpkg"),
+    ("dpkg-source", "dpkg-dev"),
+    ("make", "make"),
 ];
 
 /// For size, in the order of gain. What each saves on x86_64 without TLS is in README.md.

@@ -48,6 +48,8 @@ pub struct Target {
 pub enum Libc {
     /// `musl-dev` of Debian's architecture of this name.
     Debian(&'static str),
+    /// Compiled for size from Debian's source, for this architecture of Debian, by the target's own C compiler.
+    Source(&'static str),
     /// zig builds it for its target of this name.
     Zig(&'static str),
 }
@@ -61,7 +63,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "x86_64",
         triple: "x86_64-unknown-linux-musl",
-        libc: Libc::Debian("amd64"),
+        libc: Libc::Source("amd64"),
         musl: "x86_64-linux-musl",
         linker: LLD,
         cc: ("gcc", "gcc"),

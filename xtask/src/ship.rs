@@ -12,7 +12,7 @@ use crate::tools;
 pub const TARGET: &str = "x86_64";
 
 /// What building needs beside Rust and [`recipe::TOOLS`].
-pub const TOOLS: &[tools::Tool] = &[("/usr/lib/x86_64-linux-musl/libc.a", "musl-dev"), ("gcc", "gcc")];
+pub const TOOLS: &[tools::Tool] = &[("gcc", "gcc")];
 
 /// Builds the agent and returns the stripped program.
 pub fn build(set: Set) -> Result<PathBuf> {
