@@ -23,6 +23,19 @@ const LAST: &[&str] = &[
     "-Cllvm-args=-split-spill-mode=size",
 ];
 
+/// Where a copy of 32 bytes by vector registers is longer than a call, and an entry of a jump table has 8 bytes.
+///
+/// - what is larger than one register is copied by `memcpy`, and is not cut up lest a load waits for the store before it
+/// - a `match` becomes comparisons, neither a table of addresses nor one of values
+/// - blocks stay in the order of the source, which needs fewer jumps
+const X86_64: &[&str] = &[
+    "-Cllvm-args=-max-store-memcpy=1",
+    "-Cllvm-args=-x86-disable-avoid-SFB",
+    "-Cllvm-args=-min-jump-table-entries=40",
+    "-Cllvm-args=-switch-to-lookup=false",
+    "-Cllvm-args=-disable-block-placement",
+];
+
 /// Repeated instructions become functions, where the programs that come out are known to run.
 ///
 /// On Thumb-2 the program of armv7 ended with a segmentation fault; i686 gets calls of 64 bits; others are not tried.
@@ -35,7 +48,8 @@ pub const C_FLAG: &str = "-DOPENSSL_SMALL";
 /// Arguments for rustc after those of cargo; `ring` where it is linked.
 pub fn last(target: &Target, ring: bool) -> Result<Vec<String>> {
     let outline: &[&str] = if matches!(target.name, "x86_64" | "aarch64") { OUTLINE } else { &[] };
-    let mut args: Vec<String> = LAST.iter().chain(outline).map(|arg| (*arg).to_owned()).collect();
+    let own: &[&str] = if target.name == "x86_64" { X86_64 } else { &[] };
+    let mut args: Vec<String> = LAST.iter().chain(outline).chain(own).map(|arg| (*arg).to_owned()).collect();
     if ring {
         let path = place::root().join("Cargo.lock");
         let lock = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
