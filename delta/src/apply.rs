@@ -74,13 +74,13 @@ pub fn apply_symlinks(plan: &Plan, new: &mut dyn NewContent) -> Result<()> {
     Ok(())
 }
 
-/// The ELF machine of an old object whose references this build cannot predict, though others can: a delta does not say which
-/// architectures it is about, and no part of it that needs such an object has to be fetched.
-pub fn missing_machine(old: &dyn OldContent, source: &Checksum) -> Option<u16> {
-    if image::IS_COMPLETE {
+/// The ELF machine of an old object whose references a delta of `profile` may predict, though this build cannot: a delta does not
+/// say which architectures it is about, and no part of it that needs such an object has to be fetched.
+pub fn missing_machine(old: &dyn OldContent, source: &Checksum, profile: u32) -> Option<u16> {
+    if image::is_complete(profile) {
         return None;
     }
-    image::missing_machine(&*old.open(source).ok()?)
+    image::missing_machine(&*old.open(source).ok()?, profile)
 }
 
 fn make(

@@ -13,6 +13,7 @@
 use crate::backend::Stream;
 use crate::copymap::CopyMap;
 use crate::error::{Error, Result};
+use crate::header::PROFILE;
 use crate::image;
 use crate::image::layout::Layout;
 use crate::io::{ReadAt, Sink};
@@ -80,7 +81,7 @@ pub(crate) fn decode(
 /// The error of an old file that cannot be predicted from.
 #[cold]
 fn unknown(old: &dyn ReadAt) -> Error {
-    match image::missing_machine(old) {
+    match image::missing_machine(old, PROFILE) {
         Some(machine) => Error::unsupported("prediction for ELF machine", machine.into()),
         None => Error::fixed("file: method: expected an old file that a profile knows, got another"),
     }

@@ -22,8 +22,9 @@ use crate::tree::{Dir, Object};
 pub const MAGIC: &[u8; 7] = b"RLDELTA";
 /// Version of the layout of prelude and header. Raised when older readers must refuse.
 pub const VERSION: u8 = 1;
-/// Version of the prediction rules that this build has. Raised with any change to them.
-pub const PROFILE: u32 = if cfg!(feature = "i386") { 2 } else { 1 };
+/// The highest profile, the version of objects and prediction rules, that is read; of some machines only another build has the rules
+/// ([`missing_machine`](crate::missing_machine)). Raised with any change to them.
+pub const PROFILE: u32 = 3;
 /// Length of the bytes before the packed header.
 pub const PRELUDE: usize = 20;
 /// Largest header once decoded, in bytes. Changing it does not break the format.
@@ -92,7 +93,7 @@ impl Prelude {
 /// What a delta changes, and where its groups are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Version of the prediction rules.
+    /// Version of objects and prediction rules, the lowest that reads this delta.
     pub profile: u32,
     /// The commit that the delta starts from; `None` if from nothing.
     pub from: Option<[u8; 32]>,

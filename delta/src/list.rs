@@ -34,7 +34,7 @@ pub struct Entry {
     pub from: Option<Checksum>,
     /// Version of prelude and header.
     pub version: u32,
-    /// Version of the prediction rules.
+    /// Version of objects and prediction rules.
     pub profile: u32,
     /// Bytes of prelude and packed header.
     pub head: u32,

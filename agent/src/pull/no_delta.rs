@@ -8,6 +8,9 @@ use rootling_store::Transaction;
 use super::Pull;
 use crate::error::{Error, Result};
 
+/// The highest profile of deltas that is read: none.
+pub const PROFILE: u32 = 0;
+
 /// Whether deltas are used.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

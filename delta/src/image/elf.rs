@@ -7,7 +7,7 @@ use crate::num::{index, number_at, u8_at, u16_at, u32_at, wide};
 use crate::rules::Rule;
 
 /// `EM_386`, `EM_ARM`, `EM_X86_64`, `EM_AARCH64`.
-const I386: u16 = 3;
+pub(crate) const I386: u16 = 3;
 pub(crate) const ARM: u16 = 40;
 pub(crate) const X86_64: u16 = 62;
 pub(crate) const AARCH64: u16 = 183;

@@ -93,32 +93,38 @@ pub(crate) struct Image {
     by_offset: Vec<(u64, u64)>,
 }
 
-/// Whether all architectures of profile 1 are in this build.
-pub(crate) const IS_COMPLETE: bool = cfg!(all(feature = "x86", feature = "aarch64", feature = "arm"));
+/// Whether all architectures of `profile` are in this build.
+pub(crate) fn is_complete(profile: u32) -> bool {
+    cfg!(all(feature = "x86", feature = "aarch64", feature = "arm"))
+        && (cfg!(feature = "i386") || profile < 2)
+}
 
 /// Takes a file apart; `None` is any file that no profile knows.
 pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
     elf::parse(file).or_else(|| kernel::parse(file))
 }
 
-/// The ELF machine of a file whose references only another build can predict.
-pub(crate) fn missing_machine(file: &dyn ReadAt) -> Option<u16> {
-    machine(file).filter(|machine| match *machine {
+/// The ELF machine of a file whose references `profile` predicts, but only in another build.
+pub(crate) fn missing_machine(file: &dyn ReadAt, profile: u32) -> Option<u16> {
+    machine(file, profile).filter(|machine| match *machine {
+        elf::I386 => !cfg!(feature = "i386"),
         elf::ARM => !cfg!(feature = "arm"),
         elf::X86_64 => !cfg!(feature = "x86"),
         _ => !cfg!(feature = "aarch64"),
     })
 }
 
-/// The ELF machine of a file, if it may be one of profile 1.
-fn machine(file: &dyn ReadAt) -> Option<u16> {
+/// The ELF machine of a file, if `profile` may predict it.
+fn machine(file: &dyn ReadAt, profile: u32) -> Option<u16> {
     let mut head = [0; 60];
     file.read_at(0, &mut head).ok()?;
     if head.ends_with(b"ARM\x64") {
         return Some(elf::AARCH64);
     }
     let machine = u16_at(&head, 18).filter(|_| head.starts_with(b"\x7fELF"))?;
-    [elf::ARM, elf::X86_64, elf::AARCH64].contains(&machine).then_some(machine)
+    let known =
+        [elf::ARM, elf::X86_64, elf::AARCH64].contains(&machine) || (machine == elf::I386 && profile >= 2);
+    known.then_some(machine)
 }
 
 impl Image {
@@ -193,6 +199,10 @@ mod tests {
             file[at..at + middle.len()].copy_from_slice(middle);
             file
         };
+        let narrow = file(b"\x7fELF\x01\x01\x01", 18, &[3, 0]);
+        for (profile, expected) in [(1, None), (2, Some(3)), (3, Some(3))] {
+            assert_eq!(machine(&narrow, profile), expected, "profile {profile}");
+        }
         for (file, expected) in [
             (file(b"\x7fELF\x01\x01\x01", 18, &[40, 0]), Some(40)),
             (file(b"\x7fELF\x02\x01\x01", 18, &[62, 0]), Some(62)),
@@ -202,7 +212,7 @@ mod tests {
             (file(b"text", 18, &[62, 0]), None),
             (b"\x7fELF".to_vec(), None),
         ] {
-            assert_eq!(machine(&file), expected, "{file:?}");
+            assert_eq!(machine(&file, 1), expected, "{file:?}");
         }
     }
 }

@@ -157,7 +157,7 @@ impl<'a> Work<'a> {
             if !self.pull.repo.has(&ObjectName::new(ObjectKind::File, source)) {
                 return Err(Error::corrupt(format_args!("expected old object {source}, got none")));
             }
-            if let Some(machine) = missing_machine(&self.old, &source) {
+            if let Some(machine) = missing_machine(&self.old, &source, opened.header.profile) {
                 return Err(Error::corrupt(format_args!(
                     "object {source}: expected a program that this build predicts, got one for ELF machine {machine}"
                 )));

@@ -38,6 +38,9 @@ const BUDGET: u64 = 7 << 20;
 
 pub use ostree::memory_limit;
 
+/// The highest profile of deltas that is read.
+pub const PROFILE: u32 = rootling_delta::header::PROFILE;
+
 /// Whether deltas are used.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

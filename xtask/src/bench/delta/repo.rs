@@ -84,6 +84,8 @@ impl Published<'_> {
             "--no-cache",
             "--backend",
             backend,
+            "--profile",
+            "3",
             "--from",
             &self.commits[0],
         ]);
