@@ -52,10 +52,7 @@ pub fn apply_group(
     verify(bytes, group.size(), Checksum(group.checksum))?;
     let mut group = Group::open(backend, group, bytes, budget)?;
     for object in plan.objects.get(header.objects_of(number)).unwrap_or(&[]) {
-        let made = match &object.source {
-            Some(source) => make(&mut group, object, &*old.open(source)?, new),
-            None => make(&mut group, object, &Vec::<u8>::new(), new),
-        };
+        let made = make(&mut group, object, old, new);
         made.map_err(|err| err.of_object(number, &object.checksum))?;
     }
     group.end()
@@ -86,12 +83,16 @@ pub fn missing_machine(old: &dyn OldContent, source: &Checksum, profile: u32) ->
 fn make(
     group: &mut Group<'_>,
     object: &PlannedObject,
-    old: &dyn ReadAt,
+    old: &dyn OldContent,
     new: &mut dyn NewContent,
 ) -> Result<()> {
+    let mut files = Vec::new();
+    for source in &object.sources {
+        files.push(old.open(source)?);
+    }
     new.begin(object)?;
     let mut sink = Hashing { hasher: object.header.hasher(), new };
-    group.next_file(old, object.size.unwrap_or(0), &mut sink)?;
+    group.next_file(&files, object.size.unwrap_or(0), &mut sink)?;
     let Hashing { hasher, new } = sink;
     check(object, hasher)?;
     new.finish(object)

@@ -7,7 +7,7 @@
 use crate::backend::StreamHeader;
 use crate::error::{Error, Result};
 use crate::group::GroupHeader;
-use crate::header::Header;
+use crate::header::{Header, SOURCES};
 use crate::num::{index, low32, wide};
 use crate::tree::{Base, Change, Dir, Edit, Meta, Object};
 
@@ -20,7 +20,7 @@ const GROWTH: u64 = 2;
 
 /// Reads a header that takes at most `budget` bytes of memory.
 pub(crate) fn decode(raw: &[u8], budget: u64) -> Result<Header> {
-    let mut reader = Reader { rest: raw, cost: 0, budget, error: None };
+    let mut reader = Reader { rest: raw, cost: 0, budget, error: None, profile: 0 };
     let header = reader.header();
     if !reader.rest.is_empty() {
         reader.fail("no further bytes");
@@ -38,12 +38,16 @@ struct Reader<'a> {
     budget: u64,
     /// The first error.
     error: Option<Error>,
+    profile: u32,
 }
 
 impl<'a> Reader<'a> {
     fn header(&mut self) -> Header {
         Header {
-            profile: self.short(),
+            profile: {
+                self.profile = self.short();
+                self.profile
+            },
             from: self.option(Self::array),
             to: self.array(),
             commit: self.bytes(),
@@ -85,6 +89,7 @@ impl<'a> Reader<'a> {
             header: self.short(),
             size: self.option(Self::number),
             source: self.base(),
+            more: if self.profile < SOURCES { Vec::new() } else { self.list(Self::text) },
         }
     }
 
@@ -226,12 +231,16 @@ pub(crate) fn encode(header: &Header) -> Vec<u8> {
         base(out, &dir.base);
         list(out, &dir.edits, edit);
     });
-    list(&mut out, &header.objects, |out, object| {
+    put(&mut out, wide(header.objects.len()));
+    for object in &header.objects {
         out.extend(object.checksum);
-        put(out, object.header.into());
-        option(out, object.size.as_ref(), |out, size| put(out, *size));
-        base(out, &object.source);
-    });
+        put(&mut out, object.header.into());
+        option(&mut out, object.size.as_ref(), |out, size| put(out, *size));
+        base(&mut out, &object.source);
+        if header.profile >= SOURCES {
+            list(&mut out, &object.more, |out, path| bytes(out, path.as_bytes()));
+        }
+    }
     list(&mut out, &header.groups, |out, group| {
         out.extend(group.checksum);
         put(out, group.files.into());

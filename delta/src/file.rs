@@ -11,6 +11,7 @@
 //! one gap covers the rest, unless nothing is left.
 
 use crate::backend::Stream;
+use crate::chain::Chain;
 use crate::copymap::CopyMap;
 use crate::error::{Error, Result};
 use crate::header::PROFILE;
@@ -39,7 +40,7 @@ pub(crate) struct Tokens<'a> {
 /// Decodes the next file of a group: `size` bytes from `old` into `sink`, within `budget` bytes of memory.
 pub(crate) fn decode(
     tokens: &mut Tokens<'_>,
-    old: &dyn ReadAt,
+    old: &Chain<'_>,
     size: u64,
     budget: u64,
     sink: &mut dyn Sink,
@@ -49,10 +50,10 @@ pub(crate) fn decode(
     if method > PREDICTED {
         return Err(Error::unsupported("file method", method));
     }
-    let image = if method == PREDICTED { image::parse(old) } else { None };
+    let image = if method == PREDICTED { image::parse(old.first()) } else { None };
     let layout = match &image {
         Some(image) => Layout::decode(control, image),
-        None if method == PREDICTED => return Err(unknown(old)),
+        None if method == PREDICTED => return Err(unknown(old.first())),
         None => Layout::default(),
     };
     let copies = match method {
@@ -62,7 +63,7 @@ pub(crate) fn decode(
     control.check()?;
     let mut memory = copies.memory();
     let model = image.as_ref().map(|image| {
-        let context = Context::new(old, image, &layout);
+        let context = Context::new(old.first(), image, &layout);
         memory = memory.saturating_add(image.memory()).saturating_add(context.tables.memory());
         memory = memory.saturating_add(Predictor::memory());
         Model { context, predictor: Predictor::new(image, &layout, &copies) }

@@ -6,6 +6,7 @@
 //! Lengths of the four and the checksum of all are in the header; the files follow each other in each stream.
 
 use crate::backend::{self, Backend, Stream, StreamHeader};
+use crate::chain::Chain;
 use crate::error::{Error, Result};
 use crate::file::{self, Tokens};
 use crate::io::{ReadAt, Sink};
@@ -71,9 +72,9 @@ impl<'a> Group<'a> {
         Ok(Group { tokens, budget: budget.saturating_sub(memory) })
     }
 
-    /// Decodes the next file: `size` bytes from `old`, which may be empty, into `sink`.
-    pub fn next_file(&mut self, old: &dyn ReadAt, size: u64, sink: &mut dyn Sink) -> Result<()> {
-        file::decode(&mut self.tokens, old, size, self.budget, sink)
+    /// Decodes the next file: `size` bytes from the old files, in the order of the header, into `sink`.
+    pub fn next_file(&mut self, old: &[Box<dyn ReadAt + '_>], size: u64, sink: &mut dyn Sink) -> Result<()> {
+        file::decode(&mut self.tokens, &Chain(old), size, self.budget, sink)
     }
 
     /// All files were taken: nothing may be left in the streams.

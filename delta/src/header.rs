@@ -25,6 +25,8 @@ pub const VERSION: u8 = 1;
 /// The highest profile, the version of objects and prediction rules, that is read; of some machines only another build has the rules
 /// ([`missing_machine`](crate::missing_machine)). Raised with any change to them.
 pub const PROFILE: u32 = 3;
+/// The first profile in which an object may have several sources.
+pub(crate) const SOURCES: u32 = 3;
 /// Length of the bytes before the packed header.
 pub const PRELUDE: usize = 20;
 /// Largest header once decoded, in bytes. Changing it does not break the format.

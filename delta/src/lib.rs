@@ -11,7 +11,7 @@
 //! | [`apply`] | from a group to verified objects |
 //! | [`group`] | the unit that is fetched, verified and decoded by itself |
 //! | [`backend`] | LZMA and deflate below the token streams |
-//! | `file`, `copymap`, `rebuild` | one file: copies, corrections, inserts |
+//! | `file`, `chain`, `copymap`, `rebuild` | one file: its old files, copies, corrections, inserts |
 //! | `image`, `rules`, `field`, `predict`, `shift` | where references are and what becomes of them |
 //! | `ostree` | deltas in libostree's own format, with the feature of that name |
 //! | `make` | the encoder, with the feature of that name |
@@ -41,6 +41,7 @@ pub(crate) const ENABLED: bool = cfg!(any(feature = "x86", feature = "aarch64", 
 
 pub mod apply;
 pub mod backend;
+mod chain;
 mod codec;
 mod copymap;
 mod error;

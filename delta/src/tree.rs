@@ -73,6 +73,8 @@ pub struct Object {
     pub size: Option<u64>,
     /// What its content is made from.
     pub source: Base,
+    /// What else: up to three files at these paths of the old tree. Since profile 3; before, there is no such field.
+    pub more: Vec<String>,
 }
 
 /// Read access to the tree that a delta starts from.
@@ -112,8 +114,8 @@ pub struct PlannedObject {
     pub header: FileHeader,
     /// Length of the file; `None` for a symlink.
     pub size: Option<u64>,
-    /// The old content object that it is made from.
-    pub source: Option<Checksum>,
+    /// The old content objects that it is made from, [`MAX_SOURCES`] at most.
+    pub sources: Vec<Checksum>,
 }
 
 /// Works out what `header` makes of the old tree.
@@ -133,7 +135,7 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
             checksum: Checksum(object.checksum),
             header: file_header,
             size: object.size,
-            source: None,
+            sources: Vec::new(),
         });
     }
     let mut dirmetas = Vec::new();
@@ -145,6 +147,7 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
     let mut walk =
         Walk { header, old, old_root, next: 1, objects, dirmetas, dirtrees: Vec::new(), error: None };
     let root = walk.dir(header.dirs.first(), old_root, 0);
+    walk.more();
     if let Some(error) = walk.error {
         return Err(error);
     }
@@ -158,6 +161,8 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
     Ok(Plan { commit, dirtrees, dirmetas, objects })
 }
 
+/// Most old files that one new file is made from. Changing it breaks the format.
+pub const MAX_SOURCES: usize = 4;
 /// Deepest directory that is followed, as `PATH_MAX` allows.
 const MAX_DEPTH: u32 = 512;
 
@@ -249,7 +254,9 @@ impl Walk<'_> {
         };
         match self.objects.get_mut(number) {
             Some(object) => {
-                object.source = object.source.or(source);
+                if object.sources.is_empty() {
+                    object.sources.extend(source);
+                }
                 object.checksum
             }
             None => {
@@ -257,6 +264,29 @@ impl Walk<'_> {
                 self.fail(Error::count("edit: object", known, "objects at most", wide(number)))
             }
         }
+    }
+
+    /// Notes the further sources of all objects, which come after the first.
+    fn more(&mut self) {
+        let mut objects = std::mem::take(&mut self.objects);
+        let listed = self.header.objects.iter().map(|object| &object.more);
+        for (object, more) in objects.iter_mut().zip(listed).filter(|(_, more)| !more.is_empty()) {
+            // never made from itself
+            let mut all = vec![object.checksum];
+            let first = object.sources.first().copied();
+            let mut add = |source: Option<Checksum>| {
+                let new = source.filter(|source| all.len() <= MAX_SOURCES && !all.contains(source));
+                all.extend(new);
+                new.is_some()
+            };
+            if add(first) && more.iter().all(|path| add(self.find(path, true))) {
+                object.sources = all.split_off(1);
+                continue;
+            }
+            let got = format_args!("others for object {}", object.checksum);
+            self.fail(Error::malformed("delta", "sources", "up to four different old files", got));
+        }
+        self.objects = objects;
     }
 
     fn meta(&mut self, meta: &Meta, same: Option<Checksum>) -> Checksum {
@@ -279,8 +309,14 @@ impl Walk<'_> {
         })
     }
 
-    /// The directory, or the file, at a path of the old tree.
+    /// The directory, or the file, at a path of the old tree; an error if there is none.
     fn old(&mut self, path: &str, is_file: bool) -> Checksum {
+        self.find(path, is_file).unwrap_or_else(|| {
+            self.fail(Error::malformed("delta", "old path", "a path of the old tree", path))
+        })
+    }
+
+    fn find(&mut self, path: &str, is_file: bool) -> Option<Checksum> {
         let (mut found, mut inside, mut rest) = (None, self.old_root, path);
         if !is_file {
             found = inside;
@@ -298,9 +334,7 @@ impl Walk<'_> {
             inside = found;
             rest = after.get(1..).unwrap_or("");
         }
-        found.unwrap_or_else(|| {
-            self.fail(Error::malformed("delta", "old path", "a path of the old tree", path))
-        })
+        found
     }
 }
 

@@ -1,6 +1,7 @@
 //! Targets for rootling-delta: superblock and part of a delta of ostree, the head of a delta, a list of deltas, a group as an attacker would make it, and a broken old file.
 
-use rootling_delta::make::{code, pack};
+use rootling_delta::header::PROFILE;
+use rootling_delta::make::{code, code_from, pack};
 use rootling_delta::ostree::{Coding, PartHeader, Payload, Superblock, Target as Objects, apply, payload};
 use rootling_delta::{Backend, Group, GroupHeader, Header, Prelude, list};
 use rootling_delta::{Error, NewContent, OldContent, PlannedObject, ReadAt};
@@ -75,20 +76,28 @@ fn group(data: &[u8]) {
 fn decode(header: &GroupHeader, bytes: &[u8], old: &[u8]) {
     let Ok(mut group) = Group::open(Backend::Deflate, header, &bytes, BUDGET) else { return };
     let mut made = Vec::new();
+    let old = pieces(old).map(|piece| -> Box<dyn ReadAt> { Box::new(piece) });
     if group.next_file(&old, SIZE, &mut made).is_ok() {
         assert_eq!(made.len() as u64, SIZE, "a file of another length was accepted");
     }
 }
 
-/// Any pair of files comes back byte for byte, whatever the old one pretends to be.
+/// An old file, and a few bytes of a second one.
+fn pieces(data: &[u8]) -> [&[u8]; 2] {
+    let (first, second) = data.split_at(data.len() - data.len() / 8);
+    [first, second]
+}
+
+/// Any file comes back byte for byte, whatever the old ones pretend to be.
 fn old(data: &[u8]) {
     let mut new = data.to_vec();
     new.rotate_left(data.len() / 3);
-    let coded = code(data, &new).expect("any pair is coded");
+    let coded = code_from(&pieces(data), &new, PROFILE).expect("any files are coded");
     let packed = pack(Backend::Deflate, [&coded]);
     let mut group = Group::open(Backend::Deflate, &packed.header, &packed.bytes, BUDGET).expect("a group");
     let mut made = Vec::new();
-    group.next_file(&data, new.len() as u64, &mut made).expect("a file");
+    let old = pieces(data).map(|piece| -> Box<dyn ReadAt> { Box::new(piece) });
+    group.next_file(&old, new.len() as u64, &mut made).expect("a file");
     assert!(made == new, "decoded to other bytes");
 }
 

@@ -309,7 +309,9 @@ fn show(args: &OneArgs) -> Result<String> {
     }
     if args.files {
         for object in &header.objects {
-            writeln!(text, "{} {:?} from {:?}", Checksum(object.checksum), object.size, object.source)?;
+            write!(text, "{} {:?} from {:?}", Checksum(object.checksum), object.size, object.source)?;
+            object.more.iter().try_for_each(|path| write!(text, " and {path:?}"))?;
+            text.push('\n');
         }
     }
     Ok(text)

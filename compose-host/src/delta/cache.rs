@@ -1,6 +1,6 @@
-//! Tokens of file pairs that were coded before: the same pair is never coded twice.
+//! Tokens of files that were coded before: the same one is never coded twice from the same old files.
 //!
-//! One file for each pair, `XX/<62>`, named by the SHA-256 of encoder version, profile and the two checksums. A file that is broken
+//! One file for each, `XX/<62>`, named by the SHA-256 of encoder version, profile, and the checksums of old and new files. One that is broken
 //! counts as missing, so nothing is synced, and a cache that cannot be written costs time only.
 
 use std::fs;
@@ -48,7 +48,7 @@ impl Cache {
     }
 
     /// The tokens of a pair.
-    pub fn get(&self, from: Option<&Checksum>, to: &Checksum) -> Option<Coded> {
+    pub fn get(&self, from: &[Checksum], to: &Checksum) -> Option<Coded> {
         let found = fs::read(self.path(from, to)).ok().and_then(|bytes| decode(&bytes));
         let count = if found.is_some() { &self.hits } else { &self.misses };
         count.fetch_add(1, Ordering::Relaxed);
@@ -56,7 +56,7 @@ impl Cache {
     }
 
     /// Keeps the tokens of a pair.
-    pub fn put(&self, from: Option<&Checksum>, to: &Checksum, coded: &Coded) {
+    pub fn put(&self, from: &[Checksum], to: &Checksum, coded: &Coded) {
         let path = self.path(from, to);
         let number = self.drafts.fetch_add(1, Ordering::Relaxed);
         let draft = path.with_extension(format!("{}-{number}", std::process::id()));
@@ -69,12 +69,11 @@ impl Cache {
         }
     }
 
-    fn path(&self, from: Option<&Checksum>, to: &Checksum) -> PathBuf {
+    fn path(&self, from: &[Checksum], to: &Checksum) -> PathBuf {
         let mut hasher = Hasher::new();
         hasher.update(&ENCODER.to_le_bytes());
         hasher.update(&self.profile.to_le_bytes());
-        hasher.update(from.unwrap_or(&Checksum([0; 32])).as_bytes());
-        hasher.update(to.as_bytes());
+        from.iter().chain([to]).for_each(|checksum| hasher.update(checksum.as_bytes()));
         let name = hasher.finish().to_string();
         self.folder.join(&name[..2]).join(&name[2..])
     }
@@ -122,15 +121,15 @@ mod tests {
         let (a, b) = (Checksum([1; 32]), Checksum([2; 32]));
         let (control, gaps, values, inserts) = (vec![1], vec![], vec![2, 3], vec![4; 300]);
         let coded = Coded { size: 9, profile: 2, control, gaps, values, inserts };
-        assert_eq!(cache.get(Some(&a), &b), None);
-        cache.put(Some(&a), &b, &coded);
-        assert_eq!(cache.get(Some(&a), &b), Some(coded));
-        assert_eq!((cache.get(None, &b), cache.get(Some(&b), &a)), (None, None));
-        assert_eq!(cache.counts(), (1, 3));
-        let path = cache.path(Some(&a), &b);
+        assert_eq!(cache.get(&[a], &b), None);
+        cache.put(&[a], &b, &coded);
+        assert_eq!(cache.get(&[a], &b), Some(coded));
+        assert_eq!((cache.get(&[], &b), cache.get(&[b], &a), cache.get(&[a, a], &b)), (None, None, None));
+        assert_eq!(cache.counts(), (1, 4));
+        let path = cache.path(&[a], &b);
         let mut bytes = fs::read(&path).unwrap();
         bytes[45] ^= 1;
         fs::write(&path, bytes).unwrap();
-        assert_eq!(cache.get(Some(&a), &b), None);
+        assert_eq!(cache.get(&[a], &b), None);
     }
 }

@@ -39,6 +39,8 @@ pub struct FileBytes {
     pub path: String,
     /// Its length.
     pub size: u64,
+    /// Number of old files that it is made from.
+    pub sources: usize,
     /// Bytes of its object as the repo has it.
     pub loose: u64,
     /// Its share of each packed stream of its group, by the length of its tokens.
@@ -77,7 +79,7 @@ impl Report {
                 };
                 let (path, size, loose) =
                     (file.path.clone(), file.size, stored(ObjectKind::File, &file.checksum));
-                FileBytes { path, size, loose, streams: [0, 1, 2, 3].map(share) }
+                FileBytes { path, size, sources: file.sources, loose, streams: [0, 1, 2, 3].map(share) }
             })
             .collect();
         files.sort_by(|one, other| (other.bytes(), &one.path).cmp(&(one.bytes(), &other.path)));
@@ -110,7 +112,7 @@ impl Report {
             .iter()
             .map(|file| {
                 json!({"path": file.path, "size": file.size, "bytes": file.bytes(), "loose": file.loose,
-                   "streams": by_stream(file.streams)})
+                   "sources": file.sources, "streams": by_stream(file.streams)})
             })
             .collect();
         json!({

@@ -79,11 +79,11 @@ impl Objects for Trees<'_> {
         Ok((content.header, content.size))
     }
 
-    fn kept(&self, from: Option<&Checksum>, to: &Checksum) -> Option<Coded> {
+    fn kept(&self, from: &[Checksum], to: &Checksum) -> Option<Coded> {
         self.cache?.get(from, to)
     }
 
-    fn keep(&self, from: Option<&Checksum>, to: &Checksum, coded: &Coded) {
+    fn keep(&self, from: &[Checksum], to: &Checksum, coded: &Coded) {
         if let Some(cache) = self.cache {
             cache.put(from, to, coded);
         }

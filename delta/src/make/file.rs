@@ -5,7 +5,7 @@ use super::{align, layout, normal};
 use crate::copymap::{Copy, CopyMap, MAX_COPIES, MAX_FILE};
 use crate::error::Result;
 use crate::file::{COPIED, INSERTED, PREDICTED};
-use crate::header::PROFILE;
+use crate::header::{PROFILE, SOURCES};
 use crate::image::layout::Layout;
 use crate::image::{self, Image, Machine};
 use crate::io::Sink;
@@ -49,14 +49,21 @@ pub fn code(old: &[u8], new: &[u8]) -> Result<Coded> {
 
 /// The same for readers that have no profile above `profile`.
 pub fn code_for(old: &[u8], new: &[u8], profile: u32) -> Result<Coded> {
-    if old.is_empty() || old.len() as u64 > MAX_FILE || new.len() as u64 > MAX_FILE {
+    code_from(&[old], new, profile)
+}
+
+/// The same from several old files, of which the first says how references are predicted.
+pub fn code_from(old: &[&[u8]], new: &[u8], profile: u32) -> Result<Coded> {
+    let whole = old.concat();
+    let old = Old { whole: &whole, files: old };
+    if whole.is_empty() || whole.len() as u64 > MAX_FILE || new.len() as u64 > MAX_FILE {
         return Ok(inserted(new));
     }
     let is_known = |old: &Image, new: &Image| old.machine == new.machine && profile_of(old) <= profile;
-    let images = image::parse(&old).zip(image::parse(&new)).filter(|(old, new)| is_known(old, new));
+    let images = image::parse(&old.first()).zip(image::parse(&new)).filter(|(old, new)| is_known(old, new));
     let mut best = match &images {
         Some((old_image, new_image)) => {
-            let copies = align::align(&normal::normalise(old, old_image), &normal::normalise(new, new_image));
+            let copies = align::align(&old.normal(old_image), &normal::normalise(new, new_image));
             predicted(old, old_image, new, new_image, copies)?
         }
         None => plain(old, new)?,
@@ -67,7 +74,36 @@ pub fn code_for(old: &[u8], new: &[u8], profile: u32) -> Result<Coded> {
             best = plain;
         }
     }
-    Ok(if best.cost() > new.len() { inserted(new) } else { best })
+    if best.cost() > new.len() {
+        return Ok(inserted(new));
+    }
+    best.profile = if old.files.len() > 1 { best.profile.max(SOURCES) } else { best.profile };
+    Ok(best)
+}
+
+/// Old files, and one after the other as the decoder sees them.
+#[derive(Clone, Copy)]
+struct Old<'a> {
+    whole: &'a [u8],
+    files: &'a [&'a [u8]],
+}
+
+impl<'a> Old<'a> {
+    fn first(self) -> &'a [u8] {
+        self.files.first().copied().unwrap_or_default()
+    }
+
+    /// All of it independent of where things are, `first` being what the first file is.
+    fn normal(self, first: &Image) -> Vec<u8> {
+        let mut normal = normal::normalise(self.first(), first);
+        for file in self.files.iter().skip(1) {
+            match image::parse(file).filter(|image| image.machine == first.machine) {
+                Some(image) => normal.extend(normal::normalise(file, &image)),
+                None => normal.extend_from_slice(file),
+            }
+        }
+        normal
+    }
 }
 
 /// The lowest profile that predicts the references of `image`.
@@ -80,15 +116,15 @@ fn inserted(new: &[u8]) -> Coded {
     Coded { size, profile: 1, control, inserts: new.to_vec(), ..Coded::default() }
 }
 
-fn plain(old: &[u8], new: &[u8]) -> Result<Coded> {
+fn plain(old: Old<'_>, new: &[u8]) -> Result<Coded> {
     let mut control = Vec::new();
     number(&mut control, COPIED);
-    let copies = align::align(old, new);
+    let copies = align::align(old.whole, new);
     finish(old, new, control, copies, None)
 }
 
 fn predicted(
-    old: &[u8],
+    old: Old<'_>,
     old_image: &Image,
     new: &[u8],
     new_image: &Image,
@@ -101,7 +137,7 @@ fn predicted(
 }
 
 fn finish(
-    old: &[u8],
+    old: Old<'_>,
     new: &[u8],
     mut control: Vec<u8>,
     mut copies: Vec<Copy>,
@@ -124,11 +160,12 @@ fn finish(
     let profile = predicted.map_or(1, |(image, _)| profile_of(image));
     let coded = Coded { size: new.len() as u64, profile, control, ..Coded::default() };
     let mut recorder = Recorder { new, at: 0, clean: 0, coded };
+    let first = old.first();
     let model = predicted.map(|(image, layout)| Model {
-        context: Context::new(&old, image, layout),
+        context: Context::new(&first, image, layout),
         predictor: Predictor::new(image, layout, &copies),
     });
-    rebuild(&old, &copies, new.len() as u64, model, &mut recorder, &mut Nowhere)?;
+    rebuild(&old.whole, &copies, new.len() as u64, model, &mut recorder, &mut Nowhere)?;
     let mut coded = recorder.coded;
     if recorder.clean > 0 {
         number(&mut coded.gaps, recorder.clean);

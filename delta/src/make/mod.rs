@@ -6,6 +6,7 @@
 
 mod align;
 mod bsdiff;
+mod coding;
 pub mod file;
 pub mod group;
 mod layout;
@@ -18,6 +19,6 @@ pub mod tree;
 /// Raised with any change of what [`code`] gives for the same pair: what was kept of an older one is of no use.
 pub const ENCODER: u32 = 2;
 
-pub use file::{Coded, code, code_for};
+pub use file::{Coded, code, code_for, code_from};
 pub use group::{Packed, pack};
 pub use tree::{FileCost, Made, Objects, Options, Serial, Workers, make};

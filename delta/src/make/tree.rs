@@ -1,7 +1,8 @@
 //! A whole delta: compares two trees, chooses sources, codes all files and lays out header and groups.
 
+use super::coding::{Found, Ordered, code_all};
 use super::sources::{Old, join};
-use super::{Coded, code_for, pack};
+use super::{Coded, pack};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::header::{Header, PROFILE};
@@ -32,12 +33,12 @@ pub trait Objects: Sync {
     }
 
     /// What was [kept](Objects::keep) of an earlier time.
-    fn kept(&self, _from: Option<&Checksum>, _to: &Checksum) -> Option<Coded> {
+    fn kept(&self, _from: &[Checksum], _to: &Checksum) -> Option<Coded> {
         None
     }
 
-    /// Keeps the tokens of a pair of files; they depend on nothing but the two and [`super::ENCODER`].
-    fn keep(&self, _from: Option<&Checksum>, _to: &Checksum, _coded: &Coded) {}
+    /// Keeps the tokens of a file made from old ones; they depend on nothing but these, the profile and [`super::ENCODER`].
+    fn keep(&self, _from: &[Checksum], _to: &Checksum, _coded: &Coded) {}
 }
 
 /// How to make a delta.
@@ -97,6 +98,8 @@ pub struct FileCost {
     pub path: String,
     /// Its length.
     pub size: u64,
+    /// Number of old files that it is made from.
+    pub sources: usize,
     /// Bytes of control, gap, value and insert tokens before they are packed.
     pub tokens: [usize; 4],
 }
@@ -146,7 +149,8 @@ pub fn make(
             file_headers.len() - 1
         });
         let size = object.coded.as_ref().map(|coded| coded.size);
-        Object { checksum: object.checksum.0, header: header as u32, size, source: object.source.clone() }
+        let (source, more) = (object.source.clone(), object.more.clone());
+        Object { checksum: object.checksum.0, header: header as u32, size, source, more }
     });
     let objects_list = list.collect();
     let profile = order.iter().filter_map(|object| Some(object.coded.as_ref()?.profile)).max().unwrap_or(1);
@@ -168,7 +172,7 @@ pub fn make(
         let (coded, path) = (object.coded.as_ref()?, object.path.clone());
         let group = bounds.partition_point(|bound| bound.end <= at - symlinks);
         let (checksum, size, tokens) = (object.checksum, coded.size, coded.lengths());
-        Some(FileCost { checksum, group, path, size, tokens })
+        Some(FileCost { checksum, group, path, size, sources: object.sources.len(), tokens })
     });
     let files = files.collect();
     Ok(Made { header, head, files, groups: groups.into_iter().map(|group| group.bytes).collect() })
@@ -185,24 +189,6 @@ fn names<'a>(one: &'a DirTree, other: &'a DirTree) -> std::collections::BTreeSet
         tree.files.iter().map(|(name, _)| name.as_str()).chain(dirs)
     };
     of(one).chain(of(other)).collect()
-}
-
-/// A new content object before it has a number.
-struct Found {
-    checksum: Checksum,
-    path: String,
-    source: Base,
-    old: Option<Checksum>,
-}
-
-/// A new content object with its tokens; none for a symlink.
-struct Ordered {
-    found: usize,
-    path: String,
-    checksum: Checksum,
-    header: FileHeader,
-    source: Base,
-    coded: Option<Coded>,
 }
 
 /// New dirmetas in the order of their numbers.
@@ -300,49 +286,6 @@ impl Walk<'_> {
         });
         Change::Object(*number)
     }
-}
-
-/// Codes all files, the largest first: a large one that comes last would keep one thread at work alone.
-fn code_all(
-    objects: &dyn Objects,
-    found: &[Found],
-    profile: u32,
-    workers: &dyn Workers,
-) -> Result<Vec<Ordered>> {
-    let described = found.iter().map(|found| objects.described(&found.checksum));
-    let mut described: Vec<_> = described.collect::<Result<Vec<_>>>()?.into_iter().enumerate().collect();
-    described.sort_by_key(|(_, (_, size))| std::cmp::Reverse(*size));
-    let done = Mutex::new(Vec::with_capacity(found.len()));
-    workers.each(found.len(), &|turn| {
-        let (at, (header, _)) = &described[turn];
-        let coded = code_one(objects, *at, &found[*at], header, profile);
-        done.lock().expect("no worker panics").push(coded);
-    });
-    done.into_inner().expect("no worker panics").into_iter().collect()
-}
-
-fn code_one(
-    objects: &dyn Objects,
-    at: usize,
-    found: &Found,
-    header: &FileHeader,
-    profile: u32,
-) -> Result<Ordered> {
-    let header = header.clone();
-    let coded = if header.is_symlink() { None } else { Some(coded(objects, found, profile)?) };
-    let source = if coded.is_some() { found.source.clone() } else { Base::Nothing };
-    Ok(Ordered { found: at, path: found.path.clone(), checksum: found.checksum, header, source, coded })
-}
-
-fn coded(objects: &dyn Objects, found: &Found, profile: u32) -> Result<Coded> {
-    let (from, to) = (found.old.as_ref(), &found.checksum);
-    if let Some(kept) = objects.kept(from, to) {
-        return Ok(kept);
-    }
-    let old = from.map_or_else(|| Ok(Vec::new()), |from| Ok(objects.content(from)?.1))?;
-    let coded = code_for(&old, &objects.content(to)?.1, profile)?;
-    objects.keep(from, to, &coded);
-    Ok(coded)
 }
 
 /// Puts symlinks first and files of one method beside each other, and says which files make a group.

@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
                     return Err(wrong("opened object", "a regular file", "a symlink"));
                 }
                 let checksum = self.file()?;
-                let object = PlannedObject { checksum, header, size, source: None };
+                let object = PlannedObject { checksum, header, size, sources: Vec::new() };
                 self.begin(&object)?;
                 self.open = Some(object);
                 Ok(())
@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
             header.target = Some(target.map_err(|error| wrong("symlink target", "UTF-8", error))?);
             size = None;
         }
-        let object = PlannedObject { checksum: name.checksum, header, size, source: None };
+        let object = PlannedObject { checksum: name.checksum, header, size, sources: Vec::new() };
         self.begin(&object)?;
         if object.size.is_some() {
             self.move_bytes(self.payload.source, place)?;

@@ -18,8 +18,16 @@ struct TheirHeader<'a> {
     dirmetas: &'a Vec<Vec<u8>>,
     file_headers: &'a Vec<Vec<u8>>,
     dirs: Vec<TheirDir>,
-    objects: Vec<([u8; 32], u32, Option<u64>, TheirBase)>,
+    objects: Vec<TheirObject>,
     groups: Vec<TheirGroup>,
+}
+
+/// Before profile 3, and since.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum TheirObject {
+    One([u8; 32], u32, Option<u64>, TheirBase),
+    Several([u8; 32], u32, Option<u64>, TheirBase, Vec<String>),
 }
 
 #[derive(Serialize)]
@@ -76,8 +84,15 @@ fn theirs(header: &Header) -> Vec<u8> {
         base: base(&dir.base),
         edits: dir.edits.iter().map(|edit| (edit.name.clone(), change(&edit.change))).collect(),
     });
-    let objects =
-        objects.iter().map(|object| (object.checksum, object.header, object.size, base(&object.source)));
+    let objects = objects.iter().map(|object| {
+        let source = base(&object.source);
+        match *profile {
+            0..=2 => TheirObject::One(object.checksum, object.header, object.size, source),
+            _ => {
+                TheirObject::Several(object.checksum, object.header, object.size, source, object.more.clone())
+            }
+        }
+    });
     let groups = groups
         .iter()
         .map(|group| (group.checksum, group.files, group.streams.map(|stream| (stream.packed, stream.raw))));
@@ -100,7 +115,11 @@ fn theirs(header: &Header) -> Vec<u8> {
 fn the_header_is_what_postcard_writes() {
     for scratch in [false, true] {
         let (.., mut made) = delta(Backend::Lzma, scratch);
-        for long in [0, 0x80, u32::MAX] {
+        let names = ["usr/lib/a.so", "", &"long".repeat(40)].map(str::to_owned);
+        for (object, count) in made.header.objects.iter_mut().zip((0..=3).cycle()) {
+            object.more = names[..count].to_vec();
+        }
+        for long in [0, 2, 3, 0x80, u32::MAX] {
             made.header.profile = long;
             made.header.groups[0].files = long;
             made.header.groups[0].streams[3].raw = u64::from(long) << 32 | 0x7f;

@@ -11,7 +11,7 @@ fn round_trip(old: &[u8], new: &[u8]) -> Coded {
         let mut group = Group::open(backend, &packed.header, &packed.bytes, 8 << 20).unwrap();
         for _ in 0..2 {
             let mut made = Vec::new();
-            group.next_file(&old, new.len() as u64, &mut made).unwrap();
+            group.next_file(&[Box::new(old)], new.len() as u64, &mut made).unwrap();
             assert!(made == new, "decoded to other bytes");
         }
         group.end().unwrap();

@@ -138,7 +138,7 @@ impl Objects for Watched {
     fn content(&self, checksum: &Checksum) -> Result<(FileHeader, Vec<u8>)> {
         self.0.content(checksum)
     }
-    fn keep(&self, _: Option<&Checksum>, _: &Checksum, coded: &Coded) {
+    fn keep(&self, _: &[Checksum], _: &Checksum, coded: &Coded) {
         self.1.lock().unwrap().push(coded.size);
     }
 }

@@ -153,11 +153,11 @@ impl<'a> Work<'a> {
     #[inline(never)]
     fn group(&mut self, number: usize, objects: &[PlannedObject]) -> Result<u64> {
         let opened = self.opened;
-        for source in objects.iter().filter_map(|object| object.source) {
-            if !self.pull.repo.has(&ObjectName::new(ObjectKind::File, source)) {
+        for source in objects.iter().flat_map(|object| &object.sources) {
+            if !self.pull.repo.has(&ObjectName::new(ObjectKind::File, *source)) {
                 return Err(Error::corrupt(format_args!("expected old object {source}, got none")));
             }
-            if let Some(machine) = missing_machine(&self.old, &source, opened.header.profile) {
+            if let Some(machine) = missing_machine(&self.old, source, opened.header.profile) {
                 return Err(Error::corrupt(format_args!(
                     "object {source}: expected a program that this build predicts, got one for ELF machine {machine}"
                 )));
