@@ -10,7 +10,7 @@ use rootling_object::{Checksum, Commit, Dict, ObjectKind, ObjectName, Xattrs};
 use crate::Target;
 
 pub const TARGETS: &[Target] = &[
-    Target { name: "delta_head", run: head, seeds: || vec![golden().to_vec()] },
+    Target { name: "delta_head", run: head, seeds: || vec![golden().to_vec(), sources().to_vec()] },
     Target { name: "delta_list", run: delta_list, seeds: || vec![list_of_two()] },
     Target {
         name: "delta_group",
@@ -28,6 +28,11 @@ const SIZE: u64 = 4096;
 
 fn golden() -> &'static [u8] {
     include_bytes!("../../delta/tests/golden/profile-1/trees.deflate")
+}
+
+/// One whose objects have several sources.
+fn sources() -> &'static [u8] {
+    include_bytes!("../../delta/tests/golden/profile-3/trees.deflate")
 }
 
 /// Whatever is accepted encodes to the same header.

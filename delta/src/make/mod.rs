@@ -1,7 +1,8 @@
 //! The encoder, for the host: everything here may use the memory and time of a build machine.
 //!
 //! old and new file -> references replaced by what they point at ([`normal`]) -> copies ([`align`]) ->
-//! corrections, by running the decoder's own walk ([`mod@file`]) -> token streams -> groups ([`group`]).
+//! corrections, by running the decoder's own walk ([`mod@file`]) -> token streams -> further old files where these hold much that
+//! was inserted ([`many`]) -> groups ([`group`]).
 //! [`mod@ostree`] makes deltas in libostree's own format.
 
 mod align;
@@ -10,6 +11,8 @@ mod coding;
 pub mod file;
 pub mod group;
 mod layout;
+mod likeness;
+mod many;
 mod normal;
 pub mod ostree;
 mod sources;

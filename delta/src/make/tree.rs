@@ -2,7 +2,7 @@
 
 use super::coding::{Found, Ordered, code_all};
 use super::sources::{Old, join};
-use super::{Coded, pack};
+use super::{Coded, many, pack};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::header::{Header, PROFILE};
@@ -128,7 +128,8 @@ pub fn make(
     metas.number(&root.root_meta, || old.knows_meta(&root.root_meta));
     let dirmetas = metas.new.iter().map(|meta| objects.dirmeta(meta)).collect::<Result<Vec<_>>>()?;
 
-    let coded = code_all(objects, &found, options.profile, workers)?;
+    let mut coded = code_all(objects, &found, options.profile, workers)?;
+    many::improve(objects, &old, &mut coded, options, workers)?;
     let (order, bounds) = arrange(coded, options);
     let groups = pack_all(&order, &bounds, options, workers);
     let mut numbers = vec![0; order.len()];

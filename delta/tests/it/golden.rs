@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_GOLDEN=N` writes those of profile N anew, which is only right before it is in the field.
 
-use crate::repo::{Files, Repo, two_trees, two_trees_of_profile_2};
+use crate::repo::{Files, Repo, two_trees, two_trees_of_profile_2, two_trees_of_profile_3};
 use crate::tree::{apply, delta_of};
 use rootling_delta::{Backend, Header, Prelude};
 
@@ -14,6 +14,11 @@ fn deltas_of_profile_1_decode_as_they_did() {
 #[test]
 fn deltas_of_profile_2_decode_as_they_did() {
     decode_as_they_did(2, two_trees_of_profile_2);
+}
+
+#[test]
+fn deltas_of_profile_3_decode_as_they_did() {
+    decode_as_they_did(3, two_trees_of_profile_3);
 }
 
 fn decode_as_they_did(profile: u32, trees: fn() -> (Files, Files)) {

@@ -1,7 +1,9 @@
 //! Broken deltas: an error that says what is wrong, never a panic, never a wrong object.
 
 use crate::elf::{Machine, Random, library};
-use crate::tree::{apply, delta};
+use crate::repo::{two_trees, two_trees_of_profile_3};
+use crate::tree::{apply, delta, delta_of};
+use rootling_delta::backend::{self, StreamHeader};
 use rootling_delta::make::{code, pack};
 use rootling_delta::{Backend, ErrorKind, Group, Prelude, Result};
 
@@ -18,7 +20,7 @@ fn decode(
     let short = (header.size() as usize).saturating_sub(bytes.len()) as u64;
     header.streams[3].packed = header.streams[3].packed.saturating_sub(short);
     let mut group = Group::open(backend, &header, &bytes, 8 << 20)?;
-    group.next_file(&old, size, &mut made)?;
+    group.next_file(&[Box::new(old)], size, &mut made)?;
     group.end()?;
     Ok(made)
 }
@@ -92,26 +94,48 @@ fn a_broken_old_file_is_no_danger() {
 
 #[test]
 fn every_truncation_of_a_delta_is_refused() {
-    let (device, from, _, made) = delta(Backend::Lzma, false);
-    for length in 0..made.head.len() {
-        assert!(apply(&device, from, &made.head[..length], &made.groups).is_err(), "head of {length}");
-    }
-    for number in 0..made.groups.len() {
-        for length in 0..made.groups[number].len() {
-            let mut groups = made.groups.clone();
-            groups[number].truncate(length);
-            let err = apply(&device, from, &made.head, &groups).map(|_| ()).unwrap_err();
-            assert!(err.to_string().starts_with("group: length"), "{err}");
+    for trees in [two_trees(), two_trees_of_profile_3()] {
+        let (device, from, _, made) = delta_of(trees, Backend::Lzma, false);
+        for length in 0..made.head.len() {
+            assert!(apply(&device, from, &made.head[..length], &made.groups).is_err(), "head of {length}");
+        }
+        for number in 0..made.groups.len() {
+            for length in 0..made.groups[number].len() {
+                let mut groups = made.groups.clone();
+                groups[number].truncate(length);
+                let err = apply(&device, from, &made.head, &groups).map(|_| ()).unwrap_err();
+                assert!(err.to_string().starts_with("group: length"), "{err}");
+            }
         }
     }
 }
 
 #[test]
 fn every_flipped_bit_of_the_head_is_refused_or_harmless() {
-    let (device, from, to, made) = delta(Backend::Deflate, false);
-    for bit in 0..made.head.len() * 8 {
-        let mut head = made.head.clone();
-        head[bit / 8] ^= 1 << (bit % 8);
+    for trees in [two_trees(), two_trees_of_profile_3()] {
+        let (device, from, to, made) = delta_of(trees, Backend::Deflate, false);
+        for bit in 0..made.head.len() * 8 {
+            let mut head = made.head.clone();
+            head[bit / 8] ^= 1 << (bit % 8);
+            if let Ok((_, got)) = apply(&device, from, &head, &made.groups) {
+                assert_eq!(got, to, "bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_list_of_sources_is_refused_or_harmless() {
+    let (device, from, to, made) = delta_of(two_trees_of_profile_3(), Backend::Deflate, false);
+    let raw = made.header.encode_raw();
+    let mut random = Random(8);
+    for _ in 0..4000 {
+        let mut raw = raw.clone();
+        let bit = random.below(raw.len() as u64 * 8) as usize;
+        raw[bit / 8] ^= 1 << (bit % 8);
+        let packed = backend::pack(Backend::Deflate, &raw);
+        let header = StreamHeader { packed: packed.len() as u64, raw: raw.len() as u64 };
+        let head = [Prelude { backend: Backend::Deflate, header }.encode(), packed].concat();
         if let Ok((_, got)) = apply(&device, from, &head, &made.groups) {
             assert_eq!(got, to, "bit {bit}");
         }

@@ -3,6 +3,7 @@
 mod elf;
 mod golden;
 mod hostile;
+mod many;
 mod ostree;
 mod postcard;
 mod predict;

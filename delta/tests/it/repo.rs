@@ -164,6 +164,25 @@ pub fn two_trees_of_profile_2() -> (Files, Files) {
     (old, new)
 }
 
+/// Trees that profile 3 reads: files joined from two and from four.
+pub fn two_trees_of_profile_3() -> (Files, Files) {
+    let (mut old, mut new) = two_trees();
+    let mut random = Random(33);
+    let parts: Vec<Vec<u8>> = (0..4).map(|_| random.bytes(6000)).collect();
+    for (name, part) in
+        ["usr/lib/joined.so", "usr/lib/first.so", "usr/lib/third.so", "opt/second"].iter().zip(&parts)
+    {
+        old.insert((*name).into(), part.clone());
+    }
+    let mut joined = parts.concat();
+    joined[11_000] ^= 1;
+    new.insert("usr/lib/joined.so".into(), joined);
+    let tool = [&old["usr/bin/tool"][..], &parts[2][500..5500]].concat();
+    new.insert("usr/bin/tool".into(), tool);
+    old.insert("var/same".into(), old["usr/share/same"].clone());
+    (old, new)
+}
+
 /// An old and a new tree: edits, a renamed directory, a removed one, links, a new file, an equal file elsewhere.
 pub fn two_trees() -> (Files, Files) {
     let mut random = Random(99);

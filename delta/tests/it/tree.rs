@@ -1,6 +1,6 @@
 //! A delta of whole trees, made, planned and applied.
 
-use crate::repo::{At, Files, Repo, two_trees, two_trees_of_profile_2};
+use crate::repo::{At, Files, Repo, two_trees, two_trees_of_profile_2, two_trees_of_profile_3};
 use rootling_delta::header::PRELUDE;
 use rootling_delta::make::{Coded, Made, Objects, Options, Serial, make};
 use rootling_delta::tree::Base;
@@ -78,6 +78,8 @@ fn a_delta_says_the_lowest_profile_that_reads_it() {
         (two_trees(), true, 1),
         (two_trees_of_profile_2(), false, 2),
         (two_trees_of_profile_2(), true, 1),
+        (two_trees_of_profile_3(), false, 3),
+        (two_trees_of_profile_3(), true, 1),
     ] {
         let (.., made) = delta_of(trees, Backend::Lzma, scratch);
         assert_eq!(made.header.profile, profile);
