@@ -52,7 +52,7 @@ impl Objects for Served {
 }
 
 /// Writes a delta and adds it to its list.
-fn publish(fixture: &Fixture, from: Option<Checksum>, to: Checksum) -> (Made, Entry, PathBuf) {
+pub fn publish(fixture: &Fixture, from: Option<Checksum>, to: Checksum) -> (Made, Entry, PathBuf) {
     let served = Served(Repo::open(&fixture.remote).unwrap());
     let options = Options { group_tokens: 9000, ..Options::default() };
     let made = make(&served, from, to, &options, &Serial).unwrap();

@@ -12,6 +12,7 @@ mod cli;
 mod corrupt;
 mod delta;
 mod delta_ostree;
+mod delta_sources;
 mod faulty;
 #[path = "../../../store/tests/sysroot/firmware_pi.rs"]
 mod firmware_pi;
