@@ -50,7 +50,7 @@ pub fn run(meant: &Meant, screen: &Screen) -> Result<Exit> {
     let scene = Scene { global: &meant.global, screen, patience: Patience::default() };
     match &meant.command {
         Command::Help(spec) => screen.say(help::text(*spec).trim_end()),
-        Command::Version => screen.say(&version::text()),
+        Command::Version => screen.say(version::TEXT),
         Command::Init { stateroot } => init::run(&scene, stateroot.as_deref())?,
         Command::RemoteAdd(wanted) => remotes::add(&scene, wanted)?,
         Command::RemoteList { urls } => remotes::list(&scene, *urls)?,
