@@ -1,6 +1,6 @@
 //! Measures the delta between two directories: bytes per stream, and the ratio to a given number of bytes.
 //!
-//! `measure OLD NEW [--ostree BYTES] [--only TEXT] [--worst N] [--save FILE]`
+//! `measure OLD NEW [--profile N] [--ostree BYTES] [--only TEXT] [--worst N] [--save FILE]`
 //!
 //! Both become trees of files owned by root without xattrs; the delta is made, planned and applied as on a device, and
 //! every object must hash to its name. All bytes that a client fetches are counted, the header included.
@@ -11,6 +11,7 @@
     reason = "here the I/O is done that the crate does not do"
 )]
 
+use rootling_delta::header::PROFILE;
 use rootling_delta::make::{Made, Objects, Options, Workers, make};
 use rootling_delta::{Backend, Error, Header, Prelude, Result};
 use rootling_object::{Checksum, FileHeader};
@@ -32,7 +33,8 @@ fn main() {
     let to = trees.commit_dir(Path::new(&new));
     for backend in [Backend::Lzma, Backend::Deflate] {
         let start = Instant::now();
-        let options = Options { backend, ..Options::default() };
+        let profile = option("--profile").map_or(PROFILE, |text| text.parse().expect("a number"));
+        let options = Options { backend, profile, ..Options::default() };
         let made = make(&trees, Some(from), to, &options, &Threads).expect("a delta");
         println!("{backend:?}: made in {:.1} s", start.elapsed().as_secs_f64());
         report(&made, number("--ostree"), number("--worst"));
@@ -48,7 +50,12 @@ fn main() {
 fn report(made: &Made, ostree: usize, worst: usize) {
     let total = made.head.len() + made.groups.iter().map(Vec::len).sum::<usize>();
     let files = made.files.len();
-    println!("  {total} bytes: header {}, {} groups, {files} files", made.head.len(), made.groups.len());
+    let several = made.files.iter().filter(|file| file.sources > 1).count();
+    println!(
+        "  {total} bytes: header {}, {} groups, {files} files, {several} of several old ones",
+        made.head.len(),
+        made.groups.len()
+    );
     for (at, name) in ["control", "gaps", "values", "inserts"].iter().enumerate() {
         let streams = made.header.groups.iter().map(|group| group.streams[at]);
         let (packed, raw) = streams.fold((0, 0), |sum, stream| (sum.0 + stream.packed, sum.1 + stream.raw));
@@ -60,7 +67,7 @@ fn report(made: &Made, ostree: usize, worst: usize) {
     let mut files: Vec<_> = made.files.iter().collect();
     files.sort_by_key(|file| std::cmp::Reverse(file.tokens.iter().sum::<usize>()));
     for file in files.iter().take(worst) {
-        println!("  {:?} {:9} {}", file.tokens, file.size, file.path);
+        println!("  {:?} {:9} of {} {}", file.tokens, file.size, file.sources, file.path);
     }
 }
 
