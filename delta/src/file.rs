@@ -50,10 +50,11 @@ pub(crate) fn decode(
     if method > PREDICTED {
         return Err(Error::unsupported("file method", method));
     }
-    let image = if method == PREDICTED { image::parse(old.first()) } else { None };
+    let first = old.first();
+    let image = if method == PREDICTED { image::parse(first) } else { None };
     let layout = match &image {
         Some(image) => Layout::decode(control, image),
-        None if method == PREDICTED => return Err(unknown(old.first())),
+        None if method == PREDICTED => return Err(unknown(first)),
         None => Layout::default(),
     };
     let copies = match method {
@@ -63,7 +64,7 @@ pub(crate) fn decode(
     control.check()?;
     let mut memory = copies.memory();
     let model = image.as_ref().map(|image| {
-        let context = Context::new(old.first(), image, &layout);
+        let context = Context::new(first, image, &layout);
         memory = memory.saturating_add(image.memory()).saturating_add(context.tables.memory());
         memory = memory.saturating_add(Predictor::memory());
         Model { context, predictor: Predictor::new(image, &layout, &copies) }

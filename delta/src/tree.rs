@@ -269,22 +269,19 @@ impl Walk<'_> {
     /// Notes the further sources of all objects, which come after the first.
     fn more(&mut self) {
         let mut objects = std::mem::take(&mut self.objects);
-        let listed = self.header.objects.iter().map(|object| &object.more);
-        for (object, more) in objects.iter_mut().zip(listed).filter(|(_, more)| !more.is_empty()) {
-            // never made from itself
-            let mut all = vec![object.checksum];
-            let first = object.sources.first().copied();
-            let mut add = |source: Option<Checksum>| {
-                let new = source.filter(|source| all.len() <= MAX_SOURCES && !all.contains(source));
-                all.extend(new);
-                new.is_some()
-            };
-            if add(first) && more.iter().all(|path| add(self.find(path, true))) {
-                object.sources = all.split_off(1);
-                continue;
+        for (object, listed) in objects.iter_mut().zip(&self.header.objects) {
+            for path in &listed.more {
+                // an object is never made from itself, nor by this from nothing
+                let source = self.find(path, true).unwrap_or(object.checksum);
+                let known = &object.sources;
+                let is_new = !known.contains(&source) && !known.contains(&object.checksum);
+                if !is_new || source == object.checksum || !(1..MAX_SOURCES).contains(&known.len()) {
+                    let expected = "one made from up to four different old files";
+                    self.fail(Error::malformed("delta", "object", expected, object.checksum));
+                    return;
+                }
+                object.sources.push(source);
             }
-            let got = format_args!("others for object {}", object.checksum);
-            self.fail(Error::malformed("delta", "sources", "up to four different old files", got));
         }
         self.objects = objects;
     }

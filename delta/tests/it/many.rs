@@ -122,7 +122,7 @@ fn refused(change: &dyn Fn(&mut Header, usize)) -> String {
 
 #[test]
 fn hostile_lists_of_sources_are_refused_by_the_name_of_their_object() {
-    let expected = "expected up to four different old files";
+    let expected = "expected one made from up to four different old files";
     type Change = fn(&mut Header, usize);
     let changes: [(&str, Change); 7] = [
         ("five", |header, at| header.objects[at].more.push("usr/bin/tool".into())),
