@@ -6,9 +6,12 @@ use crate::image::Image;
 use crate::image::elf::{SHT_DYNSYM, SHT_SYMTAB};
 use crate::num::{u16_at, u32_at};
 use crate::rules::{Context, Rule, Window};
+use std::collections::BTreeMap;
 
 /// Bytes at the target that the hash covers.
 const REACH: usize = 24;
+/// Bytes of a linkage stub.
+const STUB: u64 = 16;
 /// Bytes scanned at a time.
 const WINDOW: usize = 16 << 10;
 
@@ -46,12 +49,62 @@ pub(super) fn normalise(file: &[u8], image: &Image) -> Vec<u8> {
         }
         at += dealt.max(1);
     }
+    let slots = slots(file, image);
     let mut normal = masked.clone();
-    for note in notes {
-        let hash = hash_at(file, &masked, image, note.form, note.target);
+    for note in &notes {
+        let hash = linked(image, &slots, &notes, note.target)
+            .unwrap_or_else(|| hash_at(file, &masked, image, note.form, note.target));
         note.form.put(&mut normal[note.at as usize..], hash);
     }
+    for (address, hash) in slots {
+        if let Some(offset) = offset_of(image, address) {
+            image.class().form().put(normal.get_mut(offset as usize..).unwrap_or(&mut []), hash);
+        }
+    }
     normal
+}
+
+/// The addresses that are to hold those of symbols, with a hash of the symbol's name. What is there before differs in nothing.
+fn slots(file: &[u8], image: &Image) -> BTreeMap<u64, u64> {
+    let class = image.class();
+    let mut slots = BTreeMap::new();
+    for section in &image.sections {
+        let (length, shift) = match section.rule {
+            Rule::Rel => (2 * class.word, 8),
+            Rule::Rela => (3 * class.word, 32),
+            _ => continue,
+        };
+        let Some(table) = image.sections.get(section.link).filter(|_| !image.relocatable) else { continue };
+        let bytes = file.get(section.offset as usize..).unwrap_or(&[]);
+        let bytes = bytes.get(..section.file_size as usize).unwrap_or(&[]);
+        for record in bytes.chunks_exact(length as usize) {
+            let word = |at: u64| class.word_at(record, at as usize).unwrap_or(0);
+            let symbol = word(class.word) >> shift;
+            if symbol != 0 {
+                let at = table.offset.wrapping_add(symbol * class.symbol);
+                slots.insert(word(0), symbol_hash(file, image, table.link, at as usize));
+            }
+        }
+    }
+    slots
+}
+
+/// The hash of the symbol whose slot `target` is, or which the linkage stub there leads to.
+fn linked(image: &Image, slots: &BTreeMap<u64, u64>, notes: &[Note], target: u64) -> Option<u64> {
+    if let Some(hash) = slots.get(&target) {
+        return Some(*hash);
+    }
+    let offset = offset_of(image, target).filter(|_| image.is_code(target))?;
+    let after = notes.partition_point(|note| u64::from(note.at) < offset);
+    let stub = notes[after..].iter().take_while(|note| u64::from(note.at) < offset + STUB);
+    stub.filter_map(|note| slots.get(&note.target)).next().copied()
+}
+
+/// Where the file has the byte at an address.
+fn offset_of(image: &Image, address: u64) -> Option<u64> {
+    let (_, section) = image.section_at(address)?;
+    let into = address - section.addr;
+    (into < section.file_size).then_some(section.offset + into)
 }
 
 fn mask(field: &Field, masked: &mut [u8], notes: &mut Vec<Note>) {
