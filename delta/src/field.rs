@@ -37,6 +37,24 @@ enum Shape {
     Branch,
     /// Likewise, from the base without its low two bits.
     Exchange,
+    /// Signed, in a halfword.
+    Narrow,
+    /// Unsigned, in a halfword, from the base without its low two bits.
+    NarrowAhead,
+    /// Unsigned, in a halfword, in pieces: CBZ.
+    Compare,
+    /// Unsigned, from the base without its low two bits.
+    Ahead,
+    /// Likewise, in pieces: ADR of Thumb-2.
+    Address,
+    /// Likewise, from the target to the base.
+    Behind,
+    /// Signed, in pieces: B with a condition of Thumb-2.
+    Conditional,
+    /// Unsigned, in pieces: MOVW and MOVT of A32.
+    MoveArm,
+    /// Likewise of Thumb-2.
+    MoveThumb,
 }
 
 /// Forms, each named after its bits.
@@ -65,6 +83,46 @@ impl Form {
     pub(crate) const THUMB: Form = Form::new(24, 0, 1, Shape::Branch);
     /// Thumb-2 BLX: likewise, from the base without its low two bits.
     pub(crate) const THUMB_EXCHANGE: Form = Form::new(24, 0, 1, Shape::Exchange);
+
+    /// A32 B, BL, BLX: 24 bits, in words.
+    pub(crate) const IMM24: Form = Form::new(24, 0, 2, Shape::Signed);
+    /// Thumb B: 11 bits, in halfwords.
+    pub(crate) const NARROW11: Form = Form::new(11, 0, 1, Shape::Narrow);
+    /// Thumb B with a condition: 8 bits, in halfwords.
+    pub(crate) const NARROW8: Form = Form::new(8, 0, 1, Shape::Narrow);
+    /// Thumb LDR literal and ADR: 8 bits, in words.
+    pub(crate) const NARROW_AHEAD: Form = Form::new(8, 0, 2, Shape::NarrowAhead);
+    /// Thumb CBZ and CBNZ: 6 bits, in halfwords.
+    pub(crate) const COMPARE: Form = Form::new(6, 0, 1, Shape::Compare);
+    /// Thumb-2 B with a condition: 20 bits, in halfwords.
+    pub(crate) const CONDITIONAL: Form = Form::new(20, 0, 1, Shape::Conditional);
+    /// Thumb-2 ADR: 12 bits.
+    pub(crate) const ADDRESS: Form = Form::new(12, 0, 0, Shape::Address);
+
+    /// Arm LDR literal: 12 bits at bit `at`, forwards.
+    pub(crate) const fn ahead12(at: u8) -> Form {
+        Form::new(12, at, 0, Shape::Ahead)
+    }
+
+    /// The same backwards.
+    pub(crate) const fn behind12(at: u8) -> Form {
+        Form::new(12, at, 0, Shape::Behind)
+    }
+
+    /// Arm VLDR and LDRD literal: 8 bits at bit `at`, in words, forwards.
+    pub(crate) const fn ahead8(at: u8) -> Form {
+        Form::new(8, at, 2, Shape::Ahead)
+    }
+
+    /// Arm MOVW, or MOVT with `unit` 16: 16 bits of an address.
+    pub(crate) const fn half(unit: u8, thumb: bool) -> Form {
+        Form::new(16, 0, unit, if thumb { Shape::MoveThumb } else { Shape::MoveArm })
+    }
+
+    /// Arm linkage stub: some bits of the distance.
+    pub(crate) const fn stub(bits: u8, unit: u8) -> Form {
+        Form::new(bits, 0, unit, Shape::Unsigned)
+    }
 
     const fn new(bits: u8, at: u8, unit: u8, shape: Shape) -> Form {
         Form { bits, at, unit, shape }
@@ -165,7 +223,23 @@ pub(crate) struct Field {
 impl Form {
     /// Length in bytes.
     pub(crate) fn width(self) -> usize {
-        if self.bits == 64 { 8 } else { 4 }
+        match self.shape {
+            Shape::Narrow | Shape::NarrowAhead | Shape::Compare if ARM => 2,
+            _ if self.bits == 64 => 8,
+            _ => 4,
+        }
+    }
+
+    /// The pieces of a form that is in several: bit of the word, bit of the value, number of bits.
+    fn pieces(self) -> &'static [(u8, u8, u8)] {
+        match self.shape {
+            Shape::Compare => &[(3, 0, 5), (9, 5, 1)],
+            Shape::Address => &[(16, 0, 8), (28, 8, 3), (10, 11, 1)],
+            Shape::Conditional => &[(16, 0, 11), (0, 11, 6), (29, 17, 1), (27, 18, 1), (10, 19, 1)],
+            Shape::MoveArm => &[(0, 0, 12), (16, 12, 4)],
+            Shape::MoveThumb => &[(16, 0, 8), (28, 8, 3), (10, 11, 1), (0, 12, 4)],
+            _ => &[],
+        }
     }
 
     /// The bits of the reference.
@@ -174,6 +248,7 @@ impl Form {
         let placed = match self.shape {
             Shape::Page if AARCH64 => ((word >> 29) & 3) | ((word >> 3) & 0x1f_fffc),
             Shape::Branch | Shape::Exchange if ARM => thumb_bits(low32(word)).into(),
+            _ if ARM && !self.pieces().is_empty() => gathered(word, self.pieces()),
             _ => word.wrapping_shr(self.at.into()),
         };
         Some(placed & self.mask())
@@ -187,6 +262,7 @@ impl Form {
         let word = match self.shape {
             Shape::Page if AARCH64 => (old & 0x9f00_001f) | ((low & 3) << 29) | ((low & 0x1f_fffc) << 3),
             Shape::Branch | Shape::Exchange if ARM => thumb_word(low32(old), low32(low)).into(),
+            _ if ARM && !self.pieces().is_empty() => spread(old, low, self.pieces()),
             _ => (old & !mask.wrapping_shl(at)) | low.wrapping_shl(at),
         };
         bytes.iter_mut().zip(word.to_le_bytes()).take(self.width()).for_each(|(place, byte)| *place = byte);
@@ -196,16 +272,22 @@ impl Form {
     pub(crate) fn bits(self, target: u64, base: u64) -> u64 {
         let target = if AARCH64 && self.shape == Shape::Low { target & 0xfff } else { target };
         let distance = target.wrapping_sub(self.base(base));
-        let distance = if self.shape == Shape::Backwards { distance.wrapping_neg() } else { distance };
+        let distance = if self.is_backwards() { distance.wrapping_neg() } else { distance };
         let units = distance.wrapping_shr(self.unit.into());
         (if self.shape == Shape::Thirds { units / 3 } else { units }) & self.mask()
+    }
+
+    fn is_backwards(self) -> bool {
+        self.shape == Shape::Backwards || ARM && self.shape == Shape::Behind
     }
 
     /// What counts of a base.
     fn base(self, base: u64) -> u64 {
         match self.shape {
             Shape::Page if AARCH64 => base & !0xfff,
-            Shape::Exchange if ARM => base & !3,
+            Shape::Exchange | Shape::NarrowAhead | Shape::Ahead | Shape::Address | Shape::Behind if ARM => {
+                base & !3
+            }
             Shape::Low if AARCH64 => 0,
             _ => base,
         }
@@ -220,13 +302,36 @@ impl Form {
     pub(crate) fn target(self, bits: u64, base: u64) -> u64 {
         let units = match self.shape {
             Shape::Unsigned | Shape::Low => bits,
+            Shape::NarrowAhead | Shape::Compare | Shape::Ahead | Shape::Address | Shape::Behind if ARM => {
+                bits
+            }
+            Shape::MoveArm | Shape::MoveThumb if ARM => bits,
             Shape::Thirds => bits.wrapping_mul(3),
             _ => extend(bits, self.bits.into()),
         };
         let distance = units.wrapping_shl(self.unit.into());
-        let distance = if self.shape == Shape::Backwards { distance.wrapping_neg() } else { distance };
+        let distance = if self.is_backwards() { distance.wrapping_neg() } else { distance };
         self.base(base).wrapping_add(distance)
     }
+}
+
+/// The value whose pieces are in `word`.
+fn gathered(word: u64, pieces: &[(u8, u8, u8)]) -> u64 {
+    pieces.iter().fold(0, |value, (from, to, count)| {
+        value | (word.wrapping_shr((*from).into()) & ones(*count)).wrapping_shl((*to).into())
+    })
+}
+
+/// `word` with the pieces of another value.
+fn spread(word: u64, value: u64, pieces: &[(u8, u8, u8)]) -> u64 {
+    pieces.iter().fold(word, |word, (to, from, count)| {
+        let piece = value.wrapping_shr((*from).into()) & ones(*count);
+        (word & !ones(*count).wrapping_shl((*to).into())) | piece.wrapping_shl((*to).into())
+    })
+}
+
+fn ones(count: u8) -> u64 {
+    1u64.wrapping_shl(count.into()).wrapping_sub(1)
 }
 
 /// The 24 bits of a Thumb-2 branch, S:I1:I2:imm10:imm11, from its two halfwords (the first in the low bits).
@@ -262,6 +367,19 @@ mod tests {
             (Form::THUMB_EXCHANGE, 0x5a_1234),
             (Form::REL31, 0x7000_1234),
             (Form::SYMBOL24, 0xab_cdef),
+            (Form::IMM24, 0xab_cdef),
+            (Form::NARROW11, 0x5a5),
+            (Form::NARROW8, 0xa5),
+            (Form::NARROW_AHEAD, 0x5a),
+            (Form::COMPARE, 0x2a),
+            (Form::CONDITIONAL, 0xa_5a5a),
+            (Form::ADDRESS, 0xa5a),
+            (Form::ahead12(16), 0x5a5),
+            (Form::behind12(0), 0xa5a),
+            (Form::ahead8(16), 0xa5),
+            (Form::half(0, true), 0xa5a5),
+            (Form::half(16, false), 0x5a5a),
+            (Form::stub(8, 20), 0xa5),
         ] {
             for fill in [0, 0xff] {
                 let mut bytes = [fill; 8];
@@ -288,6 +406,18 @@ mod tests {
             (Form::THUMB_EXCHANGE, 0x5004, 0x12_2006),
             (Form::REL31, 0x5002, 0x12_2004),
             (Form::SYMBOL24, 0x1000 + 16 * 9, 0x1000),
+            (Form::IMM24, 0x1000, 0x2008),
+            (Form::NARROW11, 0x1fe0, 0x2002),
+            (Form::NARROW8, 0x1fe0, 0x2002),
+            (Form::NARROW_AHEAD, 0x2200, 0x2002),
+            (Form::COMPARE, 0x2042, 0x2004),
+            (Form::CONDITIONAL, 0x1000, 0x2002),
+            (Form::ADDRESS, 0x2203, 0x2002),
+            (Form::ahead12(16), 0x2ffc, 0x2002),
+            (Form::behind12(0), 0x1004, 0x2002),
+            (Form::ahead8(16), 0x2200, 0x2002),
+            (Form::half(0, true), 0x9234, 0),
+            (Form::half(16, false), 0x8765_0000, 0),
         ] {
             assert_eq!(form.target(form.bits(target, base), base), target, "{form:?}");
         }

@@ -2,9 +2,10 @@
 //!
 //! Control stream of a file:
 //! ```text
-//! method     0 inserted whole · 1 copies, differences of bytes · 2 copies, references predicted
-//! layout     method 2 only, see image/layout.rs
-//! copies     methods 1 and 2, see copymap.rs
+//! method     0 inserted whole · 1 copies, differences of bytes · 2 copies, references predicted ·
+//!            3 the same with the rules of profile 3
+//! layout     methods 2 and 3, see image/layout.rs
+//! copies     methods 1 to 3, see copymap.rs
 //! ```
 //! Differences: for each byte that is not as predicted, the number of right bytes before it (gap stream, LEB128) and
 //! new - predicted modulo 256 (value stream). Gaps run over all copied bytes of the file; after the last difference
@@ -28,6 +29,7 @@ use crate::rules::Context;
 pub(crate) const INSERTED: u64 = 0;
 pub(crate) const COPIED: u64 = 1;
 pub(crate) const PREDICTED: u64 = 2;
+pub(crate) const PREDICTED_ANEW: u64 = 3;
 
 /// The four token streams of a group.
 pub(crate) struct Tokens<'a> {
@@ -47,18 +49,22 @@ pub(crate) fn decode(
 ) -> Result<()> {
     let control = &mut tokens.control;
     let method = control.number();
-    if method > PREDICTED {
+    if method > PREDICTED_ANEW {
         return Err(Error::unsupported("file method", method));
     }
     let first = old.first();
-    let image = if method == PREDICTED { image::parse(first) } else { None };
+    let image = match method {
+        PREDICTED => image::parse(first),
+        PREDICTED_ANEW => image::parse_anew(first),
+        _ => None,
+    };
     let layout = match &image {
         Some(image) => Layout::decode(control, image),
-        None if method == PREDICTED => return Err(unknown(first)),
+        None if method >= PREDICTED => return Err(unknown(first)),
         None => Layout::default(),
     };
     let copies = match method {
-        COPIED | PREDICTED => CopyMap::decode(control, size, old.size()),
+        COPIED..=PREDICTED_ANEW => CopyMap::decode(control, size, old.size()),
         _ => CopyMap::default(),
     };
     control.check()?;
@@ -66,6 +72,7 @@ pub(crate) fn decode(
     let model = image.as_ref().map(|image| {
         let context = Context::new(first, image, &layout);
         memory = memory.saturating_add(image.memory()).saturating_add(context.tables.memory());
+        memory = memory.saturating_add(context.pools.memory());
         memory = memory.saturating_add(Predictor::memory());
         Model { context, predictor: Predictor::new(image, &layout, &copies) }
     });

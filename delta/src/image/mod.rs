@@ -19,7 +19,7 @@ pub(crate) mod layout;
 
 use crate::io::ReadAt;
 use crate::num::{ascend, before, index, u16_at, up_to, wide};
-use crate::rules::Rule;
+use crate::rules::{Rule, pools};
 
 /// Where sections that are not loaded are put. Changing it does not break the format.
 pub(crate) const UNALLOCATED: u64 = 1 << 52;
@@ -104,6 +104,13 @@ pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
     elf::parse(file).or_else(|| kernel::parse(file))
 }
 
+/// The same with the rules of profile 3.
+pub(crate) fn parse_anew(file: &dyn ReadAt) -> Option<Image> {
+    let mut image = parse(file)?;
+    pools::renew(file, &mut image);
+    Some(image)
+}
+
 /// The ELF machine of a file whose references `profile` predicts, but only in another build.
 pub(crate) fn missing_machine(file: &dyn ReadAt, profile: u32) -> Option<u16> {
     machine(file, profile).filter(|machine| match *machine {
@@ -153,6 +160,11 @@ impl Image {
     /// Lengths and places in the file's own structures; known beforehand where no 32-bit architecture is built.
     pub(crate) fn class(&self) -> &'static elf::Class {
         if cfg!(any(feature = "arm", feature = "i386")) { self.class } else { &elf::BITS_64 }
+    }
+
+    /// The first section of that name.
+    pub(crate) fn named(&self, name: &[u8]) -> Option<&Section> {
+        self.sections.iter().find(|section| section.name() == name)
     }
 
     /// The section that has `addr`.

@@ -4,7 +4,7 @@ use super::tokens::{number, signed};
 use super::{align, layout, normal};
 use crate::copymap::{Copy, CopyMap, MAX_COPIES, MAX_FILE};
 use crate::error::Result;
-use crate::file::{COPIED, INSERTED, PREDICTED};
+use crate::file::{COPIED, INSERTED, PREDICTED, PREDICTED_ANEW};
 use crate::header::{PROFILE, SOURCES};
 use crate::image::layout::Layout;
 use crate::image::{self, Image, Machine};
@@ -60,14 +60,19 @@ pub fn code_from(old: &[&[u8]], new: &[u8], profile: u32) -> Result<Coded> {
         return Ok(inserted(new));
     }
     let is_known = |old: &Image, new: &Image| old.machine == new.machine && profile_of(old) <= profile;
-    let images = image::parse(&old.first()).zip(image::parse(&new)).filter(|(old, new)| is_known(old, new));
+    let images = both(old, new, PREDICTED).filter(|(old, new)| is_known(old, new));
     let mut best = match &images {
-        Some((old_image, new_image)) => {
-            let copies = align::align(&old.normal(old_image), &normal::normalise(new, new_image));
-            predicted(old, old_image, new, new_image, copies)?
-        }
+        Some(images) => predicted(old, new, images, PREDICTED)?,
         None => plain(old, new)?,
     };
+    let is_renewed = images.as_ref().is_some_and(|(image, _)| image.machine == Machine::Arm);
+    if is_renewed && profile >= ANEW {
+        let anew = both(old, new, PREDICTED_ANEW);
+        let anew = anew.map(|images| predicted(old, new, &images, PREDICTED_ANEW)).transpose()?;
+        if let Some(anew) = anew.filter(|anew| anew.cost() < best.cost()) {
+            best = anew;
+        }
+    }
     if images.is_some() && best.cost() > new.len() / 16 {
         let plain = plain(old, new)?;
         if plain.cost() < best.cost() {
@@ -94,10 +99,10 @@ impl<'a> Old<'a> {
     }
 
     /// All of it independent of where things are, `first` being what the first file is.
-    fn normal(self, first: &Image) -> Vec<u8> {
+    fn normal(self, first: &Image, method: u64) -> Vec<u8> {
         let mut normal = normal::normalise(self.first(), first);
         for file in self.files.iter().skip(1) {
-            match image::parse(file).filter(|image| image.machine == first.machine) {
+            match parse(file, method).filter(|image| image.machine == first.machine) {
                 Some(image) => normal.extend(normal::normalise(file, &image)),
                 None => normal.extend_from_slice(file),
             }
@@ -105,6 +110,18 @@ impl<'a> Old<'a> {
         normal
     }
 }
+
+/// A file taken apart with the rules of a method.
+fn parse(file: &[u8], method: u64) -> Option<Image> {
+    if method == PREDICTED_ANEW { image::parse_anew(&file) } else { image::parse(&file) }
+}
+
+fn both(old: Old<'_>, new: &[u8], method: u64) -> Option<(Image, Image)> {
+    parse(old.first(), method).zip(parse(new, method))
+}
+
+/// The profile that has new rules for Arm.
+const ANEW: u32 = 3;
 
 /// The lowest profile that predicts the references of `image`.
 fn profile_of(image: &Image) -> u32 {
@@ -123,17 +140,14 @@ fn plain(old: Old<'_>, new: &[u8]) -> Result<Coded> {
     finish(old, new, control, copies, None)
 }
 
-fn predicted(
-    old: Old<'_>,
-    old_image: &Image,
-    new: &[u8],
-    new_image: &Image,
-    copies: Vec<Copy>,
-) -> Result<Coded> {
+fn predicted(old: Old<'_>, new: &[u8], (before, after): &(Image, Image), method: u64) -> Result<Coded> {
+    let copies = align::align(&old.normal(before, method), &normal::normalise(new, after));
     let mut control = Vec::new();
-    number(&mut control, PREDICTED);
-    let layout = layout::encode(new_image, old_image, &mut control);
-    finish(old, new, control, copies, Some((old_image, &layout)))
+    number(&mut control, method);
+    let layout = layout::encode(after, before, &mut control);
+    let profile = if method == PREDICTED_ANEW { ANEW } else { profile_of(before) };
+    let coded = finish(old, new, control, copies, Some((before, &layout)))?;
+    Ok(Coded { profile, ..coded })
 }
 
 fn finish(
@@ -157,8 +171,7 @@ fn finish(
         signed(&mut control, copy.from().wrapping_sub(expected));
     }
     let copies = CopyMap::new(copies);
-    let profile = predicted.map_or(1, |(image, _)| profile_of(image));
-    let coded = Coded { size: new.len() as u64, profile, control, ..Coded::default() };
+    let coded = Coded { size: new.len() as u64, profile: 1, control, ..Coded::default() };
     let mut recorder = Recorder { new, at: 0, clean: 0, coded };
     let first = old.first();
     let model = predicted.map(|(image, layout)| Model {

@@ -2,6 +2,7 @@
 
 use super::{Context, Window};
 use crate::image::{Image, Section};
+use crate::io::ReadAt;
 
 /// Never reached: no file of such an architecture is taken apart.
 pub(super) fn scan(_: &mut Context<'_>, _: &Section, window: &mut Window<'_>) -> usize {
@@ -18,10 +19,23 @@ pub(super) fn scan_code(_: &Image, _: &Section, window: &mut Window<'_>) -> usiz
     window.bytes.len()
 }
 
-/// Likewise.
-pub(super) fn offset_table(_: &Image) -> Option<u64> {
-    None
+/// No literals.
+#[derive(Debug, Default)]
+pub(crate) struct Pools;
+
+impl Pools {
+    pub(crate) fn memory(&self) -> u64 {
+        0
+    }
 }
+
+/// Likewise.
+pub(crate) fn find(_: &dyn ReadAt, _: &Image) -> Pools {
+    Pools
+}
+
+/// Likewise.
+pub(crate) fn renew(_: &dyn ReadAt, _: &mut Image) {}
 
 #[allow(unused_imports, reason = "AArch64 and 32-bit x86 only")]
 pub(super) use scan as scan_kernel;

@@ -22,12 +22,6 @@ const MEMBER: u32 = 0x1000;
 /// EBX.
 const TABLE_REGISTER: u8 = 3;
 
-/// Where a file's global offset table is.
-pub(super) fn offset_table(image: &Image) -> Option<u64> {
-    let named = |name: &[u8]| image.sections.iter().find(|section| section.name() == name);
-    named(b".got.plt").or_else(|| named(b".got")).map(|section| section.addr)
-}
-
 fn narrow(address: u64) -> u64 {
     address & 0xffff_ffff
 }

@@ -14,6 +14,13 @@ mod arm;
 #[cfg(not(any(feature = "arm", feature = "i386")))]
 #[path = "disabled.rs"]
 mod arm;
+#[cfg(feature = "arm")]
+mod arm_code;
+#[cfg(not(feature = "arm"))]
+#[path = "disabled.rs"]
+mod arm_code;
+#[cfg(feature = "arm")]
+mod arm_patterns;
 mod checkpoints;
 mod frames;
 mod headers;
@@ -22,6 +29,11 @@ mod i386;
 #[cfg(not(feature = "i386"))]
 #[path = "disabled.rs"]
 mod i386;
+#[cfg(feature = "arm")]
+pub(crate) mod pools;
+#[cfg(not(feature = "arm"))]
+#[path = "disabled.rs"]
+pub(crate) mod pools;
 mod relocations;
 mod symbols;
 pub(crate) mod tables;
@@ -55,6 +67,9 @@ pub(crate) enum Rule {
     CodeAarch64,
     KernelAarch64,
     CodeThumb,
+    /// Since profile 3.
+    CodeA32,
+    CodeT32,
     Rel,
     Exceptions,
     Rela,
@@ -69,13 +84,17 @@ pub(crate) enum Rule {
     SectionTable,
 }
 
+/// Whether rules that need a global offset table are in this build.
+const NARROW: bool = cfg!(any(feature = "arm", feature = "i386"));
+
 /// What the rules need to know beside the window: the old file and, when making the new one, its layout.
 pub(crate) struct Context<'a> {
     pub(crate) image: &'a Image,
     pub(crate) layout: &'a Layout,
     pub(crate) tables: tables::Tables,
+    pub(crate) pools: pools::Pools,
     checkpoints: checkpoints::Checkpoints,
-    /// Address of the global offset table of a 32-bit x86 file.
+    /// Address of the global offset table of a 32-bit file.
     offset_table: Option<u64>,
     pub(crate) peek: Peek<'a>,
     pub(crate) far: Peek<'a>,
@@ -92,9 +111,16 @@ impl<'a> Context<'a> {
             }
             _ => tables::Tables::default(),
         };
+        let pools = pools::find(file, image);
         let checkpoints = checkpoints::Checkpoints::new(image, &mut peek);
-        let offset_table = if image.machine == Machine::I386 { i386::offset_table(image) } else { None };
-        Context { image, layout, tables, checkpoints, offset_table, peek, far: Peek::far(file) }
+        let offset_table = match image.machine {
+            Machine::I386 | Machine::Arm if NARROW => {
+                image.named(b".got.plt").or_else(|| image.named(b".got"))
+            }
+            _ => None,
+        };
+        let offset_table = offset_table.map(|section| section.addr);
+        Context { image, layout, tables, pools, checkpoints, offset_table, peek, far: Peek::far(file) }
     }
 
     /// The new address that stands for the start of the old section `number` and for nothing else.
@@ -131,6 +157,7 @@ impl<'a> Context<'a> {
             Rule::CodeAarch64 => return aarch64::scan(self, section, window),
             Rule::KernelAarch64 => return aarch64::scan_kernel(self, section, window),
             Rule::CodeThumb => return thumb::scan(self, section, window),
+            Rule::CodeA32 | Rule::CodeT32 => return arm_code::scan(self, section, window),
             Rule::CodeI386 => return i386::scan(self, section, window),
             Rule::ReadOnlyI386 => return i386::scan_read_only(self, section, window),
             Rule::Words | Rule::ReadOnly => return words::scan(self, section, window),
