@@ -121,3 +121,88 @@ pub(super) fn find(set: Set, word: u32) -> Option<&'static Pattern> {
     };
     patterns.iter().find(|pattern| word & pattern.mask == pattern.value).filter(|it| it.role != Role::Nothing)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pools::Instruction;
+    use super::*;
+
+    /// As the GNU assembler writes them: A32 words at 0x8000 and on, then Thumb, each with what it leads to.
+    const ARM: &[(u32, Role, u64)] = &[
+        (0xea00_003e, Role::Branch, 0x8100),
+        (0x0bff_fffd, Role::Branch, 0x8000),
+        (0xfa00_000c, Role::Branch, 0x8040),
+        (0xe59f_3044, Role::Load(12, 1), 0x8058),
+        (0xe51f_3044, Role::Load(12, 1), 0x7fd4),
+        (0xe08f_3005, Role::Add(0), 0),
+        (0xe79f_3005, Role::Add(0), 0),
+        (0xe7cf_3005, Role::Add(0), 0),
+        (0xe794_3005, Role::Sum(0, 16), 0),
+        (0xeddf_1a11, Role::Load(32, 1), 0x8070),
+        (0xed9f_3b11, Role::Load(32, 2), 0x8074),
+        (0xe301_3234, Role::Low(12), 0x1234),
+        (0xe341_3234, Role::High(12), 0x1234_0000),
+        (0xe28f_c621, Role::Stub, 0),
+        (0xe28f_3010, Role::Nothing, 0),
+        (0xe594_3010, Role::Nothing, 0),
+    ];
+    const THUMB: &[(&[u16], Role, u64)] = &[
+        (&[0x4b11], Role::Load(8, 1), 0x8088),
+        (&[0x447b], Role::Add(0), 0),
+        (&[0x44fb], Role::Add(0), 0),
+        (&[0x5963], Role::Sum(6, 3), 0),
+        (&[0xdf01], Role::Nothing, 0),
+        (&[0xd0f9], Role::Branch, 0x8040),
+        (&[0xe7f8], Role::Branch, 0x8040),
+        (&[0xb323], Role::Branch, 0x809a),
+        (&[0xbb1b], Role::Branch, 0x809a),
+        (&[0xa311], Role::Near, 0x8098),
+        (&[0xf7ff, 0xfff4], Role::Branch, 0x8040),
+        (&[0xf7ff, 0xefd2], Role::Branch, 0x8000),
+        (&[0xf7ff, 0xbff0], Role::Branch, 0x8040),
+        (&[0xf3bf, 0x8f5b], Role::Nothing, 0),
+        (&[0xf3ef, 0x8300], Role::Nothing, 0),
+        (&[0xf43f, 0xafea], Role::Branch, 0x8040),
+        (&[0xf8df, 0x3044], Role::Load(28, 1), 0x80b4),
+        (&[0xf85f, 0x3044], Role::Load(28, 1), 0x8030),
+        (&[0xeddf, 0x1a11], Role::Load(32, 1), 0x80bc),
+        (&[0xed9f, 0x3b11], Role::Load(32, 2), 0x80c0),
+        (&[0xe9df, 0x3411], Role::Load(32, 2), 0x80c4),
+        (&[0xf854, 0x3005], Role::Sum(16, 0), 0),
+        (&[0xf241, 0x2334], Role::Low(24), 0x1234),
+        (&[0xf2c1, 0x2334], Role::High(24), 0x1234_0000),
+        (&[0xf20f, 0x0308], Role::Near, 0x8098),
+        (&[0x42a3], Role::Nothing, 0),
+        (&[0xf04f, 0x0305], Role::Nothing, 0),
+    ];
+
+    #[test]
+    fn instructions_are_known_by_what_an_assembler_writes() {
+        let arm = ARM.iter().map(|(word, role, target)| (false, word.to_le_bytes().to_vec(), *role, *target));
+        let thumb = THUMB.iter().map(|(halves, role, target)| {
+            (true, halves.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<u8>>(), *role, *target)
+        });
+        let (mut place, mut seen) = (0x8000, Vec::new());
+        for (thumb, bytes, role, target) in arm.chain(thumb) {
+            let one = Instruction::read(thumb, &bytes, 0, place).unwrap();
+            assert_eq!(one.length(), bytes.len(), "{bytes:x?}");
+            let found = one.pattern();
+            assert!(found.map_or(Role::Nothing, |found| found.role) == role, "{bytes:x?}");
+            if let Some(pattern) = found.filter(|_| target != 0) {
+                let pc = if matches!(role, Role::Low(_) | Role::High(_)) { one.pc() } else { 0 };
+                assert_eq!(one.target(pattern).wrapping_sub(pc), target, "{bytes:x?}");
+            }
+            if let (Some(pattern), true) =
+                (found, matches!(role, Role::Load(..=28, _) | Role::Low(_) | Role::High(_)))
+            {
+                let (Role::Load(bit, _) | Role::Low(bit) | Role::High(bit)) = pattern.role else { continue };
+                assert_eq!(one.register(bit), 3, "{bytes:x?}");
+            }
+            seen.extend(found.map(std::ptr::from_ref));
+            place += bytes.len() as u64;
+        }
+        for pattern in [A32, NARROW, WIDE].into_iter().flatten().filter(|row| row.role != Role::Nothing) {
+            assert!(seen.contains(&std::ptr::from_ref(pattern)), "no instruction for {:#x}", pattern.value);
+        }
+    }
+}

@@ -201,3 +201,63 @@ impl Pools {
         at.min(bytes.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(thumb: bool, bytes: &[u8]) -> (Vec<(u64, u64)>, usize) {
+        let mut pools = Pools::default();
+        let dealt = pools.walk(thumb, bytes, 0x8000, &mut [PLAIN; 16]);
+        (pools.0, dealt)
+    }
+
+    #[test]
+    fn a_literal_counts_from_the_first_pc_added_to_its_register() {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+        // ldr r2, 0x8018; ldr r3, 0x801c; ldr r0, 0x8020; add r2, pc, r2; add r2, pc, r2; ldr r3, [r4, r3]
+        let code = [0xe59f_2010, 0xe59f_3010, 0xe59f_0010, 0xe08f_2002, 0xe08f_2002, 0xe794_3003];
+        // a literal that reads as a load of a further one is not decoded
+        let pool = [0xe59f_2010, 0xe59f_2010, 0xe59f_2010, 0xe59f_2010];
+        let (found, dealt) = walk(false, &words(&[&code[..], &pool].concat()));
+        assert_eq!(found, [(0x8018, 0x8014), (0x801c, OFFSET), (0x8020, PLAIN), (0x803c, PLAIN)]);
+        assert_eq!(dealt, 40);
+    }
+
+    #[test]
+    fn thumb_has_the_fourth_bit_of_an_added_register_elsewhere() {
+        // ldr.w fp, 0x800c; ldr r3, 0x8010; add fp, pc; add r3, pc; and two literals
+        let halves: [u16; 10] = [0xf8df, 0xb008, 0x4b02, 0x44fb, 0x447b, 0xbf00, 0x4b02, 0x4b02, 0, 0];
+        let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        let (found, _) = walk(true, &bytes);
+        assert_eq!(found, [(0x800c, 0x800a), (0x8010, 0x800c)]);
+    }
+
+    #[test]
+    fn no_length_of_code_and_no_place_is_beyond_it() {
+        let mut bytes = [0xdf, 0xf8, 0x00, 0x3f, 0x9f, 0xed, 0x00, 0x0b, 0x11, 0x4b, 0xdf, 0xe9, 0x00, 0x01];
+        for length in 0..bytes.len() {
+            for (thumb, place) in [(true, 0), (true, u64::MAX - 3), (false, 0xffff_fff8), (false, 0)] {
+                bytes.rotate_left(2);
+                let dealt = Pools::default().walk(thumb, &bytes[..length], place, &mut [PLAIN; 16]);
+                assert!(dealt <= length);
+            }
+        }
+        let mut full = Pools((0..MAX as u64).map(|number| (number, PLAIN)).collect());
+        full.note(1 << 20);
+        assert_eq!(full.0.len(), MAX);
+    }
+
+    #[test]
+    fn most_words_of_a32_are_always_carried_out() {
+        let of = |words: &[u32]| {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let file_size = bytes.len() as u64;
+            let mut section = Section::default();
+            section.file_size = file_size;
+            is_a32(&bytes, &section)
+        };
+        assert!(of(&[0xe1a0_0000, 0x0000_0000]) && of(&[0xe1a0_0000, 0xe000_0000, 0x0a00_0000]));
+        assert!(!of(&[0x4600_bf00, 0x4600_bf00, 0xe7fe_bf00]));
+    }
+}

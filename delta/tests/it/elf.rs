@@ -34,14 +34,14 @@ impl Machine {
     }
 }
 
-struct Section {
-    name: &'static str,
-    kind: u32,
-    flags: u64,
-    link: u32,
-    align: u64,
-    entry: u64,
-    bytes: Vec<u8>,
+pub struct Section {
+    pub name: &'static str,
+    pub kind: u32,
+    pub flags: u64,
+    pub link: u32,
+    pub align: u64,
+    pub entry: u64,
+    pub bytes: Vec<u8>,
 }
 
 /// A shared library of `functions` functions; those in `grown` are a few instructions longer.
@@ -146,7 +146,7 @@ pub fn library(machine: Machine, functions: usize, grown: &[usize]) -> Vec<u8> {
 }
 
 /// Thumb-2 BL.
-fn thumb_call(place: u64, callee: u64) -> [u8; 4] {
+pub fn thumb_call(place: u64, callee: u64) -> [u8; 4] {
     let distance = callee.wrapping_sub(place + 4) >> 1;
     let bits = |at: u32, count: u32| (distance >> at) as u16 & ((1 << count) - 1);
     let sign = bits(23, 1);
@@ -157,7 +157,8 @@ fn thumb_call(place: u64, callee: u64) -> [u8; 4] {
     [a, b, c, d]
 }
 
-fn write(machine: Machine, sections: &[Section], addresses: &[u64]) -> Vec<u8> {
+/// An ELF file of these sections.
+pub fn write(machine: Machine, sections: &[Section], addresses: &[u64]) -> Vec<u8> {
     let narrow = machine.is_narrow();
     let length = if narrow { 40 } else { 64 };
     let word = |value: u64| value.to_le_bytes()[..if narrow { 4 } else { 8 }].to_vec();

@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_GOLDEN=N` writes those of profile N anew, which is only right before it is in the field.
 
+use crate::arm::two_trees_of_arm;
 use crate::repo::{Files, Repo, two_trees, two_trees_of_profile_2, two_trees_of_profile_3};
 use crate::tree::{apply, delta_of};
 use rootling_delta::{Backend, Header, Prelude};
@@ -21,8 +22,18 @@ fn deltas_of_profile_3_decode_as_they_did() {
     decode_as_they_did(3, two_trees_of_profile_3);
 }
 
+#[test]
+fn deltas_of_profile_3_for_arm_decode_as_they_did() {
+    decode_named(3, "arm", two_trees_of_arm);
+}
+
 fn decode_as_they_did(profile: u32, trees: fn() -> (Files, Files)) {
-    for (backend, name) in [(Backend::Lzma, "trees.lzma"), (Backend::Deflate, "trees.deflate")] {
+    decode_named(profile, "trees", trees);
+}
+
+fn decode_named(profile: u32, name: &str, trees: fn() -> (Files, Files)) {
+    for (backend, end) in [(Backend::Lzma, "lzma"), (Backend::Deflate, "deflate")] {
+        let name = format!("{name}.{end}");
         let path = format!("{}/tests/golden/profile-{profile}/{name}", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE_GOLDEN").is_some_and(|wanted| *wanted == *profile.to_string()) {
             let (.., made) = delta_of(trees(), backend, false);

@@ -1,5 +1,6 @@
 //! The delta crate from outside: whole trees, hostile bytes, predictions that help.
 
+mod arm;
 mod elf;
 mod golden;
 mod hostile;

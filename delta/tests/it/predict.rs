@@ -4,7 +4,7 @@ use crate::elf::{Machine, Random, library};
 use rootling_delta::make::{Coded, code, pack};
 use rootling_delta::{Backend, Group};
 
-fn round_trip(old: &[u8], new: &[u8]) -> Coded {
+pub fn round_trip(old: &[u8], new: &[u8]) -> Coded {
     let coded = code(old, new).unwrap();
     for backend in [Backend::Lzma, Backend::Deflate] {
         let packed = pack(backend, [&coded, &coded]);
