@@ -53,11 +53,7 @@ pub(crate) fn decode(
         return Err(Error::unsupported("file method", method));
     }
     let first = old.first();
-    let image = match method {
-        PREDICTED => image::parse(first),
-        PREDICTED_ANEW => image::parse_anew(first),
-        _ => None,
-    };
+    let image = if method >= PREDICTED { image::parse_by(first, method == PREDICTED_ANEW) } else { None };
     let layout = match &image {
         Some(image) => Layout::decode(control, image),
         None if method >= PREDICTED => return Err(unknown(first)),

@@ -104,11 +104,13 @@ pub(crate) fn parse(file: &dyn ReadAt) -> Option<Image> {
     elf::parse(file).or_else(|| kernel::parse(file))
 }
 
-/// The same with the rules of profile 3.
-pub(crate) fn parse_anew(file: &dyn ReadAt) -> Option<Image> {
-    let mut image = parse(file)?;
-    pools::renew(file, &mut image);
-    Some(image)
+/// The same; with `anew`, what has rules since profile 3 gets those.
+pub(crate) fn parse_by(file: &dyn ReadAt, anew: bool) -> Option<Image> {
+    let mut image = parse(file);
+    if let (Some(image), true) = (&mut image, anew) {
+        pools::renew(file, image);
+    }
+    image
 }
 
 /// The ELF machine of a file whose references `profile` predicts, but only in another build.

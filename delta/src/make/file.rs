@@ -113,7 +113,7 @@ impl<'a> Old<'a> {
 
 /// A file taken apart with the rules of a method.
 fn parse(file: &[u8], method: u64) -> Option<Image> {
-    if method == PREDICTED_ANEW { image::parse_anew(&file) } else { image::parse(&file) }
+    image::parse_by(&file, method == PREDICTED_ANEW)
 }
 
 fn both(old: Old<'_>, new: &[u8], method: u64) -> Option<(Image, Image)> {
