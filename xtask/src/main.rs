@@ -12,6 +12,7 @@
 //! | [`guest`] | systems for virtual machines |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`replay`] | the power cut at every write |
+//! | [`rules`] | agents with the prediction rules of one architecture alone |
 //! | [`older`] | an earlier agent on what today's left, and the other way round |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
 //! | [`run`], [`measure`], [`place`], [`tools`] | child processes, where things lie, what must be installed |
@@ -32,6 +33,7 @@ mod older;
 mod place;
 mod qemu;
 mod replay;
+mod rules;
 mod run;
 mod ship;
 mod size;
@@ -70,6 +72,7 @@ cargo xtask replay [--own-boot] [--full | --busy | --fat | --without fsync|flush
                                  the power cut at every write of an update; busy: while another program writes
                                  to /boot; fat: what systemd-boot finds; without: the judge has to find it
 cargo xtask older REVISION       the agent of an earlier commit takes over from today's, and the other way round
+cargo xtask rules [FEATURE]      agents with the prediction rules of one architecture, at a delta for four
 cargo xtask kills COUNT          kill -9 at so many points of an upgrade by delta
 cargo xtask testbed              RPMs made from Debian's packages, in two states
 ";
@@ -125,6 +128,8 @@ fn work() -> Result<()> {
         ["replay", "--without", what @ ("fsync" | "flush" | "freeze" | "exchange")] => {
             replay::replay(Some(what))
         }
+        ["rules"] => rules::rules(None),
+        ["rules", features] => rules::rules(Some(features)),
         ["older", revision] => older::older(revision),
         ["testbed"] => test::prepare_testbed(),
         ["fuzz"] => fuzz::fuzz(None, 60),

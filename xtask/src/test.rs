@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::machines::recipe;
 use crate::run::{cargo, run, step, watched};
-use crate::{check, demo, place, qemu, ship, size, tools};
+use crate::{check, demo, place, qemu, rules, ship, size, tools};
 
 /// Tools, lints, test bed, all tests, real boots; ends with the runners' own closing lines.
 pub fn test() -> Result<()> {
@@ -27,6 +27,7 @@ pub fn test() -> Result<()> {
         command.env("ROOTLING_TEST_BED", place::testbed());
         watched(&mut command, closing)
     })?;
+    step("agents with the rules of one architecture", || rules::rules(None))?;
     step("size of the device program", size::shipping)?;
     step("the main job, with the memory of the device program", || {
         demo::memory_gate(ship::build(recipe::Set::Tls)?)

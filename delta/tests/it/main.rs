@@ -1,6 +1,7 @@
 //! The delta crate from outside: whole trees, hostile bytes, predictions that help.
 
 mod arm;
+mod arm_program;
 mod elf;
 mod golden;
 mod hostile;
