@@ -15,7 +15,6 @@ use crate::backend::Stream;
 use crate::chain::Chain;
 use crate::copymap::CopyMap;
 use crate::error::{Error, Result};
-use crate::header::PROFILE;
 use crate::image;
 use crate::image::layout::Layout;
 use crate::io::{ReadAt, Sink};
@@ -56,7 +55,11 @@ pub(crate) fn decode(
     let image = if method >= PREDICTED { image::parse_by(first, method == PREDICTED_ANEW) } else { None };
     let layout = match &image {
         Some(image) => Layout::decode(control, image),
-        None if method >= PREDICTED => return Err(unknown(first)),
+        None if method >= PREDICTED => {
+            return Err(Error::fixed(
+                "file: method: expected an old file that this build predicts, got another",
+            ));
+        }
         None => Layout::default(),
     };
     let copies = match method {
@@ -80,15 +83,6 @@ pub(crate) fn decode(
     match corrections.clean {
         None | Some(0) => Ok(()),
         Some(rest) => Err(Error::count("gaps: last gap", 0, "bytes after the copies", rest)),
-    }
-}
-
-/// The error of an old file that cannot be predicted from.
-#[cold]
-fn unknown(old: &dyn ReadAt) -> Error {
-    match image::missing_machine(old, PROFILE) {
-        Some(machine) => Error::unsupported("prediction for ELF machine", machine.into()),
-        None => Error::fixed("file: method: expected an old file that a profile knows, got another"),
     }
 }
 

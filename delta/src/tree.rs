@@ -196,11 +196,7 @@ impl Walk<'_> {
                 "delta header: dirs: expected one for each changed directory, 512 deep at most, got others",
             ));
         };
-        let base = match &dir.base {
-            Base::Same => same,
-            Base::Nothing => None,
-            Base::Path(path) => Some(self.old(path, false)),
-        };
+        let base = self.base(&dir.base, same, false);
         let mut tree = base.map_or_else(DirTree::default, |base| self.tree(&base));
         let mut last = "";
         for edit in &dir.edits {
@@ -244,18 +240,25 @@ impl Walk<'_> {
         checksum
     }
 
+    /// What a base stands for where `same` has the same name.
+    #[inline(never)]
+    fn base(&mut self, base: &Base, same: Option<Checksum>, is_file: bool) -> Option<Checksum> {
+        match base {
+            Base::Same => same,
+            Base::Nothing => None,
+            Base::Path(path) => Some(self.old(path, is_file)),
+        }
+    }
+
     /// Notes where object `number` comes from and gives its name.
     fn object(&mut self, number: u32, same: Option<Checksum>) -> Checksum {
         let number = index(u64::from(number));
-        let source = match self.header.objects.get(number).map(|object| &object.source) {
-            Some(Base::Same) => same,
-            Some(Base::Path(path)) => Some(self.old(path, true)),
-            Some(Base::Nothing) | None => None,
-        };
+        let source = self.header.objects.get(number).map(|object| &object.source);
+        let source = source.and_then(|source| self.base(source, same, true));
         match self.objects.get_mut(number) {
             Some(object) => {
-                if object.sources.is_empty() {
-                    object.sources.extend(source);
+                if let Some(source) = source.filter(|_| object.sources.is_empty()) {
+                    object.sources.push(source);
                 }
                 object.checksum
             }
@@ -273,9 +276,9 @@ impl Walk<'_> {
             for path in &listed.more {
                 // an object is never made from itself, nor by this from nothing
                 let source = self.find(path, true).unwrap_or(object.checksum);
-                let known = &object.sources;
-                let is_new = !known.contains(&source) && !known.contains(&object.checksum);
-                if !is_new || source == object.checksum || !(1..MAX_SOURCES).contains(&known.len()) {
+                let (known, own) = (&object.sources, object.checksum);
+                let is_known = source == own || known.iter().any(|known| *known == source || *known == own);
+                if is_known || !(1..MAX_SOURCES).contains(&known.len()) {
                     let expected = "one made from up to four different old files";
                     self.fail(Error::malformed("delta", "object", expected, object.checksum));
                     return;
@@ -313,6 +316,7 @@ impl Walk<'_> {
         })
     }
 
+    #[inline(never)]
     fn find(&mut self, path: &str, is_file: bool) -> Option<Checksum> {
         let (mut found, mut inside, mut rest) = (None, self.old_root, path);
         if !is_file {
