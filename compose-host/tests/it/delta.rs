@@ -100,6 +100,68 @@ fn the_result_does_not_depend_on_threads_or_cache() {
 }
 
 #[test]
+fn a_file_joined_from_four_is_reported_shown_verified_and_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let (repo, tree) = (dir.path().join("repo"), dir.path().join("tree"));
+    must(&["init", "--repo", text(&repo)]);
+    let mut seed = 5u32;
+    let mut noise = || -> Vec<u8> {
+        let bytes = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as u8
+        });
+        bytes.take(9000).collect()
+    };
+    let parts = [noise(), noise(), noise(), noise()];
+    let commit = |files: &[(&str, Vec<u8>)], time: &str| {
+        let _ = fs::remove_dir_all(&tree);
+        fs::create_dir_all(tree.join("usr/lib")).unwrap();
+        files.iter().for_each(|(name, bytes)| fs::write(tree.join("usr/lib").join(name), bytes).unwrap());
+        let args = ["commit", "--repo", text(&repo), "--ref", "os/main", "--root-owner", "--timestamp", time];
+        must(&[&args[..], &[text(&tree)]].concat()).trim().to_owned()
+    };
+    let names = ["a.so", "b.so", "c.so", "d.so"];
+    let split: Vec<(&str, Vec<u8>)> = names.into_iter().zip(parts.clone()).collect();
+    let old = commit(&split, "1000");
+    let new = commit(&[("a.so", parts.concat())], "2000");
+    let report = dir.path().join("report.json");
+    let make = |more: &[&str]| {
+        let args = ["delta", "make", "--repo", text(&repo), "--to", "os/main", "--again"];
+        let said = must(&[&args[..], more].concat());
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+        (said, json[0]["files"][0]["sources"].as_u64().unwrap(), files(&repo))
+    };
+    let report_to = ["--report", text(&report)];
+    let (_, sources, low) = make(&report_to);
+    assert_eq!(sources, 1, "profile 1 is the default");
+    fs::remove_dir_all(repo.join("deltas-rootling")).unwrap();
+    let high = |threads: &str| make(&[&report_to[..], &["--profile", "3", "--threads", threads]].concat());
+    let (_, sources, first) = high("1");
+    assert_eq!(sources, 4);
+    let bytes = |files: &[(String, Vec<u8>)]| files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    assert!(bytes(&first) + 26_000 < bytes(&low), "{} against {}", bytes(&first), bytes(&low));
+    let (said, _, again) = high("2");
+    assert!(again == first && said.contains("0 pairs of files coded"), "{said}");
+    let at =
+        |command: &str, more: &[&str]| must(&[&["delta", command, "--repo", text(&repo)], more].concat());
+    assert!(at("list", &[]).contains("profile 3"));
+    let shown = at("show", &["--from", &old, "--to", "os/main", "--files"]);
+    assert!(shown.contains("from Same and \"usr/lib/"), "{shown}");
+    assert_eq!(at("verify", &[]).lines().count(), 1);
+    let other = dir.path().join("other");
+    must(&["init", "--repo", text(&other)]);
+    let pull = ["pull-local", "--repo", text(&other), text(&repo), &old];
+    assert!(Command::new("ostree").args(pull).status().unwrap().success());
+    let file = first.iter().find(|(path, _)| path.contains("/data/")).unwrap();
+    let file = repo.join(&file.0);
+    assert_eq!(
+        must(&["delta", "apply", "--repo", text(&other), "--ref", "os/main", text(&file)]).trim(),
+        new
+    );
+    fsck(&other);
+}
+
+#[test]
 fn what_is_made_is_listed_verified_applied_and_pruned() {
     let dir = tempfile::tempdir().unwrap();
     let commits = history(dir.path(), 3);
