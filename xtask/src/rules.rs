@@ -106,6 +106,12 @@ impl Bed {
         Ok(Bed { dir, commits, server })
     }
 
+    /// Has the ref name a commit that is there.
+    fn point(&self, commit: &str) -> Result<()> {
+        let repo = self.dir.join("repo");
+        output(Command::new("ostree").args(["reset", REF, commit]).arg("--repo").arg(repo)).map(drop)
+    }
+
     /// Follows the delta and judges what was said of each group.
     fn pull(&self, agent: &Path, own: &[u16]) -> Result<()> {
         let sysroot = self.dir.join("sysroot");
@@ -114,18 +120,18 @@ impl Bed {
         run(&["init", "os"])?;
         run(&["remote", "add", "origin", &self.server.url, "--no-sign-verify"])?;
         let [old, new] = &self.commits[..] else { anyhow::bail!("two commits") };
-        run(&["pull", "origin", old])?;
-        let told = run(&["pull", "origin", new])?;
-        for (machine, _) in programs() {
-            let refused =
-                told.lines().filter(|line| line.ends_with(&format!("ELF machine {machine}"))).count();
-            let programs = programs().iter().filter(|(other, _)| *other == machine).count();
-            let expected = if own.contains(&machine) { 0 } else { programs };
-            ensure!(
-                refused == expected,
-                "machine {machine}: expected {expected} groups refused by its name, got {refused}: {told}"
-            );
-        }
+        self.point(old)?;
+        run(&["pull", "origin", REF])?;
+        self.point(new)?;
+        let told = run(&["pull", "origin", REF])?;
+        let foreign: Vec<u16> =
+            programs().iter().map(|(machine, _)| *machine).filter(|machine| !own.contains(machine)).collect();
+        let refused: Vec<&str> = told.lines().filter(|line| line.starts_with("group ")).collect();
+        let by_name = |(line, machine): (&&str, &u16)| line.contains(&format!("ELF machine {machine};"));
+        ensure!(
+            refused.len() == foreign.len() && refused.iter().zip(&foreign).all(by_name),
+            "expected the groups of the machines {foreign:?} refused by name, and no others, got {told}"
+        );
         run(&["fsck"])?;
         Ok(())
     }
