@@ -99,7 +99,7 @@ pub(super) struct MakeArgs {
     #[arg(long, default_value_t = 1 << 20)]
     group_tokens: usize,
     /// The highest profile that the devices have, as `rootling version` says: 2 predicts 32-bit x86 too, by agents built with the
-    /// feature i386; 3 makes a file from up to four old ones.
+    /// feature i386; 3 makes a file from up to four old ones, and predicts more of 32-bit Arm.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(PROFILE)))]
     profile: u32,
     /// Makes also what is there already.
