@@ -126,18 +126,28 @@ fn merges_by_when_the_last_byte_was_written() {
     assert_eq!(merge(&order, 3, 4096, &logs), all[..1]);
 }
 
+/// A log of so many sectors of 512 bytes, with numbers at places in it.
+#[cfg(test)]
+fn log_with(sectors: usize, numbers: &[(usize, &[u64])]) -> Vec<u8> {
+    let mut log = vec![0u8; 512 * sectors];
+    for (at, numbers) in numbers {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        log[*at..*at + bytes.len()].copy_from_slice(&bytes);
+    }
+    log
+}
+
 #[test]
 fn reads_writes_and_flushes() {
-    let mut log = vec![0u8; 512 * 5];
-    let mut put = |at: usize, numbers: &[u64]| {
-        for (place, number) in numbers.iter().enumerate() {
-            log[at + place * 8..][..8].copy_from_slice(&number.to_le_bytes());
-        }
-    };
-    put(0, &[MAGIC, 1, 3, 512]);
-    put(512, &[2, 1, 0, 0]);
-    put(1536, &[0, 0, FLUSH, 0]);
-    put(2048, &[7, 1, DISCARD, 0]);
+    let mut log = log_with(
+        5,
+        &[
+            (0, &[MAGIC, 1, 3, 512]),
+            (512, &[2, 1, 0, 0]),
+            (1536, &[0, 0, FLUSH, 0]),
+            (2048, &[7, 1, DISCARD, 0]),
+        ],
+    );
     log[1024..1536].fill(9);
     let entry = |offset, flags, data| Entry { offset, flags, data };
     assert_eq!(
@@ -148,16 +158,8 @@ fn reads_writes_and_flushes() {
 
 #[test]
 fn records_are_what_is_whole() {
-    let mut log = vec![0u8; 512 * 4];
-    let mut put = |at: usize, numbers: &[u64]| {
-        for (place, number) in numbers.iter().enumerate() {
-            log[at + place * 8..][..8].copy_from_slice(&number.to_le_bytes());
-        }
-    };
     // the count is too small
-    put(0, &[MAGIC, 1, 0, 512]);
-    put(512, &[0, 0, FLUSH, 0]);
-    put(1024, &[2, 1, 0, 0]);
+    let log = log_with(4, &[(0, &[MAGIC, 1, 0, 512]), (512, &[0, 0, FLUSH, 0]), (1024, &[2, 1, 0, 0])]);
     let ends = |log: &[u8]| records(log).into_iter().map(|(range, _)| range.end).collect::<Vec<_>>();
     assert_eq!(ends(&log), [1024, 2048]);
     assert_eq!(ends(&log[..2047]), [1024]);
