@@ -18,7 +18,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("crash::", "strace cannot see the calls of an emulated program"),
     ("crash_loader::", "strace cannot see the calls of an emulated program"),
     ("loader_efi::arming_killed", "strace cannot see the calls of an emulated program"),
+    ("loader_pi::killed_while", "strace cannot see the calls of an emulated program"),
+    (
+        "sysroot::loader::uboot::flash::enabled::tests::copies_that",
+        "asks whether a file is flash, which the emulator does not hand on",
+    ),
     ("share::tests::a_panic_ends_the_finder_too", "catches a panic, which traps in this profile"),
+    ("threads::tests::a_panic_of", "catches a panic, which traps in this profile"),
     ("mounts::", "starts itself in a namespace, where the kernel would need the emulator"),
 ];
 

@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn what_cannot_start_is_said_and_the_own_work_is_done() {
         let mut started = 9;
-        assert!(super::with(2, usize::MAX / 4, &|| {}, &mut |count| started = count).is_some());
+        assert!(super::with(2, usize::MAX / 2, &|| {}, &mut |count| started = count).is_some());
         assert_eq!(started, 0);
-        assert!(super::start(usize::MAX / 4, Box::new(|| {})).is_err());
+        assert!(super::start(usize::MAX / 2, Box::new(|| {})).is_err());
     }
 
     #[test]
