@@ -20,7 +20,7 @@ pub fn lint() -> Result<()> {
     step("tidy", tidy::tidy)?;
     for set in feature_sets()? {
         step(&format!("clippy, {set}"), || {
-            run(cargo(&format!("clippy -q --all-targets {set}")).args(["--", "-D", "warnings"]))
+            run(cargo(&format!("clippy -q {set}")).args(["--", "-D", "warnings"]))
         })?;
     }
     step("documentation", || {
@@ -29,23 +29,24 @@ pub fn lint() -> Result<()> {
     })
 }
 
-/// The default of everything, all features, and for each package that has features: none, and each alone.
+/// The default of everything, all features, and for each package that has features: none, and each alone, without the tests, which
+/// bring the other features along.
 /// The programs of fuzz are left out: they need a C++ compiler, and consist of one call each.
 fn feature_sets() -> Result<Vec<String>> {
     const FUZZ: &str = "rootling-fuzz";
-    let all = format!("--workspace --exclude {FUZZ} --all-features");
-    let mut sets = vec!["--workspace".to_owned(), all];
+    let all = format!("--all-targets --workspace --exclude {FUZZ} --all-features");
+    let mut sets = vec!["--all-targets --workspace".to_owned(), all];
     for package in tidy::metadata::packages(place::root())? {
         let own: Vec<&String> = package.features.iter().filter(|name| *name != "default").collect();
         if own.is_empty() || package.name == FUZZ {
             continue;
         }
-        sets.push(format!("-p {} --no-default-features", package.name));
+        let bare = format!("--lib --bins -p {} --no-default-features", package.name);
         // one feature alone is all features
         if own.len() > 1 {
-            let alone = |f| format!("-p {} --no-default-features --features {f}", package.name);
-            sets.extend(own.into_iter().map(alone));
+            sets.extend(own.into_iter().map(|feature| format!("{bare} --features {feature}")));
         }
+        sets.push(bare);
     }
     Ok(sets)
 }

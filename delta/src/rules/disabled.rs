@@ -38,6 +38,4 @@ pub(crate) fn find(_: &dyn ReadAt, _: &Image) -> Pools {
 pub(crate) fn renew(_: &dyn ReadAt, _: &mut Image) {}
 
 #[allow(unused_imports, reason = "AArch64 and 32-bit x86 only")]
-pub(super) use scan as scan_kernel;
-#[allow(unused_imports, reason = "AArch64 and 32-bit x86 only")]
-pub(super) use scan as scan_read_only;
+pub(super) use {scan as scan_kernel, scan as scan_read_only};

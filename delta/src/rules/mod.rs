@@ -7,48 +7,44 @@
 #[cfg(feature = "aarch64")]
 mod aarch64;
 #[cfg(not(feature = "aarch64"))]
-#[path = "disabled.rs"]
-mod aarch64;
+use disabled as aarch64;
 #[cfg(any(feature = "arm", feature = "i386"))]
 mod arm;
 #[cfg(not(any(feature = "arm", feature = "i386")))]
-#[path = "disabled.rs"]
-mod arm;
+use disabled as arm;
 #[cfg(feature = "arm")]
 mod arm_code;
 #[cfg(not(feature = "arm"))]
-#[path = "disabled.rs"]
-mod arm_code;
+use disabled as arm_code;
 #[cfg(feature = "arm")]
 mod arm_patterns;
 mod checkpoints;
+#[cfg(not(all(feature = "aarch64", feature = "arm", feature = "i386", feature = "x86")))]
+#[allow(dead_code, reason = "of each architecture that is missing it has a part")]
+pub(crate) mod disabled;
 mod frames;
 mod headers;
 #[cfg(feature = "i386")]
 mod i386;
 #[cfg(not(feature = "i386"))]
-#[path = "disabled.rs"]
-mod i386;
+use disabled as i386;
 #[cfg(feature = "arm")]
 pub(crate) mod pools;
 #[cfg(not(feature = "arm"))]
-#[path = "disabled.rs"]
-pub(crate) mod pools;
+pub(crate) use disabled as pools;
 mod relocations;
 mod symbols;
 pub(crate) mod tables;
 #[cfg(feature = "arm")]
 mod thumb;
 #[cfg(not(feature = "arm"))]
-#[path = "disabled.rs"]
-mod thumb;
+use disabled as thumb;
 mod types;
 mod words;
 #[cfg(feature = "x86")]
 mod x86;
 #[cfg(not(feature = "x86"))]
-#[path = "disabled.rs"]
-mod x86;
+use disabled as x86;
 
 use crate::field::{Field, What};
 use crate::image::layout::Layout;
