@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use super::targets::{Libc, TARGETS, Target};
 use super::{source, zig};
+use crate::archive;
 use crate::run::{output, run};
 
 /// The folder with `lib` and `include` of a target's musl: the machine's own, or fetched or built once.
@@ -64,7 +65,7 @@ fn configure(folder: &Path) -> Result<PathBuf> {
         fs::create_dir_all(folder.join(dir)).with_context(|| format!("create {}", folder.display()))?;
     }
     let list = folder.join("etc/sources.list");
-    fs::write(&list, main_suite()?)?;
+    fs::write(&list, format!("deb {}\n", archive::suite("")?))?;
     let all = TARGETS.iter().filter_map(|target| match target.libc {
         Libc::Debian(architecture) | Libc::Source(architecture) => Some(format!("\"{architecture}\";")),
         Libc::Zig(_) => None,
@@ -80,19 +81,4 @@ fn configure(folder: &Path) -> Result<PathBuf> {
     let config = folder.join("apt.conf");
     fs::write(&config, text)?;
     Ok(config)
-}
-
-/// The machine's own source of its release's main suite, as a line for apt.
-fn main_suite() -> Result<String> {
-    let release = fs::read_to_string("/etc/os-release").context("read /etc/os-release")?;
-    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let codename = codename.context("/etc/os-release: expected VERSION_CODENAME, got none")?;
-    let mut apt = Command::new("apt-get");
-    apt.args(["indextargets", "--format", "$(SITE) $(CODENAME) $(COMPONENT)", "Created-By: Packages"]);
-    let targets = output(&mut apt)?;
-    let wanted = format!(" {codename} main");
-    let line = targets.lines().find(|line| line.ends_with(&wanted));
-    let line =
-        line.with_context(|| format!("apt-get indextargets: expected a source of{wanted}, got none"))?;
-    Ok(format!("deb {line}\n"))
 }

@@ -15,8 +15,9 @@
 //! | [`rules`] | agents with the prediction rules of one architecture alone |
 //! | [`older`] | an earlier agent on what today's left, and the other way round |
 //! | [`tidy`] | rules about the tree that the compiler does not know |
-//! | [`run`], [`measure`], [`place`], [`tools`] | child processes, where things lie, what must be installed |
+//! | [`run`], [`measure`], [`place`], [`tools`], [`archive`] | child processes, where things lie, what must be installed and from where |
 
+mod archive;
 mod bench;
 mod check;
 mod cross;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::archive;
 use crate::run::output;
 
 /// A private apt of one architecture.
@@ -124,21 +125,8 @@ fn compare(one: &str, other: &str) -> Ordering {
 
 /// The machine's own sources of its release, as lines for apt.
 fn sources() -> Result<String> {
-    let release = fs::read_to_string("/etc/os-release").context("read /etc/os-release")?;
-    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let codename = codename.context("/etc/os-release: expected VERSION_CODENAME, got none")?;
-    let mut apt = Command::new("apt-get");
-    apt.args(["indextargets", "--format", "$(SITE) $(CODENAME) $(COMPONENT)", "Created-By: Packages"]);
-    let targets = output(&mut apt)?;
-    let mut lines = String::new();
-    for suite in ["", "-updates", "-security"] {
-        let wanted = format!(" {codename}{suite} main");
-        let line = targets.lines().find(|line| line.ends_with(&wanted));
-        let line =
-            line.with_context(|| format!("apt-get indextargets: expected a source of{wanted}, got none"))?;
-        lines.push_str(&format!("deb {line}\n"));
-    }
-    Ok(lines)
+    let lines = ["", "-updates", "-security"].map(archive::suite);
+    lines.into_iter().map(|line| Ok(format!("deb {}\n", line?))).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`corpus`] | what is compared, and what issue 4 asks |
-//! | [`debian`], [`trees`] | packages in two versions, as two trees |
+//! | [`debian`], [`pinned`], [`trees`] | packages in two versions, as two trees |
 //! | [`repo`] | our deltas and libostree's, of the same commits behind the same server |
 //! | [`others`], [`hdiff`] | what else there is |
 //! | [`device`], [`cgroup`] | memory and instructions of the device program |
@@ -16,6 +16,7 @@ mod device;
 mod figures;
 mod hdiff;
 mod others;
+mod pinned;
 mod plot;
 mod repo;
 mod report;

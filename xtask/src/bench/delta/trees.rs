@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::corpus::{Content, Corpus, KERNEL, KERNELS};
 use super::debian::{Apt, Deb};
+use super::pinned;
 use crate::bench::side;
 use crate::run::output;
 
@@ -44,23 +45,34 @@ impl Scene {
         let dir = bench.join(corpus.name);
         side::remove(&dir)?;
         let (old, new) = (dir.join("old"), dir.join("new"));
-        let apt = Apt::new(bench, corpus.arch)?;
+        let apt = match Apt::new(bench, corpus.arch) {
+            Err(error) if pinned::knows(corpus.arch) => {
+                eprintln!("   packages by the list in the source: {error:#}");
+                None
+            }
+            apt => Some(apt?),
+        };
+        let indexed = || apt.as_ref().context("apt has no index");
         let (mut debs, mut renamed) = (Vec::new(), None);
         match corpus.content {
             Content::Packages(packages) => {
                 for package in packages {
-                    debs.extend(pair(&old, &new, apt.both(package)?, &[])?);
+                    let both = match &apt {
+                        Some(apt) => apt.both(package)?,
+                        None => pinned::both(bench, package)?,
+                    };
+                    debs.extend(pair(&old, &new, both, &[])?);
                 }
             }
             Content::Files(files) => {
                 for (package, path) in files {
-                    debs.extend(pair(&old, &new, apt.both(package)?, &[path])?);
+                    debs.extend(pair(&old, &new, indexed()?.both(package)?, &[path])?);
                 }
             }
             Content::Kernel { flavour, image } => {
-                let steps = kernels(&apt, flavour)?.map(|abi| format!("{KERNEL}-{abi}-{flavour}"));
+                let steps = kernels(indexed()?, flavour)?.map(|abi| format!("{KERNEL}-{abi}-{flavour}"));
                 for (tree, version) in [&old, &new].into_iter().zip(&steps) {
-                    let deb = apt.fetch(&format!("linux-image-{version}"))?;
+                    let deb = indexed()?.fetch(&format!("linux-image-{version}"))?;
                     unpack(tree, &deb, &[])?;
                     keep_kernel(tree, version, image)?;
                     debs.push(deb);
