@@ -35,7 +35,7 @@ pub struct Options {
     pub profile: u32,
     /// Tokens of earlier times; `None` to code everything.
     pub cache: Option<Cache>,
-    /// Makes also what a list names already.
+    /// Makes also what a list names already for this profile.
     pub again: bool,
     /// No line of progress.
     pub quiet: bool,
@@ -44,7 +44,7 @@ pub struct Options {
 /// What became of a pair.
 #[derive(Debug)]
 pub enum Outcome {
-    /// A list names it already.
+    /// A list names it already, for devices of the same profile.
     Present(Entry),
     /// It was made.
     Made(Box<Report>),
@@ -53,7 +53,9 @@ pub enum Outcome {
 /// Makes the delta of one pair, and decodes it before it is offered.
 pub fn make(repo: &Repo, pair: &Pair, options: &Options) -> Result<Outcome> {
     let Pair { from, to } = pair;
-    let present = lists::read(repo, to)?.into_iter().find(|entry| entry.from == *from && entry.is_known());
+    // one of another profile is for other devices
+    let same = |entry: &Entry| entry.from == *from && entry.is_known() && entry.profile == options.profile;
+    let present = lists::read(repo, to)?.into_iter().find(same);
     if let Some(entry) = present.filter(|entry| !options.again && lists::place(repo, to, entry).exists()) {
         return Ok(Outcome::Present(entry));
     }

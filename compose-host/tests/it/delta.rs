@@ -182,6 +182,10 @@ fn what_is_made_is_listed_verified_applied_and_pruned() {
     }
     assert_eq!(listed.lines().count(), 4);
     assert!(run("make", &["--matrix"]).matches("is there already").count() == 3);
+    for (profile, known) in [("1", 1), ("3", 0)] {
+        let again = run("make", &["--last", "1", "--profile", profile]);
+        assert_eq!(again.matches("is there already").count(), known, "profile {profile}: {again}");
+    }
     assert_eq!(run("verify", &[]).lines().count(), 4);
     let shown = run("show", &["--from", &commits[0].to_string(), "--to", "os/main", "--files"]);
     assert!(shown.contains("inserts: ") && shown.contains("content objects: 13"), "{shown}");
