@@ -180,7 +180,7 @@ fn attempt(server: &Server, piece: &Piece<'_>, path: &Path, file: &mut File, fre
             _ => error,
         })?;
     }
-    check(server, piece, file)
+    check(server, piece, path, file)
 }
 
 /// Appends what is missing after the first `have` bytes, and makes it durable.
@@ -222,12 +222,12 @@ fn receive(server: &Server, piece: &Piece<'_>, have: u64, fresh: bool, file: &mu
     file.sync_data().map_err(|error| Error::io("sync", &error))
 }
 
-fn check(server: &Server, piece: &Piece<'_>, file: &File) -> Result<()> {
+fn check(server: &Server, piece: &Piece<'_>, path: &Path, file: &File) -> Result<()> {
     let (mut hasher, mut at, mut buffer) = (Hasher::new(), 0, [0; CHUNK]);
     while at < piece.size {
         let most = usize::try_from(piece.size - at).unwrap_or(CHUNK).min(CHUNK);
         let bytes = buffer.get_mut(..most).unwrap_or_default();
-        file.read_exact_at(bytes, at).map_err(|error| Error::io("read", &error))?;
+        file.read_exact_at(bytes, at).map_err(io(path))?;
         hasher.update(bytes);
         at += most as u64;
     }
