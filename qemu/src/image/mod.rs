@@ -118,6 +118,7 @@ impl Options {
         let console = format!("console={}", self.path.arch.console());
         let own = ["root=LABEL=ROOT", "rw", &console];
         own.into_iter()
+            .chain(self.path.arch.kargs().iter().copied())
             .chain(self.kargs.iter().map(String::as_str))
             .map(|arg| format!("--karg={arg}"))
             .collect()
