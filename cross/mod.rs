@@ -6,10 +6,12 @@
 //! | `musl`, `source`, `zig` | their C library: unpacked from Debian's packages, compiled from its source or built by zig |
 //! | `recipe` | the flags, and one call that builds a program |
 //! | `small` | what more makes it small: the last compilation, and ring |
+//! | `start/sys.rs`, `elf` | where a static PIE starts, and whether a program is one |
 //! | `unwind.rs` | the stub of libunwind |
 //! | `budget`, `size-budget.toml` | how large a program may be |
 
 pub mod budget;
+pub mod elf;
 pub mod musl;
 pub mod recipe;
 pub mod small;

@@ -26,9 +26,11 @@ pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
             return Ok(folder.join("root/usr"));
         }
         _ if is_in(installed) => return Ok(installed.to_owned()),
-        _ if is_in(&usr) => {}
-        Libc::Debian(architecture) => unpack("musl-dev", architecture, folder)?,
+        // one without it is of an older recipe
+        Libc::Zig(_) if is_in(&usr) && usr.join("lib").join(target.musl).join("rcrt1.o").exists() => {}
         Libc::Zig(name) => zig::build(name, target.musl, &usr, folder)?,
+        Libc::Debian(_) if is_in(&usr) => {}
+        Libc::Debian(architecture) => unpack("musl-dev", architecture, folder)?,
     }
     Ok(usr)
 }

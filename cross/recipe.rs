@@ -8,7 +8,7 @@
 //! | a cross C compiler | ring alone, with the headers of musl |
 //!
 //! The standard library is built again for each target and each set of flags, so the flags are the same for every
-//! program and feature set.
+//! program and feature set that lies alike.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::targets::Target;
-use super::{musl, small};
+use super::targets::{Libc, Target};
+use super::{elf, musl, small};
 use crate::place;
 use crate::run::{cargo_at, output, run};
 
@@ -43,6 +43,13 @@ const SMALL: &str = "-Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-t
     -Ztrap-unreachable=no --cfg sha2_backend_soft=\"compact\" --cfg curve25519_dalek_backend=\"serial\" \
     -Clink-arg=--icf=all -Clink-arg=-znoseparate-code -Clink-arg=--build-id=none";
 
+/// A static PIE that no loader has to know: `start/sys.rs` does what one would do at its start. rustc knows the kind for some targets only.
+///
+/// Calls to C are direct, as nothing is bound at run time. Data of C goes by a table all the same (no `direct-access-external-data`): what is
+/// weak and missing has to be null, and a distance from the code is not.
+const ANYWHERE: &str = "-Crelocation-model=pie -Zplt=yes -Clink-arg=-pie -Clink-arg=--no-dynamic-linker \
+    -Clink-arg=-ztext -Clink-arg=--pack-dyn-relocs=relr";
+
 /// One program in one feature set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program {
@@ -50,6 +57,33 @@ pub struct Program {
     pub package: &'static str,
     /// What is in it; means nothing to a program that has no features.
     pub set: Set,
+}
+
+/// Every program in every feature set that ships.
+pub const PROGRAMS: &[Program] = &[
+    Program { package: "rootling", set: Set::Plain },
+    Program { package: "rootling", set: Set::Deltas },
+    Program { package: "rootling", set: Set::Tls },
+    Program { package: "rootling-prepare-root", set: Set::Plain },
+];
+
+impl Program {
+    /// Where it lies on a target.
+    pub fn lies(self, target: &Target) -> Lies {
+        match target.fixed.contains(&self) {
+            true => Lies::Fixed,
+            false => Lies::Anywhere,
+        }
+    }
+}
+
+/// Where the kernel puts a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lies {
+    /// At the address that is in its file.
+    Fixed,
+    /// At another one each time: a static PIE.
+    Anywhere,
 }
 
 /// What is in a device program beside the boot loaders of its target.
@@ -108,7 +142,8 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
 pub fn build_with(target: &Target, program: Program, features: &str, name_kept: &str) -> Result<PathBuf> {
     let args = "rustc -q -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size";
     let args = format!("{args} -p {0} --bin {0}", program.package);
-    let mut command = cargo(target, &args, program.set == Set::Tls)?;
+    let lies = program.lies(target);
+    let mut command = cargo(target, &args, lies, program.set == Set::Tls)?;
     command.args(["--no-default-features", "--features", features]);
     // what they save in the agent they cost in a program as small as prepare-root
     if program.package == "rootling" {
@@ -121,23 +156,26 @@ pub fn build_with(target: &Target, program: Program, features: &str, name_kept: 
     fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
     let kept = kept.join(name_kept);
     fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
+    elf::judge(&kept, lies)?;
     Ok(kept)
 }
 
 /// Debian's cargo with the flags of a target; `c` where C is compiled too.
-pub fn cargo(target: &Target, args: &str, c: bool) -> Result<Command> {
+pub fn cargo(target: &Target, args: &str, lies: Lies, c: bool) -> Result<Command> {
     let folder = folder();
     let usr = musl::fetch(target, &folder.join("musl"))?;
-    let unwind = unwind(target, &folder.join("unwind").join(target.name))?;
+    let own = own(target, &folder.join("own").join(target.name))?;
     let lib = usr.join("lib").join(target.musl);
-    let starts = ["crt1.o", "crti.o", "crtn.o"].map(|name| lib.join(name)).into_iter();
-    let starts = starts.filter(|path| path.exists()).map(|path| format!("-Clink-arg={}", path.display()));
+    let place = match lies {
+        Lies::Fixed => "-Crelocation-model=static",
+        Lies::Anywhere => ANYWHERE,
+    };
     let flags = format!(
-        "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
+        "-Clinker-flavor=ld.lld -Clink-self-contained=no -Ctarget-feature=+crt-static {place} \
          -Lnative={} -Lnative={} {} -Clink-arg=-lc {} {SMALL}",
         lib.display(),
-        unwind.display(),
-        starts.collect::<Vec<_>>().join(" "),
+        own.display(),
+        starts(target, lies, &lib, &own),
         target.flags
     );
     let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
@@ -157,6 +195,20 @@ pub fn cargo(target: &Target, args: &str, c: bool) -> Result<Command> {
     Ok(command)
 }
 
+/// What a program starts with, as arguments.
+fn starts(target: &Target, lies: Lies, lib: &Path, own: &Path) -> String {
+    let object = |path: PathBuf| format!("-Clink-arg={}", path.display());
+    let mut args = match target.libc {
+        // of a musl that reads packed relocations itself
+        Libc::Zig(_) => return object(lib.join("rcrt1.o")),
+        _ => Vec::from(["crt1.o", "crti.o", "crtn.o"].map(|name| object(lib.join(name)))),
+    };
+    if lies == Lies::Anywhere {
+        args.extend([object(own.join("start.o")), "-Clink-arg=--entry=start_anywhere".to_owned()]);
+    }
+    args.join(" ")
+}
+
 fn folder() -> PathBuf {
     place::target().join("cross")
 }
@@ -169,14 +221,15 @@ fn c_flags(target: &Target, usr: &Path) -> Result<String> {
     Ok(format!("-nostdinc -isystem {} -isystem {} {}", headers.display(), own.trim(), small::C_FLAG))
 }
 
-/// A folder with the libunwind.a that std asks for.
-fn unwind(target: &Target, folder: &Path) -> Result<PathBuf> {
+/// A folder with what is our own of each program: the libunwind.a that std asks for, and where it starts.
+fn own(target: &Target, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    let object = folder.join("unwind.o");
-    let mut rustc = Command::new("/usr/bin/rustc");
-    rustc.env("RUSTC_BOOTSTRAP", "1").args(["--edition=2024", "--crate-type=lib", "--emit=obj", "-O"]);
-    rustc.args(["-Cpanic=abort", "--target", target.triple, "-o"]).arg(&object);
-    output(rustc.arg(place::root().join("cross/unwind.rs")))?;
-    output(Command::new("ar").arg("rcs").arg(folder.join("libunwind.a")).arg(&object))?;
+    for (name, source) in [("unwind.o", "unwind.rs"), ("start.o", "start/sys.rs")] {
+        let mut rustc = Command::new("/usr/bin/rustc");
+        rustc.env("RUSTC_BOOTSTRAP", "1").args(["--edition=2024", "--crate-type=lib", "--emit=obj"]);
+        rustc.args(["-Copt-level=z", "-Cpanic=abort", "--target", target.triple, "-o"]);
+        output(rustc.arg(folder.join(name)).arg(place::root().join("cross").join(source)))?;
+    }
+    output(Command::new("ar").arg("rcs").arg(folder.join("libunwind.a")).arg(folder.join("unwind.o")))?;
     Ok(folder.to_owned())
 }

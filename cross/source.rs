@@ -14,8 +14,9 @@ use super::musl;
 use super::targets::Target;
 use crate::run::output;
 
-/// A section for each function and each constant: the linker leaves out what nothing names, and brings the same together.
-const FLAGS: &str = "-Os -fstack-protector-strong -ffunction-sections -fdata-sections -fno-pie";
+/// A section for each function and each constant: the linker leaves out what nothing names, and brings the same together. It may lie
+/// anywhere, in programs that do not too: to have it once costs them 600 bytes, of the 1,024 that `-Oz` saves beside `-Os`.
+const FLAGS: &str = "-Oz -fstack-protector-strong -ffunction-sections -fdata-sections -fpie";
 
 /// Puts the library and its headers below `root/usr` of the folder, once for these flags.
 pub fn build(target: &Target, folder: &Path) -> Result<()> {

@@ -14,6 +14,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::recipe::{PROGRAMS, Program, Set};
+
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
@@ -39,6 +41,8 @@ pub struct Target {
     pub rules: &'static str,
     /// Features of the agent: the boot loaders.
     pub loaders: &'static str,
+    /// Programs that lie at a fixed address, since they would be too large else (decision 0027).
+    pub fixed: &'static [Program],
     /// Whether programs are shipped for it; else it is there to test on.
     pub ships: bool,
 }
@@ -72,6 +76,10 @@ pub const TARGETS: &[Target] = &[
         flags: "-Clink-arg=-zmax-page-size=4096",
         rules: "x86",
         loaders: "grub,systemd-boot",
+        fixed: &[
+            Program { package: "rootling", set: Set::Plain },
+            Program { package: "rootling", set: Set::Deltas },
+        ],
         ships: true,
     },
     Target {
@@ -86,6 +94,7 @@ pub const TARGETS: &[Target] = &[
         flags: "",
         rules: "aarch64,arm",
         loaders: "grub,systemd-boot,u-boot,extlinux",
+        fixed: &[],
         ships: true,
     },
     Target {
@@ -101,6 +110,7 @@ pub const TARGETS: &[Target] = &[
         flags: "-Ctarget-feature=+thumb-mode -Clink-arg=-zmax-page-size=4096",
         rules: "arm",
         loaders: "u-boot,extlinux",
+        fixed: &[],
         ships: true,
     },
     Target {
@@ -115,6 +125,7 @@ pub const TARGETS: &[Target] = &[
         flags: "-Clink-arg=-zmax-page-size=4096",
         rules: "arm",
         loaders: "u-boot,extlinux",
+        fixed: &[],
         ships: true,
     },
     Target {
@@ -129,6 +140,7 @@ pub const TARGETS: &[Target] = &[
         flags: "",
         rules: "i386",
         loaders: "grub,systemd-boot",
+        fixed: PROGRAMS,
         ships: true,
     },
     Target {
@@ -143,6 +155,7 @@ pub const TARGETS: &[Target] = &[
         flags: "",
         rules: "aarch64",
         loaders: "u-boot,extlinux,grub",
+        fixed: &[],
         ships: true,
     },
     Target {
@@ -157,6 +170,7 @@ pub const TARGETS: &[Target] = &[
         flags: "",
         rules: "delta",
         loaders: "loaders",
+        fixed: &[],
         ships: false,
     },
 ];
@@ -168,6 +182,11 @@ impl Target {
     /// Whether the agent has a boot loader here.
     pub fn has(&self, loader: &str) -> bool {
         self.loaders.split(',').any(|has| has == loader)
+    }
+
+    /// Whether its programs run here without one.
+    pub fn native(&self) -> bool {
+        self.triple.starts_with(&format!("{}-", std::env::consts::ARCH))
     }
 
     /// A program under the emulator, which is the processor `cpu` or its own choice.

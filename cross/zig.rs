@@ -1,7 +1,7 @@
 //! musl of a target that Debian has none for, built by zig.
 //!
-//! zig keeps what it linked a program with in its cache: `crt1.o`, musl's `libc.a`, the parts of it that zig has itself and
-//! the functions that compilers call. A linker script of the name `libc.a` brings them together.
+//! zig keeps what it linked a static PIE with in its cache: `rcrt1.o`, musl's `libc.a`, the parts of it that zig has itself and
+//! the functions that compilers call. Its musl is younger than Debian's, and reads packed relocations at the start. A linker script of the name `libc.a` brings them together.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,16 +26,17 @@ pub fn find() -> Option<PathBuf> {
 /// Puts the library and its headers below `usr`, as a package of musl would.
 pub fn build(name: &str, musl: &str, usr: &Path, work: &Path) -> Result<()> {
     let zig = find().with_context(|| format!("zig, for musl of {name}: install it with: {HOW}"))?;
-    let cache = work.join("zig").join(name);
+    let cache = work.join("zig-pie").join(name);
     fs::create_dir_all(&cache).with_context(|| format!("create {}", cache.display()))?;
     fs::write(cache.join("empty.c"), "int main(void) { return 0; }\n")?;
     let mut cc = Command::new(&zig);
-    cc.args(["cc", "-target", name, "-static", "-Os", "-o", "empty", "empty.c"]).current_dir(&cache);
+    cc.args(["cc", "-target", name, "-static", "-fPIE", "-pie", "-Os", "-o", "empty", "empty.c"])
+        .current_dir(&cache);
     output(cc.env("ZIG_GLOBAL_CACHE_DIR", cache.join("all")).env("ZIG_LOCAL_CACHE_DIR", cache.join("own")))?;
     let lib = usr.join("lib").join(musl);
     fs::create_dir_all(&lib).with_context(|| format!("create {}", lib.display()))?;
     for (built, kept) in [
-        ("crt1.o", "crt1.o"),
+        ("rcrt1.o", "rcrt1.o"),
         ("libc.a", "libmusl.a"),
         ("libzigc.a", "libzigc.a"),
         ("libcompiler_rt.a", "libcompiler_rt.a"),

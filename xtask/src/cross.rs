@@ -6,21 +6,13 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::machines::budget::Budget;
-use crate::machines::recipe::{self, Program, Set};
+use crate::machines::recipe::{self, Lies, PROGRAMS};
 use crate::machines::targets::{Libc, TARGETS, Target, target};
 use crate::machines::zig;
 use crate::measure::file_size;
 use crate::run::{output, step};
 use crate::smoke::{self, Bed};
-use crate::{emulated, place, tools};
-
-/// Every program in every feature set that ships.
-const PROGRAMS: &[Program] = &[
-    Program { package: "rootling", set: Set::Plain },
-    Program { package: "rootling", set: Set::Deltas },
-    Program { package: "rootling", set: Set::Tls },
-    Program { package: "rootling-prepare-root", set: Set::Plain },
-];
+use crate::{aslr, emulated, place, tools};
 
 /// Where deltas have to decode to the same bytes: both sizes of a word, both orders of its bytes.
 const DELTAS: &[&str] = &["x86_64", "aarch64", "armv7", "s390x"];
@@ -48,6 +40,9 @@ pub fn cross(name: &str) -> Result<()> {
             };
             let bytes = step(&title, || {
                 let path = recipe::build(target, *program)?;
+                if target.native() && program.lies(target) == Lies::Anywhere {
+                    aslr::differs(&path)?;
+                }
                 for cpu in [None].into_iter().chain(target.cpus.iter().copied().map(Some)) {
                     start(target, cpu, &path)?;
                     if program.package == "rootling" {

@@ -5,7 +5,7 @@
 //! | [`demo`] | the main job, on real packages |
 //! | [`check`], [`mod@test`] | the checks, quick and whole |
 //! | [`mod@bench`] | side by side with ostree, and static deltas with all others |
-//! | [`cross`], [`smoke`], [`emulated`], [`machines`] | static programs for other machines, an update by each, tests there, and the recipe of the folder cross |
+//! | [`cross`], [`smoke`], [`aslr`], [`emulated`], [`machines`] | static programs for other machines, an update by each, their addresses, tests there, and the recipe of the folder cross |
 //! | [`qemu`] | real boots with real boot loaders |
 //! | [`uboot`] | the boot loader that the emulated ARM machines count with |
 //! | [`size`], [`ship`], [`deps`] | bytes of the device program |
@@ -18,6 +18,7 @@
 //! | [`run`], [`measure`], [`place`], [`tools`], [`archive`] | child processes, where things lie, what must be installed and from where |
 
 mod archive;
+mod aslr;
 mod bench;
 mod check;
 mod cross;
