@@ -14,14 +14,13 @@ const STARTS: usize = 4;
 /// What a pipe holds.
 const PIPE: usize = 1 << 16;
 
-/// An error if a program, which has to print something, lies at the same address at each start; nothing is said of a kernel that is
-/// told to put all programs at one.
+/// What says whether the kernel does so at all.
+const SETTING: &str = "/proc/sys/kernel/randomize_va_space";
+
+/// An error if a program, which has to print something, lies at the same address at each start.
 pub fn differs(program: &Path) -> Result<()> {
-    const SETTING: &str = "/proc/sys/kernel/randomize_va_space";
-    if fs::read_to_string(SETTING).is_ok_and(|setting| setting.trim() == "0") {
-        eprintln!("   {}: addresses not looked at, {SETTING} is 0", program.display());
-        return Ok(());
-    }
+    let setting = fs::read_to_string(SETTING).with_context(|| format!("read {SETTING}"))?;
+    ensure!(setting.trim() != "0", "{SETTING}: expected 1 or 2, got 0: all programs lie at one address");
     let addresses = (0..STARTS).map(|_| address(program)).collect::<Result<BTreeSet<_>>>()?;
     ensure!(addresses.len() > 1, "{}: at {addresses:?} at each of {STARTS} starts", program.display());
     Ok(())
@@ -35,7 +34,8 @@ fn address(program: &Path) -> Result<String> {
     command.arg("--version").stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn().with_context(|| program.display().to_string())?;
     let (maps, name) = (format!("/proc/{}/maps", child.id()), fs::canonicalize(program)?);
-    let is_own = |line: &&str| Path::new(line.split_whitespace().last().unwrap_or_default()) == name;
+    let name = name.to_str().with_context(|| format!("{}: expected a name in UTF-8", name.display()))?;
+    let is_own = |line: &&str| line.ends_with(name);
     // the child is told to be there before the kernel has put the program there
     let found = loop {
         let told = fs::read_to_string(&maps).unwrap_or_default();
@@ -47,14 +47,22 @@ fn address(program: &Path) -> Result<String> {
     };
     drop((reader, command));
     child.wait()?;
-    found.with_context(|| format!("{}: ended without printing", name.display()))
+    found.with_context(|| format!("{name}: ended without printing"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn a_program_lies_elsewhere_each_time() {
-        // the tests themselves, which complain of the argument
-        super::differs(&std::env::current_exe().unwrap()).unwrap();
+    fn the_address_is_that_of_the_program_itself() {
+        // in a folder whose name has a space; the tests themselves, which complain of the argument
+        let folder = std::env::temp_dir().join(format!("aslr {}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let copy = folder.join("a program");
+        fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        let found = address(&copy);
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(usize::from_str_radix(&found.unwrap(), 16).unwrap() > 0);
     }
 }
