@@ -28,6 +28,15 @@ pub struct Deb {
     pub path: PathBuf,
 }
 
+impl Deb {
+    /// The same if the file has its checksum.
+    pub fn checked(self) -> Result<Deb> {
+        let (sum, expected) = (output(Command::new("sha256sum").arg(&self.path))?, &self.sha256);
+        ensure!(sum.starts_with(expected), "{}: expected SHA-256 {expected}, got {sum}", self.path.display());
+        Ok(self)
+    }
+}
+
 impl Apt {
     /// Reads the indexes of the machine's release with its updates and security updates, for another architecture.
     pub fn new(folder: &Path, arch: &str) -> Result<Apt> {
@@ -93,9 +102,7 @@ impl Apt {
             eprintln!("   fetching {}", deb.name);
             output(self.command("apt-get", &["-q", "download", wanted]).current_dir(&self.debs))?;
         }
-        let sum = output(Command::new("sha256sum").arg(&deb.path))?;
-        ensure!(sum.starts_with(sha256), "{}: expected SHA-256 {sha256}, got {sum}", deb.path.display());
-        Ok(deb)
+        deb.checked()
     }
 
     /// Not where the packages lie: apt names no file that it finds there already.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::debian::Deb;
 use crate::archive;
@@ -39,16 +39,18 @@ fn fetch(folder: &Path, (sha256, path): (&str, &str)) -> Result<Deb> {
     let debs = folder.join("debs");
     fs::create_dir_all(&debs).with_context(|| format!("create {}", debs.display()))?;
     let deb = Deb { name: name(path).to_owned(), sha256: sha256.to_owned(), path: debs.join(name(path)) };
-    if !deb.path.exists() {
-        eprintln!("   fetching {}", deb.name);
-        let suite = archive::suite(if path.starts_with("pool/updates/") { "-security" } else { "" })?;
-        let site = suite.split(' ').next().unwrap_or_default();
-        let mut curl = Command::new("curl");
-        curl.args(["-fsSL", "--retry", "3", "-o"]).arg(&deb.path).arg(format!("{site}/{path}"));
-        output(&mut curl)?;
+    if deb.path.exists() {
+        return deb.checked();
     }
-    let sum = output(Command::new("sha256sum").arg(&deb.path))?;
-    ensure!(sum.starts_with(sha256), "{}: expected SHA-256 {sha256}, got {sum}", deb.path.display());
+    eprintln!("   fetching {}", deb.name);
+    let suite = archive::suite(if path.starts_with("pool/updates/") { "-security" } else { "" })?;
+    let site = suite.split(' ').next().unwrap_or_default();
+    let part = Deb { path: debs.join(format!("{}.part", deb.name)), ..deb.clone() };
+    let mut curl = Command::new("curl");
+    curl.args(["-fsSL", "--retry", "3", "-o"]).arg(&part.path).arg(format!("{site}/{path}"));
+    output(&mut curl)?;
+    let part = part.checked()?;
+    fs::rename(&part.path, &deb.path).with_context(|| format!("rename {}", part.path.display()))?;
     Ok(deb)
 }
 
