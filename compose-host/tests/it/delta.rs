@@ -219,6 +219,25 @@ fn what_is_made_is_listed_verified_applied_and_pruned() {
 }
 
 #[test]
+fn a_delta_that_only_newer_agents_read_does_not_stand_for_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let tip = history(dir.path(), 1)[1];
+    let repo = dir.path().join("repo");
+    let make = |profile: &str| {
+        must(&["delta", "make", "--repo", text(&repo), "--to", "os/main", "--profile", profile])
+    };
+    make("1");
+    let open = Repo::open(&repo).unwrap();
+    let entry = lists::read(&open, &tip).unwrap()[0];
+    let newer = [Entry { profile: 3, ..entry }];
+    fs::write(repo.join(deltas::list_path(&tip)), list::encode(&tip, &newer)).unwrap();
+    assert!(make("3").contains("is there already"));
+    assert!(!make("1").contains("is there already"));
+    let profiles = lists::read(&open, &tip).unwrap().into_iter().map(|entry| entry.profile);
+    assert_eq!(profiles.collect::<Vec<_>>(), [1, 3]);
+}
+
+#[test]
 fn what_cannot_be_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let commits = history(dir.path(), 1);
