@@ -15,6 +15,7 @@
 
 mod accounts;
 mod apt;
+mod contents;
 mod convert;
 mod deb;
 mod distilled;
