@@ -7,7 +7,7 @@
 //! | `recipe` | the flags, and one call that builds a program |
 //! | `small` | what more makes it small: the last compilation, and ring |
 //! | `start/sys.rs`, `elf` | where a static PIE starts, and whether a program is one |
-//! | `unwind.rs` | the stub of libunwind |
+//! | `unwind.rs`, `lang.rs` | the stub of libunwind, and what objects without `core` share |
 //! | `budget`, `size-budget.toml` | how large a program may be |
 
 pub mod budget;

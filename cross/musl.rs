@@ -16,7 +16,8 @@ use crate::run::{output, run};
 
 /// The folder with `lib` and `include` of a target's musl: the machine's own, or fetched or built once.
 pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
-    let (installed, usr) = (Path::new("/usr"), folder.join("root/usr"));
+    let unpacked = if matches!(target.libc, Libc::Zig(_)) { "zig-pie/usr" } else { "root/usr" };
+    let (installed, usr) = (Path::new("/usr"), folder.join(unpacked));
     let is_in = |usr: &Path| usr.join("lib").join(target.musl).join("libc.a").exists();
     match target.libc {
         // it knows whether what is there has its flags
@@ -26,11 +27,9 @@ pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
             return Ok(folder.join("root/usr"));
         }
         _ if is_in(installed) => return Ok(installed.to_owned()),
-        // one without it is of an older recipe
-        Libc::Zig(_) if is_in(&usr) && usr.join("lib").join(target.musl).join("rcrt1.o").exists() => {}
-        Libc::Zig(name) => zig::build(name, target.musl, &usr, folder)?,
-        Libc::Debian(_) if is_in(&usr) => {}
+        _ if is_in(&usr) => {}
         Libc::Debian(architecture) => unpack("musl-dev", architecture, folder)?,
+        Libc::Zig(name) => zig::build(name, target.musl, &usr, folder)?,
     }
     Ok(usr)
 }

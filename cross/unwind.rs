@@ -7,15 +7,7 @@
 #![no_core]
 #![allow(internal_features, missing_docs)]
 
-#[lang = "pointee_sized"]
-pub trait PointeeSized {}
-#[lang = "meta_sized"]
-pub trait MetaSized: PointeeSized {}
-#[lang = "sized"]
-pub trait Sized: MetaSized {}
-#[lang = "copy"]
-pub trait Copy {}
-impl Copy for usize {}
+mod lang;
 
 macro_rules! empty {
     ($($name:ident),*) => { $( #[unsafe(no_mangle)] pub extern "C" fn $name() -> usize { 0 } )* };

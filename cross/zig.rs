@@ -1,7 +1,8 @@
 //! musl of a target that Debian has none for, built by zig.
 //!
 //! zig keeps what it linked a static PIE with in its cache: `rcrt1.o`, musl's `libc.a`, the parts of it that zig has itself and
-//! the functions that compilers call. Its musl is younger than Debian's, and reads packed relocations at the start. A linker script of the name `libc.a` brings them together.
+//! the functions that compilers call. A linker script of the name `libc.a` brings them together. This musl is younger than Debian's, and
+//! reads packed relocations at the start.
 
 use std::fs;
 use std::path::{Path, PathBuf};

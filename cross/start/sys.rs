@@ -9,15 +9,8 @@
 #![no_core]
 #![allow(internal_features, missing_docs)]
 
-#[lang = "pointee_sized"]
-pub trait PointeeSized {}
-#[lang = "meta_sized"]
-pub trait MetaSized: PointeeSized {}
-#[lang = "sized"]
-pub trait Sized: MetaSized {}
-#[lang = "copy"]
-pub trait Copy {}
-impl Copy for usize {}
+#[path = "../lang.rs"]
+mod lang;
 
 // the compiler has these for numbers and asks for their names alone
 macro_rules! operators {
