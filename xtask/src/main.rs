@@ -58,6 +58,8 @@ cargo xtask tidy                 rules about the tree alone
 cargo xtask bench [ROUNDS]       side by side with ostree, into docs/benchmarks.md
 cargo xtask bench delta [CORPUS]...
                                  static deltas beside other methods, into docs/benchmarks-delta.md
+cargo xtask bench delta packages ARCH NAME...
+                                 the same for packages of Debian's of your own choice, into no document
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
 cargo xtask cross TARGET --tests test suites of the device's crates, on another processor
@@ -99,6 +101,9 @@ fn work() -> Result<()> {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(),
         ["bench"] => bench::bench(5),
+        ["bench", "delta", "packages", arch, names @ ..] if !names.is_empty() => {
+            bench::delta::packages(arch, names)
+        }
         ["bench", "delta", corpora @ ..] => bench::delta::bench(corpora),
         ["bench", rounds] => {
             bench::bench(rounds.parse().with_context(|| format!("rounds: {rounds:?} is not a number"))?)

@@ -10,7 +10,7 @@ pub struct Corpus {
     /// Debian's architecture.
     pub arch: &'static str,
     /// Where the files come from.
-    pub content: Content,
+    pub content: Content<'static>,
     /// Bytes as a ratio to `ostree static-delta generate`: above it the benchmark fails.
     pub must: Option<f64>,
     /// What is hoped for.
@@ -19,15 +19,15 @@ pub struct Corpus {
 
 /// Which files of which packages.
 #[derive(Clone, Copy, Debug)]
-pub enum Content {
+pub enum Content<'a> {
     /// All files of these packages but documentation and translations, lowest and highest version.
-    Packages(&'static [&'static str]),
+    Packages(&'a [&'a str]),
     /// Single files: package and path, lowest and highest version.
-    Files(&'static [(&'static str, &'static str)]),
+    Files(&'a [(&'a str, &'a str)]),
     /// The modules of one step of the kernel, with the kernel itself or without.
     Kernel {
         /// `cloud-amd64`.
-        flavour: &'static str,
+        flavour: &'a str,
         /// Whether the Image comes along.
         image: bool,
     },

@@ -32,7 +32,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::machines::recipe;
 use crate::run::{cargo, output, run, step};
 use crate::{place, ship, tools};
-use corpus::{ALL, Corpus};
+use corpus::{ALL, Content, Corpus};
 use hdiff::Hdiff;
 use repo::Published;
 use report::{FAST, OURS};
@@ -60,14 +60,8 @@ struct Programs {
 /// Measures the named corpora, or all, and writes the document with what was measured before of the others. What fails is said at
 /// the end, after all others.
 pub fn bench(names: &[&str]) -> Result<()> {
-    ensure!(tools::root(), "the benchmark deploys files of several owners: it needs root");
     let wanted = wanted(names)?;
-    tools::ensure(&[tools::BUILD, tools::ORACLES, recipe::TOOLS, ship::TOOLS, TOOLS])?;
-    let dir = place::root().join("target/bench/delta");
-    let agent = step("device program", || ship::build_with("delta"))?;
-    step("programs of the build host", || run(&mut cargo("build -q --profile host -p rootling-compose")))?;
-    let hdiff = step("HDiffPatch", || hdiff::get(&dir.join("hdiff")))?;
-    let programs = Programs { agent, compose: place::program("host", "rootling-compose"), hdiff };
+    let (dir, programs) = prepare()?;
     let mut faults = Vec::new();
     for corpus in wanted {
         let measured = step(corpus.title, || one(&dir, corpus, &programs));
@@ -85,6 +79,32 @@ pub fn bench(names: &[&str]) -> Result<()> {
         bail!("{}", faults.join("\n"));
     }
     Ok(())
+}
+
+/// Measures packages that no corpus has, in the lowest and the highest version of the archive, and writes no document.
+pub fn packages(arch: &str, names: &[&str]) -> Result<()> {
+    let (dir, programs) = prepare()?;
+    let scene = Scene::make(&dir, "packages", arch, Content::Packages(names))?;
+    let published = Published::new(&scene, &programs.agent, &programs.compose)?;
+    let rows =
+        [published.theirs()?, published.ours(OURS, "lzma")?, others::hdiffpatch(&scene, &programs.hdiff)?];
+    for deb in &scene.debs {
+        println!("{}  {}", deb.sha256, deb.name);
+    }
+    println!("{} changed files, {} bytes", scene.changed.len(), place::grouped(scene.bytes()));
+    println!("{}", report::table(&rows));
+    Ok(())
+}
+
+/// Gets what is needed and what takes part, and says where all of it lies.
+fn prepare() -> Result<(PathBuf, Programs)> {
+    ensure!(tools::root(), "the benchmark deploys files of several owners: it needs root");
+    tools::ensure(&[tools::BUILD, tools::ORACLES, recipe::TOOLS, ship::TOOLS, TOOLS])?;
+    let dir = place::root().join("target/bench/delta");
+    let agent = step("device program", || ship::build_with("delta"))?;
+    step("programs of the build host", || run(&mut cargo("build -q --profile host -p rootling-compose")))?;
+    let hdiff = step("HDiffPatch", || hdiff::get(&dir.join("hdiff")))?;
+    Ok((dir, Programs { agent, compose: place::program("host", "rootling-compose"), hdiff }))
 }
 
 /// Writes the document out of all that is stored.
@@ -113,7 +133,7 @@ fn wanted(names: &[&str]) -> Result<Vec<&'static Corpus>> {
 }
 
 fn one(dir: &Path, corpus: &'static Corpus, programs: &Programs) -> Result<report::Result> {
-    let scene = Scene::make(dir, corpus)?;
+    let scene = Scene::make(dir, corpus.name, corpus.arch, corpus.content)?;
     eprintln!("   {} changed files, {} bytes", scene.changed.len(), place::grouped(scene.bytes()));
     let published = Published::new(&scene, &programs.agent, &programs.compose)?;
     let mut rows = Vec::new();
@@ -155,9 +175,10 @@ fn document(results: &[report::Result], programs: &Programs) -> Result<String> {
     let details: Vec<String> = results.iter().map(report::details).collect();
     Ok(format!(
         "# Static deltas side by side\n\n\
-         Repeat with `cargo xtask bench delta` (as root), or `cargo xtask bench delta CORPUS...` for some of it. Written by that command;\n\
-         all rows of a corpus come from one run. Sizes are exact, times are of one machine with other work on it. A ratio above \"must\" ends\n\
-         the command in an error, as does more than {most} of memory or less than 4 MB made in a CPU second.\n{missing}\n\
+         Repeat with `cargo xtask bench delta` (as root), or `cargo xtask bench delta CORPUS...` for some of it; `cargo xtask bench delta packages\n\
+         ARCH NAME...` compares other packages of your choice with ostree and HDiffPatch. Written by that command; all rows of a corpus come from\n\
+         one run. Sizes are exact, times are of one machine with other work on it. A ratio above \"must\" ends the command in an error, as does\n\
+         more than {most} of memory or less than 4 MB made in a CPU second.\n{missing}\n\
          Bytes are all that a client fetches of a delta: ours header and groups, libostree's superblock, parts and fallback objects. Both are made\n\
          from the same signed commits in the same archive repo. ostree {ostree}; HDiffPatch {hdiff}.\n\n\
          {summary}\n\

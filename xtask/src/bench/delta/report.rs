@@ -37,7 +37,7 @@ impl Result {
 
     /// Bytes of a method as a ratio to ostree's.
     pub fn ratio(&self, row: &Figures) -> f64 {
-        row.bytes as f64 / self.rows.first().map_or(f64::NAN, |ostree| ostree.bytes as f64)
+        ratio(&self.rows, row)
     }
 
     /// Bytes of changed files made in a second of processor time, with all else that a pull does.
@@ -66,6 +66,10 @@ impl Result {
         }
         faults
     }
+}
+
+fn ratio(rows: &[Figures], row: &Figures) -> f64 {
+    row.bytes as f64 / rows.first().map_or(f64::NAN, |ostree| ostree.bytes as f64)
 }
 
 /// Our row that the bounds are about.
@@ -123,19 +127,23 @@ pub fn devices(results: &[Result]) -> String {
 
 /// Every method on one corpus.
 pub fn details(result: &Result) -> String {
-    let mut out = format!(
-        "### {}\n\n| method | bytes | of ostree's | encode CPU s | wall s | peak RSS | decode CPU s | peak RSS |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|\n",
-        result.corpus.title
-    );
-    for row in &result.rows {
+    format!("### {}\n\n{}", result.corpus.title, table(&result.rows))
+}
+
+/// What each method took; ostree is the first.
+pub fn table(rows: &[Figures]) -> String {
+    let mut out =
+        "| method | bytes | of ostree's | encode CPU s | wall s | peak RSS | decode CPU s | peak RSS |\n\
+                   |---|---:|---:|---:|---:|---:|---:|---:|\n"
+            .to_owned();
+    for row in rows {
         let Spent { wall, cpu, peak_rss } = row.encode;
         let _ = writeln!(
             out,
             "| {} | {} | {:.3} | {:.1} | {:.1} | {} | {:.2} | {} |",
             row.method,
             grouped(row.bytes),
-            result.ratio(row),
+            ratio(rows, row),
             cpu.as_secs_f64(),
             wall.as_secs_f64(),
             mebibytes(peak_rss),

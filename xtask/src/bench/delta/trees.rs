@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::corpus::{Content, Corpus, KERNEL, KERNELS};
+use super::corpus::{Content, KERNEL, KERNELS};
 use super::debian::{Apt, Deb};
 use super::pinned;
 use crate::bench::side;
@@ -40,13 +40,13 @@ pub struct Changed {
 }
 
 impl Scene {
-    /// Fetches and unpacks both sides.
-    pub fn make(bench: &Path, corpus: &'static Corpus) -> Result<Scene> {
-        let dir = bench.join(corpus.name);
+    /// Fetches and unpacks both sides into the folder of that name.
+    pub fn make(bench: &Path, name: &str, arch: &str, content: Content<'_>) -> Result<Scene> {
+        let dir = bench.join(name);
         side::remove(&dir)?;
         let (old, new) = (dir.join("old"), dir.join("new"));
-        let apt = match Apt::new(bench, corpus.arch) {
-            Err(error) if pinned::knows(corpus.arch) => {
+        let apt = match Apt::new(bench, arch) {
+            Err(error) if pinned::knows(arch) => {
                 eprintln!("   packages by the list in the source: {error:#}");
                 None
             }
@@ -54,7 +54,7 @@ impl Scene {
         };
         let indexed = || apt.as_ref().context("apt has no index");
         let (mut debs, mut renamed) = (Vec::new(), None);
-        match corpus.content {
+        match content {
             Content::Packages(packages) => {
                 for package in packages {
                     let both = match &apt {
@@ -82,7 +82,7 @@ impl Scene {
         }
         [&old, &new].into_iter().try_for_each(|tree| frame(tree))?;
         let changed = changed(&old, &new, renamed.as_ref())?;
-        ensure!(!changed.is_empty(), "{}: both sides are the same", corpus.name);
+        ensure!(!changed.is_empty(), "{name}: both sides are the same");
         Ok(Scene { dir, old, new, changed, debs })
     }
 
