@@ -7,23 +7,44 @@ use crate::copymap::Copy;
 
 /// How many more bytes a new alignment must match.
 const BETTER: usize = 8;
+/// Longest match that is looked for. Without a bound, long runs of one byte take time that grows with their square.
+const LONGEST: usize = 16 << 10;
 
 /// All suffixes of the old file in order.
 struct Suffixes<'a> {
     text: &'a [u8],
     order: Vec<i32>,
+    /// Bits of a suffix that say where among all to look for it.
+    bits: u32,
+    /// For each value of those bits, how many suffixes are before the first that starts so; then the number of all.
+    starts: Vec<u32>,
 }
 
 impl<'a> Suffixes<'a> {
     fn new(text: &'a [u8]) -> Suffixes<'a> {
         let mut order = vec![0; text.len()];
         divsufsort::sort_in_place(text, &mut order);
-        Suffixes { text, order }
+        let bits = match text.len() {
+            0..0x1000 => 0,
+            0x1000..0x40_0000 => 16,
+            _ => 24,
+        };
+        let mut starts = vec![0; (1 << bits) + 1];
+        for at in 0..text.len() {
+            starts[head(&text[at..], bits) + 1] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        Suffixes { text, order, bits, starts }
     }
 
-    /// The longest match of a start of `wanted`: its place and length.
+    /// The longest match of a start of `wanted`, its place and length; none where it is shorter than what is looked up.
     fn longest(&self, wanted: &[u8]) -> (usize, usize) {
-        let (mut low, mut high) = (0, self.order.len());
+        let head = head(wanted, self.bits);
+        let (mut low, mut high) = (self.starts[head] as usize, self.starts[head + 1] as usize);
         let (mut low_match, mut high_match) = (0, 0);
         let mut best = (0, 0);
         while low < high {
@@ -50,17 +71,21 @@ impl<'a> Suffixes<'a> {
     }
 }
 
+/// The first bits, as if zeros followed the end.
+fn head(bytes: &[u8], bits: u32) -> usize {
+    let first = match bytes.first_chunk() {
+        Some(first) => u32::from_be_bytes(*first),
+        None => bytes.iter().rev().fold(0, |number, byte| number >> 8 | u32::from(*byte) << 24),
+    };
+    (u64::from(first) >> (32 - bits)) as usize
+}
+
 /// Number of equal bytes at the start.
 fn common(one: &[u8], other: &[u8]) -> usize {
-    let mut length = 0;
-    for (one, other) in one.chunks(16).zip(other.chunks(16)) {
-        if one == other {
-            length += one.len();
-            continue;
-        }
-        return length + one.iter().zip(other).take_while(|(one, other)| one == other).count();
-    }
-    length
+    let pieces = one.as_chunks::<32>().0.iter().zip(other.as_chunks::<32>().0);
+    let start = 32 * pieces.take_while(|(one, other)| one == other).count();
+    let rest = one[start..].iter().zip(&other[start..]);
+    start + rest.take_while(|(one, other)| one == other).count()
 }
 
 /// The copies of `new` from `old`, in the order of `new`.
@@ -81,7 +106,7 @@ pub(super) fn align(old: &[u8], new: &[u8]) -> Vec<Copy> {
         scan += length;
         let mut scored = scan;
         while scan < new.len() {
-            (place, length) = suffixes.longest(&new[scan..]);
+            (place, length) = suffixes.longest(&new[scan..new.len().min(scan + LONGEST)]);
             while scored < scan + length {
                 score += usize::from(agrees(scored, offset));
                 scored += 1;
@@ -156,15 +181,45 @@ fn split(first: &[u8], second: &[u8], new: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    fn noise(length: u32) -> Vec<u8> {
+        (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    }
+
+    /// With each number of bits that is looked up.
     #[test]
     fn finds_moved_and_edited_pieces() {
-        let old: Vec<u8> = (0..3000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        let mut new = old[1000..2000].to_vec();
-        new.extend_from_slice(b"something new");
-        new.extend_from_slice(&old[..900]);
-        new[500] ^= 1;
-        let copies = align(&old, &new);
-        assert_eq!(copies, [Copy::new(0, 1000, 1000), Copy::new(1013, 0, 900)]);
+        for before in [0, 0x1000, 0x40_0000] {
+            let mut old = vec![7; before];
+            old.extend(noise(3000));
+            let mut new = old[before + 1000..][..1000].to_vec();
+            new.extend_from_slice(b"something new");
+            new.extend_from_slice(&old[before..][..900]);
+            new[500] ^= 1;
+            let copies = align(&old, &new);
+            let from = before as u64;
+            assert_eq!(copies, [Copy::new(0, from + 1000, 1000), Copy::new(1013, from, 900)]);
+        }
+    }
+
+    #[test]
+    fn what_is_looked_up_is_in_the_order_of_suffixes() {
+        let mut text = noise(400);
+        text.extend([0, 0, 0, 1, 0, 0, 0]);
+        let mut suffixes: Vec<&[u8]> = (0..text.len()).map(|at| &text[at..]).collect();
+        suffixes.sort_unstable();
+        for bits in [0, 16, 24] {
+            assert!(suffixes.is_sorted_by_key(|suffix| head(suffix, bits)));
+        }
+        assert_eq!(head(b"ab", 24), 0x61_6200);
+        assert_eq!(head(b"abcd", 16), 0x6162);
+    }
+
+    #[test]
+    fn a_long_match_is_one_copy() {
+        let old = noise(200_000);
+        let mut new = b"before".to_vec();
+        new.extend_from_slice(&old[10..]);
+        assert_eq!(align(&old, &new), [Copy::new(6, 10, 199_990)]);
     }
 
     #[test]

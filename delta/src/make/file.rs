@@ -56,7 +56,7 @@ pub fn code_for(old: &[u8], new: &[u8], profile: u32) -> Result<Coded> {
 pub fn code_from(old: &[&[u8]], new: &[u8], profile: u32) -> Result<Coded> {
     let whole = old.concat();
     let old = Old { whole: &whole, files: old };
-    if whole.is_empty() || whole.len() as u64 > MAX_FILE || new.len() as u64 > MAX_FILE {
+    if !is_alignable(whole.len() as u64, new.len() as u64) {
         return Ok(inserted(new));
     }
     let is_known = |old: &Image, new: &Image| old.machine == new.machine && profile_of(old) <= profile;
@@ -84,6 +84,11 @@ pub fn code_from(old: &[&[u8]], new: &[u8], profile: u32) -> Result<Coded> {
     }
     best.profile = if old.files.len() > 1 { best.profile.max(SOURCES) } else { best.profile };
     Ok(best)
+}
+
+/// Whether a file of `new` bytes can be made from `old` bytes: the aligner numbers them by `i32`.
+fn is_alignable(old: u64, new: u64) -> bool {
+    (1..=i32::MAX as u64).contains(&old) && new <= MAX_FILE
 }
 
 /// Old files, and one after the other as the decoder sees them.
@@ -228,5 +233,23 @@ struct Nowhere;
 impl Sink for Nowhere {
     fn write(&mut self, _: &[u8]) -> Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_from_more_than_the_aligner_can_number() {
+        for (old, new, expected) in [
+            (0, 5, false),
+            (1, 0, true),
+            (0x7fff_ffff, 5, true),
+            (0x8000_0000, 5, false),
+            (1, MAX_FILE + 1, false),
+        ] {
+            assert_eq!(is_alignable(old, new), expected, "{old} {new}");
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) mod tokens;
 pub mod tree;
 
 /// Raised with any change of what [`code`] gives for the same pair: what was kept of an older one is of no use.
-pub const ENCODER: u32 = 3;
+pub const ENCODER: u32 = 4;
 
 pub use file::{Coded, code, code_for, code_from};
 pub use group::{Packed, pack};
