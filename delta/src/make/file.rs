@@ -12,6 +12,7 @@ use crate::io::Sink;
 use crate::predict::Predictor;
 use crate::rebuild::{Corrector, Model, rebuild};
 use crate::rules::Context;
+use std::cmp::Reverse;
 
 /// The token streams of one file: the same pair always gives the same tokens, so they can be cached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,10 +160,10 @@ fn finish(
     old: Old<'_>,
     new: &[u8],
     mut control: Vec<u8>,
-    mut copies: Vec<Copy>,
+    copies: Vec<Copy>,
     predicted: Option<(&Image, &Layout)>,
 ) -> Result<Coded> {
-    copies.truncate(MAX_COPIES as usize);
+    let copies = longest(copies, MAX_COPIES as usize);
     number(&mut control, copies.len() as u64);
     let ends = || std::iter::once(Copy::default()).chain(copies.iter().copied());
     for (copy, before) in copies.iter().zip(ends()) {
@@ -189,6 +190,16 @@ fn finish(
         number(&mut coded.gaps, recorder.clean);
     }
     Ok(coded)
+}
+
+/// The longest of the copies, at most so many, in the order they had.
+fn longest(mut copies: Vec<Copy>, most: usize) -> Vec<Copy> {
+    if copies.len() > most {
+        copies.sort_by_key(|copy| Reverse(copy.length()));
+        copies.truncate(most);
+        copies.sort_by_key(|copy| copy.at());
+    }
+    copies
 }
 
 /// Records what the decoder would get wrong.
@@ -239,6 +250,14 @@ impl Sink for Nowhere {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_too_many_copies_the_longest_stay() {
+        let copies = [(0, 5), (5, 9), (14, 2), (16, 9)].map(|(at, length)| Copy::new(at, 100 - at, length));
+        assert_eq!(longest(copies.to_vec(), 4), copies);
+        assert_eq!(longest(copies.to_vec(), 3), [copies[0], copies[1], copies[3]]);
+        assert_eq!(longest(copies.to_vec(), 1), [copies[1]]);
+    }
 
     #[test]
     fn nothing_is_made_from_more_than_the_aligner_can_number() {
