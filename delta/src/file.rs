@@ -68,7 +68,7 @@ pub(crate) fn decode(
     };
     control.check()?;
     let mut memory = copies.memory();
-    let model = image.as_ref().map(|image| {
+    let mut model = image.as_ref().map(|image| {
         let context = Context::new(first, image, &layout);
         memory = memory.saturating_add(image.memory()).saturating_add(context.tables.memory());
         memory = memory.saturating_add(context.pools.memory());
@@ -79,7 +79,7 @@ pub(crate) fn decode(
         return Err(Error::limit("memory of a file", budget, memory));
     }
     let mut corrections = Corrections { tokens, clean: None };
-    rebuild(old, &copies, size, model, &mut corrections, sink)?;
+    rebuild(old, &copies, size, model.as_mut(), &mut corrections, sink)?;
     match corrections.clean {
         None | Some(0) => Ok(()),
         Some(rest) => Err(Error::count("gaps: last gap", 0, "bytes after the copies", rest)),

@@ -78,11 +78,8 @@ impl<'a> Group<'a> {
     }
 
     /// All files were taken: nothing may be left in the streams.
-    pub fn end(self) -> Result<()> {
-        let Tokens { control, gaps, values, inserts } = self.tokens;
-        for stream in [control, gaps, values, inserts] {
-            stream.end()?;
-        }
-        Ok(())
+    pub fn end(&mut self) -> Result<()> {
+        let Tokens { control, gaps, values, inserts } = &mut self.tokens;
+        [control, gaps, values, inserts].into_iter().try_for_each(Stream::end)
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn rebuild(
     old: &dyn ReadAt,
     copies: &CopyMap,
     size: u64,
-    mut model: Option<Model<'_>>,
+    mut model: Option<&mut Model<'_>>,
     corrector: &mut dyn Corrector,
     sink: &mut dyn Sink,
 ) -> Result<()> {
@@ -62,7 +62,7 @@ pub(crate) fn rebuild(
             bytes.resize(index(length), 0);
             old.read_at(from, &mut bytes)?;
             let mut done = 0usize;
-            if let (Some(section), Some(model)) = (section, &mut model) {
+            if let (Some(section), Some(model)) = (section, model.as_mut()) {
                 let last = from.saturating_add(length) >= end;
                 let mut window = Window { bytes: &bytes, start: from, last, section, found: &mut found };
                 let dealt = model.context.scan(&mut window).max(1);

@@ -231,7 +231,7 @@ impl<'a> Stream<'a> {
     }
 
     /// All must have been read.
-    pub(crate) fn end(mut self) -> Result<()> {
+    pub(crate) fn end(&mut self) -> Result<()> {
         let rest = self.left.saturating_add(wide(self.buffer.len().saturating_sub(self.at)));
         let after = self.coder.read(&mut [0]);
         if rest != 0 {

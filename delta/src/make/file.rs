@@ -180,11 +180,11 @@ fn finish(
     let coded = Coded { size: new.len() as u64, profile: 1, control, ..Coded::default() };
     let mut recorder = Recorder { new, at: 0, clean: 0, coded };
     let first = old.first();
-    let model = predicted.map(|(image, layout)| Model {
+    let mut model = predicted.map(|(image, layout)| Model {
         context: Context::new(&first, image, layout),
         predictor: Predictor::new(image, layout, &copies),
     });
-    rebuild(&old.whole, &copies, new.len() as u64, model, &mut recorder, &mut Nowhere)?;
+    rebuild(&old.whole, &copies, new.len() as u64, model.as_mut(), &mut recorder, &mut Nowhere)?;
     let mut coded = recorder.coded;
     if recorder.clean > 0 {
         number(&mut coded.gaps, recorder.clean);
