@@ -11,7 +11,7 @@
 //! (the section's alignment, 4096, 65536) that explains the old offset; if none does, the old offset moved as
 //! the section before moved. Addresses likewise, from the last loaded section.
 
-use super::{Image, elf};
+use super::{Image, Section, elf};
 use crate::backend::Stream;
 use crate::error::Error;
 use crate::num::{align_up, ascend, before, index, unzigzag, wide};
@@ -69,33 +69,39 @@ impl Layout {
     }
 
     /// Reads the section list of a new file that is made from `old`; what is wrong about it is the stream's error.
+    #[inline(never)]
     pub(crate) fn decode(stream: &mut Stream<'_>, old: &Image) -> Layout {
         let count = stream.number();
         let mut guess = Guess::default();
         let mut places = Vec::new();
         if stream.bound("sections", elf::MAX_SECTIONS, count) {
             for _ in 0..count {
-                let like = match stream.number() {
-                    0 => None,
-                    like => Some(index(guess.next.wrapping_add(unzigzag(like.wrapping_sub(1))))),
+                let like = stream.number();
+                let number = index(guess.next.wrapping_add(unzigzag(like.wrapping_sub(1))));
+                let new = if like == 0 { unlike(stream.number()) } else { Section::default() };
+                let known = old.sections.get(number).filter(|_| number < old.listed);
+                let (section, number, is_old) = match known {
+                    _ if like == 0 => (&new, places.len(), false),
+                    Some(section) => (section, number, true),
+                    None => {
+                        let got = wide(number);
+                        let most = wide(old.listed);
+                        stream.fail(Error::count("section list: like", most, "old sections at most", got));
+                        break;
+                    }
                 };
-                let flags = if like.is_none() { stream.number() } else { 0 };
-                let Some(mut place) = guess.place(old, like, flags, places.len()) else {
-                    let listed = wide(old.listed);
-                    let got = wide(like.unwrap_or(0));
-                    stream.fail(Error::count("section list: like", listed, "old sections at most", got));
-                    break;
-                };
-                place.offset = place.offset.wrapping_add(stream.signed());
-                guess.align_address(old, &mut place);
-                place.vaddr = place.vaddr.wrapping_add(stream.signed());
-                place.size = place.size.wrapping_add(stream.signed());
-                guess.settle(old, &mut place, flags);
-                places.push(place);
+                let mut add = |guess: u64| guess.wrapping_add(stream.signed());
+                places.push(guess.place(old.relocatable, section, number, is_old, &mut add));
             }
         }
         Layout::new(places)
     }
+}
+
+/// What a section that is like no old one has of one, by its flags in the list.
+pub(crate) fn unlike(flags: u64) -> Section {
+    let kind = if flags & 2 == 0 { elf::SHT_PROGBITS } else { elf::SHT_NOBITS };
+    Section { kind, flags: if flags & 1 == 0 { 0 } else { elf::SHF_ALLOC }, ..Section::default() }
 }
 
 /// The state of the prediction of one section from the one before.
@@ -103,69 +109,63 @@ impl Layout {
 pub(crate) struct Guess {
     /// The old section that the next new one is most likely like.
     pub(crate) next: u64,
-    ends: [(u64, u64); 2],
-    moved: [u64; 2],
+    offsets: Axis,
+    addresses: Axis,
 }
 
 impl Guess {
-    /// A section like the old one, with the offset that its predecessor leads to; `None` if there is no such old one.
-    pub(crate) fn place(&self, old: &Image, like: Option<usize>, flags: u64, number: usize) -> Option<Place> {
-        let Some(like) = like else {
-            let file_size = if flags & 2 == 0 { 1 } else { 0 };
-            return Some(Place { file_size, addr: wide(number), ..Place::default() });
-        };
-        let section = old.sections.get(like).filter(|_| like < old.listed)?;
-        Some(Place {
-            addr: 0,
-            vaddr: section.vaddr,
-            offset: self.along(0, section.offset, section.align),
-            size: section.size,
-            file_size: u64::from(section.kind != elf::SHT_NOBITS && section.kind != 0),
-            old: Some(like),
-        })
-    }
-
-    /// Predicts the address once the offset is known.
-    pub(crate) fn align_address(&self, old: &Image, place: &mut Place) {
-        if let Some(section) = place.old.and_then(|like| old.sections.get(like))
-            && section.is_alloc()
-            && !old.relocatable
-        {
-            place.vaddr = self.along(1, section.vaddr, section.align);
+    /// The next new section. It is like `section`, the old one of that number, or new and its own number; `truth` makes of the
+    /// predicted offset, address and size the true ones.
+    #[inline(never)]
+    pub(crate) fn place(
+        &mut self,
+        relocatable: bool,
+        section: &Section,
+        number: usize,
+        is_old: bool,
+        truth: &mut dyn FnMut(u64) -> u64,
+    ) -> Place {
+        let moves = is_old && section.is_alloc();
+        let offset = truth(if is_old { self.offsets.along(section.offset, section.align) } else { 0 });
+        let is_loaded = moves && !relocatable;
+        let vaddr =
+            truth(if is_loaded { self.addresses.along(section.vaddr, section.align) } else { section.vaddr });
+        let size = truth(section.size);
+        let file_size = if section.kind == elf::SHT_NOBITS || section.kind == 0 { 0 } else { size };
+        if is_old {
+            self.next = wide(number).wrapping_add(1);
+            self.offsets.note((section.offset, section.file_size), (offset, file_size));
         }
+        if moves {
+            self.addresses.note((section.vaddr, section.size), (vaddr, size));
+        }
+        let addr = elf::address(relocatable, section.flags, vaddr, offset, file_size, number);
+        Place { addr, vaddr, offset, size, file_size, old: is_old.then_some(number) }
     }
+}
 
-    fn along(&self, axis: usize, old: u64, align: u64) -> u64 {
-        let (old_end, new_end) = self.ends.get(axis).copied().unwrap_or_default();
-        let moved = self.moved.get(axis).copied().unwrap_or_default();
-        let explains = |to: &u64| to.is_power_of_two() && align_up(old_end, *to) == old;
+/// Where the last section ended, old and new, and how far it moved: in the file, or in memory.
+#[derive(Default)]
+struct Axis {
+    old_end: u64,
+    new_end: u64,
+    moved: u64,
+}
+
+impl Axis {
+    /// The predicted place of a section that was at `old`.
+    fn along(&self, old: u64, align: u64) -> u64 {
+        let explains = |to: &u64| to.is_power_of_two() && align_up(self.old_end, *to) == old;
         match [align, 4096, 65536].iter().find(|to| explains(to)) {
-            Some(to) => align_up(new_end, *to),
-            None => old.wrapping_add(moved),
-        }
-    }
-
-    /// Fixes the derived numbers of `place` and moves on to the next section.
-    pub(crate) fn settle(&mut self, old: &Image, place: &mut Place, flags: u64) {
-        place.file_size = if place.file_size == 0 { 0 } else { place.size };
-        let like = place.old.and_then(|like| Some((like, old.sections.get(like)?)));
-        let alloc = like.map_or(flags & 1, |(_, section)| u64::from(section.is_alloc()));
-        let number = like.map_or(index(place.addr), |(like, _)| like);
-        let flags = if alloc == 0 { 0 } else { elf::SHF_ALLOC };
-        place.addr = elf::address(old.relocatable, flags, place.vaddr, place.offset, place.file_size, number);
-        let Some((like, section)) = like else { return };
-        self.next = wide(like).wrapping_add(1);
-        self.moved(0, (section.offset, section.file_size), (place.offset, place.file_size));
-        if section.is_alloc() {
-            self.moved(1, (section.vaddr, section.size), (place.vaddr, place.size));
+            Some(to) => align_up(self.new_end, *to),
+            None => old.wrapping_add(self.moved),
         }
     }
 
     /// Notes start and length of a section, old and new.
-    fn moved(&mut self, axis: usize, (old, old_size): (u64, u64), (new, new_size): (u64, u64)) {
-        if let (Some(ends), Some(moved)) = (self.ends.get_mut(axis), self.moved.get_mut(axis)) {
-            *ends = (old.wrapping_add(old_size), new.wrapping_add(new_size));
-            *moved = new.wrapping_sub(old);
-        }
+    fn note(&mut self, (old, old_size): (u64, u64), (new, new_size): (u64, u64)) {
+        self.old_end = old.wrapping_add(old_size);
+        self.new_end = new.wrapping_add(new_size);
+        self.moved = new.wrapping_sub(old);
     }
 }

@@ -1,7 +1,7 @@
 //! Writes the section list of a new file; the mirror of `image/layout.rs`.
 
 use super::tokens::{number, signed};
-use crate::image::layout::{Guess, Layout};
+use crate::image::layout::{Guess, Layout, unlike};
 use crate::image::{Image, elf};
 use crate::num::{wide, zigzag};
 use std::collections::HashMap;
@@ -32,17 +32,14 @@ pub(super) fn encode(new: &Image, old: &Image, out: &mut Vec<u8>) -> Layout {
                 number(out, flags);
             }
         }
-        let flags = if like.is_none() { flags } else { 0 };
-        let mut place =
-            guess.place(old, like, flags, places.len()).expect("a section that the old file lists");
-        signed(out, section.offset.wrapping_sub(place.offset));
-        place.offset = section.offset;
-        guess.align_address(old, &mut place);
-        signed(out, section.vaddr.wrapping_sub(place.vaddr));
-        place.vaddr = section.vaddr;
-        signed(out, section.size.wrapping_sub(place.size));
-        place.size = section.size;
-        guess.settle(old, &mut place, flags);
+        let (mut known, kind) = ([section.offset, section.vaddr, section.size].into_iter(), unlike(flags));
+        let (is_old, number) = (like.is_some(), like.unwrap_or(places.len()));
+        let like = like.map_or(&kind, |like| &old.sections[like]);
+        let place = guess.place(old.relocatable, like, number, is_old, &mut |guess| {
+            let truth = known.next().expect("three are asked for");
+            signed(out, truth.wrapping_sub(guess));
+            truth
+        });
         places.push(place);
     }
     Layout::new(places)
