@@ -14,7 +14,7 @@
 use crate::ENABLED;
 use crate::error::{Error, Result};
 use crate::header::{MAX_HEADER, PRELUDE, PROFILE, VERSION};
-use crate::num::{bytes_at, index, u32_at, u64_at, wide};
+use crate::num::{array_at, le32_at, le64_at, wide};
 use rootling_object::Checksum;
 
 const MAGIC: &[u8; 7] = b"RLDLIST";
@@ -57,49 +57,56 @@ pub fn decode(bytes: &[u8], to: &Checksum) -> Result<Vec<Entry>> {
     if !ENABLED {
         return Error::none();
     }
-    if bytes.get(..7) != Some(MAGIC) {
+    let Some((start, rest)) = bytes.split_first_chunk::<START>() else {
+        return Err(wrong("length", "that of its entries"));
+    };
+    if !start.starts_with(MAGIC) {
         return Err(wrong("magic", "RLDLIST"));
     }
-    let version = bytes.get(7).copied().unwrap_or(0);
+    let [version] = array_at(start, 7);
     if version != LIST_VERSION {
         return Err(Error::unsupported("delta list version", version.into()));
     }
-    let named = Checksum(bytes_at(bytes, 8).unwrap_or([0; 32]));
+    let named = Checksum(array_at(start, 8));
     if named != *to {
         return Err(Error::malformed("delta list", "commit", to, named));
     }
-    let count = u32_at(bytes, 40).unwrap_or(u32::MAX);
+    let count = le32_at(start, 40);
     if count > MAX_ENTRIES {
         return Err(Error::limit("entries of a delta list", MAX_ENTRIES.into(), count.into()));
     }
-    let rest = bytes.get(START..).unwrap_or(&[]);
     if wide(rest.len()) != u64::from(count).saturating_mul(wide(ENTRY)) {
         return Err(wrong("length", "that of its entries"));
     }
-    let mut entries: Vec<Entry> = Vec::with_capacity(index(count.into()));
-    for bytes in rest.chunks_exact(ENTRY) {
+    let (mut entries, mut last) = (Vec::new(), None);
+    for bytes in rest.as_chunks().0 {
         let entry = entry(bytes).ok_or_else(|| wrong("entry", "a header within a delta"))?;
-        if entries.last().is_some_and(|last| key(last) >= key(&entry)) {
+        // nothing comes first, as zeros do
+        let place = Some((bytes.first_chunk::<32>(), entry.version, entry.profile));
+        if last >= place {
             return Err(wrong("entries", "an ascending order"));
         }
+        last = place;
         entries.push(entry);
     }
     Ok(entries)
 }
 
+#[cold]
+#[inline(never)]
 fn wrong(field: &'static str, expected: &'static str) -> Error {
     Error::malformed("delta list", field, expected, "another")
 }
 
-fn entry(bytes: &[u8]) -> Option<Entry> {
-    let from = Checksum(bytes_at(bytes, 0)?);
+fn entry(bytes: &[u8; ENTRY]) -> Option<Entry> {
+    let from = Checksum(array_at(bytes, 0));
     let entry = Entry {
         from: (from.0 != [0; 32]).then_some(from),
-        checksum: Checksum(bytes_at(bytes, 32)?),
-        total: u64_at(bytes, 64)?,
-        head: u32_at(bytes, 72)?,
-        version: u32_at(bytes, 76)?,
-        profile: u32_at(bytes, 80)?,
+        checksum: Checksum(array_at(bytes, 32)),
+        total: le64_at(bytes, 64),
+        head: le32_at(bytes, 72),
+        version: le32_at(bytes, 76),
+        profile: le32_at(bytes, 80),
     };
     let least = wide(PRELUDE);
     let most = u64::from(MAX_HEADER).saturating_add(least);
@@ -107,14 +114,10 @@ fn entry(bytes: &[u8]) -> Option<Entry> {
     ((least..=most).contains(&head) && head <= entry.total).then_some(entry)
 }
 
-/// What entries ascend by; nothing comes first.
-fn key(entry: &Entry) -> ([u8; 32], u32, u32) {
-    (entry.from.map_or([0; 32], |from| from.0), entry.version, entry.profile)
-}
-
 /// The bytes that [`decode`] reads; of entries with the same start, version and profile the last one stays.
 #[cfg(feature = "make")]
 pub fn encode(to: &Checksum, entries: &[Entry]) -> Vec<u8> {
+    let key = |entry: &Entry| (entry.from, entry.version, entry.profile);
     let sorted: std::collections::BTreeMap<_, _> = entries.iter().map(|entry| (key(entry), entry)).collect();
     let mut bytes = MAGIC.to_vec();
     bytes.push(LIST_VERSION);

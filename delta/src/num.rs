@@ -33,6 +33,24 @@ pub(crate) fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
+/// The `N` bytes at `at`, zeros if there are fewer. For bytes whose number the compiler knows: it makes one load of this.
+#[inline(always)]
+pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes_at(bytes, at).unwrap_or([0; N])
+}
+
+/// The 32-bit number at `at`, likewise.
+#[inline(always)]
+pub(crate) fn le32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(array_at(bytes, at))
+}
+
+/// The 64-bit number at `at`, likewise.
+#[inline(always)]
+pub(crate) fn le64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array_at(bytes, at))
+}
+
 pub(crate) fn u8_at(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at).copied()
 }
