@@ -13,7 +13,7 @@ use super::{Context, Window};
 use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::Section;
 use crate::io::Peek;
-use crate::num::{extend, extend32, u8_at, u32_at};
+use crate::num::{extend, extend32, le32_at, u8_at, u32_at};
 
 const BACK: What = What::new(Form::NEG32, Kind::Frame, Base::Place, Target::Address);
 const RELATIVE: What = What::new(Form::REL32, Kind::Frame, Base::Place, Target::Address);
@@ -37,8 +37,11 @@ pub(super) fn record(
     at: u64,
 ) -> Option<()> {
     let bytes = context.peek.bytes(at, 21);
-    let back = u32_at(bytes, 4).filter(|back| *back != 0)?;
-    let (begin, range) = (u32_at(bytes, 8)?, u64::from(u32_at(bytes, 12)?));
+    let start: &[u8; 16] = bytes.first_chunk()?;
+    let (back, begin, range) = (le32_at(start, 4), le32_at(start, 8), le32_at(start, 12));
+    if back == 0 {
+        return None;
+    }
     let lsda = u32_at(bytes, 17).filter(|lsda| *lsda != 0 && u8_at(bytes, 16) == Some(4));
     let address = section.address_of(at);
     window.keep(at.wrapping_add(4), BACK, 0, address.wrapping_add(4).wrapping_sub(u64::from(back)));
@@ -47,7 +50,7 @@ pub(super) fn record(
     }
     let start = address.wrapping_add(8).wrapping_add(extend32(begin));
     window.keep(at.wrapping_add(8), RELATIVE, 0, start);
-    window.keep(at.wrapping_add(12), LENGTH, start, start.wrapping_add(range));
+    window.keep(at.wrapping_add(12), LENGTH, start, start.wrapping_add(range.into()));
     let target = address.wrapping_add(17).wrapping_add(extend32(lsda?));
     window.keep(at.wrapping_add(17), RELATIVE, 0, target);
     None

@@ -163,7 +163,7 @@ impl<'a> Context<'a> {
             Rule::FrameIndex => (4, 4, frames::index_word),
             Rule::Exceptions => (0, 8, frames::exception),
             Rule::Rel => (0, 8, arm::relocation),
-            Rule::Rela => (0, relocations::RECORD, relocations::record),
+            Rule::Rela => (0, wide(relocations::RECORD), relocations::record),
             Rule::Symbols => (0, class.symbol, symbols::record),
             Rule::SectionTable => (0, class.section, headers::section),
         };

@@ -11,10 +11,10 @@ use super::{Context, Window};
 use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::elf::symbol_type;
 use crate::image::{Machine, Section};
-use crate::num::{index, u16_at, u32_at, u64_at};
+use crate::num::{index, le32_at, le64_at, u16_at};
 
 /// Length of a record.
-pub(super) const RECORD: u64 = 24;
+pub(super) const RECORD: usize = 24;
 const SYMBOL: u64 = 24;
 /// `STT_SECTION`.
 const SECTION_SYMBOL: u8 = 3;
@@ -32,9 +32,9 @@ pub(super) fn record(
     window: &mut Window<'_>,
     at: u64,
 ) -> Option<()> {
-    let bytes = context.peek.bytes(at, index(RECORD));
-    let (offset, kind, symbol) = (u64_at(bytes, 0)?, u32_at(bytes, 8)?, u32_at(bytes, 12)?);
-    let addend = u64_at(bytes, 16)?;
+    let bytes: &[u8; RECORD] = context.peek.bytes(at, RECORD).try_into().ok()?;
+    let (offset, kind, symbol) = (le64_at(bytes, 0), le32_at(bytes, 8), le32_at(bytes, 12));
+    let addend = le64_at(bytes, 16);
     let image = context.image;
     if !image.relocatable {
         window.keep(at, OFFSET, 0, offset);
