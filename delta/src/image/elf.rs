@@ -3,7 +3,7 @@
 use super::{Image, Machine, NO_BYTES, Section, UNALLOCATED};
 use crate::field::Form;
 use crate::io::{Peek, ReadAt};
-use crate::num::{index, number_at, u8_at, u16_at, u32_at, wide};
+use crate::num::{array_at, index, le32_at, le64_at, number_at, u8_at, wide};
 use crate::rules::Rule;
 
 /// `EM_386`, `EM_ARM`, `EM_X86_64`, `EM_AARCH64`.
@@ -42,7 +42,7 @@ pub(crate) struct Class {
     pub(crate) program_fields: [u64; 5],
     /// Length of a section header, then offsets of `sh_addr`, `sh_offset`, `sh_size`, `sh_link`, `sh_addralign`.
     pub(crate) section: u64,
-    pub(crate) section_fields: [u64; 5],
+    pub(crate) section_fields: [usize; 5],
     /// Length of a symbol, then offsets of `st_value`, `st_size`, `st_shndx`.
     pub(crate) symbol: u64,
     pub(crate) symbol_fields: [u64; 3],
@@ -86,6 +86,12 @@ impl Class {
         number_at(bytes, at, index(self.word))
     }
 
+    /// The same where the bytes are known to have one.
+    #[inline(always)]
+    fn word(&self, bytes: &[u8], at: usize) -> u64 {
+        if self.word == 8 { le64_at(bytes, at) } else { le32_at(bytes, at).into() }
+    }
+
     /// How an address is written.
     pub(crate) fn form(&self) -> Form {
         if self.word == 8 { Form::U64 } else { Form::U32 }
@@ -100,15 +106,17 @@ pub(super) const MAX_NAME: usize = 24;
 /// Takes an ELF file apart; `None` is any other file.
 #[inline(never)]
 pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
-    let head = read(file, 0, BITS_32.header)?;
-    let class = match head.get(..7)? {
-        b"\x7fELF\x01\x01\x01" if cfg!(any(feature = "arm", feature = "i386")) => &BITS_32,
-        b"\x7fELF\x02\x01\x01" => &BITS_64,
-        _ => return None,
+    let mut head = [0; 64];
+    let length = file.size().min(wide(head.len()));
+    file.read_at(0, head.get_mut(..index(length))?).ok()?;
+    let class = if cfg!(any(feature = "arm", feature = "i386")) && head.starts_with(b"\x7fELF\x01\x01\x01") {
+        &BITS_32
+    } else if head.starts_with(b"\x7fELF\x02\x01\x01") {
+        &BITS_64
+    } else {
+        return None;
     };
-    let head = read(file, 0, class.header)?;
-    // all of what follows is in the header
-    let half = |at: usize| u16_at(&head, at).unwrap_or(0);
+    let half = |at: usize| u16::from_le_bytes(array_at(&head, at));
     let kind = half(16);
     let machine = match (half(18), class.word) {
         (I386, 4) if cfg!(feature = "i386") => Machine::I386,
@@ -117,43 +125,45 @@ pub(super) fn parse(file: &dyn ReadAt) -> Option<Image> {
         (AARCH64, 8) if cfg!(feature = "aarch64") => Machine::Aarch64,
         _ => return None,
     };
-    let table_at = class.word_at(&head, class.table_at)?;
+    let table_at = class.word(&head, class.table_at);
     let programs = u64::from(half(class.program_count));
-    let length = u64::from(half(class.section_length));
     let count = u64::from(half(class.section_length.wrapping_add(2)));
     let names = usize::from(half(class.section_length.wrapping_add(4)));
-    if !(1..=3).contains(&kind)
+    if length < class.header
+        || !(1..=3).contains(&kind)
         || count > MAX_SECTIONS
-        || length != class.section
-        || class.word_at(&head, class.programs_at)? > class.header
+        || u64::from(half(class.section_length)) != class.section
+        || class.word(&head, class.programs_at) > class.header
     {
         return None;
     }
-    let table = read(file, table_at, count.wrapping_mul(length))?;
+    let table = read(file, table_at, count.wrapping_mul(class.section))?;
+    let records = || table.chunks_exact(index(class.section));
+    let [_, offset_at, ..] = class.section_fields;
+    let names = records().nth(names).map_or(0, |record| class.word(record, offset_at));
+    let mut peek = Peek::far(file);
     let mut image = Image::empty(class, machine, kind == 1);
-    for record in table.chunks_exact(index(length)) {
-        let section = section(&image, record);
+    for record in records() {
+        let mut section = section(&image, record);
         if section.offset.checked_add(section.file_size)? > file.size() {
             return None;
         }
+        let at = names.checked_add(u64::from(le32_at(record, 0)))?;
+        section.name = name(peek.bytes(at, MAX_NAME));
+        section.rule = rule(&section, machine, image.relocatable);
         image.sections.push(section);
     }
-    let names = image.sections.get(names).map_or(0, |names| names.offset);
-    let mut peek = Peek::far(file);
-    for (section, record) in image.sections.iter_mut().zip(table.chunks_exact(index(length))) {
-        let at = names.checked_add(u64::from(u32_at(record, 0)?))?;
-        section.name = name(peek.bytes(at, MAX_NAME));
-        section.rule = rule(section, machine, image.relocatable);
-    }
     image.listed = image.sections.len();
-    let header_size = class.header.checked_add(programs.checked_mul(class.program)?)?;
-    for (rule, offset, size) in
-        [(Rule::ElfHeader, 0, header_size), (Rule::SectionTable, table_at, wide(table.len()))]
-    {
-        let addr = UNALLOCATED.wrapping_add(offset);
-        image.sections.push(Section { addr, offset, size, file_size: size, rule, ..Section::default() });
-    }
+    let programs_end = class.header.wrapping_add(programs.wrapping_mul(class.program));
+    image.sections.push(own(Rule::ElfHeader, 0, programs_end));
+    image.sections.push(own(Rule::SectionTable, table_at, wide(table.len())));
     Some(image.indexed())
+}
+
+/// What stands for a part of the file's own structures.
+fn own(rule: Rule, offset: u64, size: u64) -> Section {
+    let addr = UNALLOCATED.wrapping_add(offset);
+    Section { addr, offset, size, file_size: size, rule, ..Section::default() }
 }
 
 fn read(file: &dyn ReadAt, offset: u64, count: u64) -> Option<Vec<u8>> {
@@ -168,12 +178,11 @@ fn read(file: &dyn ReadAt, offset: u64, count: u64) -> Option<Vec<u8>> {
 /// The next section of an image, from its whole record.
 fn section(image: &Image, record: &[u8]) -> Section {
     let class = image.class();
-    let word = |at: u64| class.word_at(record, index(at)).unwrap_or(0);
-    let half = |at: u64| index(u64::from(u32_at(record, index(at)).unwrap_or(0)));
     let [vaddr, offset, size, link, align] = class.section_fields;
-    let kind = u32_at(record, 4).unwrap_or(0);
-    let (flags, vaddr, offset) = (word(8), word(vaddr), word(offset));
-    let size = if kind == 0 { 0 } else { word(size) };
+    let kind = le32_at(record, 4);
+    let (flags, vaddr, offset) =
+        (class.word(record, 8), class.word(record, vaddr), class.word(record, offset));
+    let size = if kind == 0 { 0 } else { class.word(record, size) };
     let file_size = if kind == SHT_NOBITS { 0 } else { size };
     Section {
         kind,
@@ -183,9 +192,9 @@ fn section(image: &Image, record: &[u8]) -> Section {
         offset,
         size,
         file_size,
-        link: half(link),
-        info: half(link.wrapping_add(4)),
-        align: word(align),
+        link: index(le32_at(record, link).into()),
+        info: index(le32_at(record, link.wrapping_add(4)).into()),
+        align: class.word(record, align),
         ..Section::default()
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn section(
     let number = at.saturating_sub(table.offset).checked_div(class.section)?;
     let place = context.layout.counterpart(index(number))?;
     for (skip, value) in class.section_fields.into_iter().zip([place.vaddr, place.offset, place.size]) {
-        window.keep(at.wrapping_add(skip), what(class.form(), Base::At, Target::Known), 0, value);
+        window.keep(at.wrapping_add(wide(skip)), what(class.form(), Base::At, Target::Known), 0, value);
     }
     Some(())
 }
