@@ -15,7 +15,7 @@ use crate::backend::{self, Backend, Stream, StreamHeader};
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::group::GroupHeader;
-use crate::num::{index, u32_at, wide};
+use crate::num::{array_at, index, le32_at, wide};
 use crate::tree::{Dir, Object};
 
 /// The first seven bytes of every delta.
@@ -47,25 +47,25 @@ impl Prelude {
         if !ENABLED {
             return Error::none();
         }
-        let Some(bytes) = bytes.get(..PRELUDE) else {
+        let Some(bytes) = bytes.first_chunk::<PRELUDE>() else {
             return Err(Error::count("delta prelude: length", wide(PRELUDE), "bytes", wide(bytes.len())));
         };
-        if bytes.get(..7) != Some(MAGIC) {
+        if !bytes.starts_with(MAGIC) {
             return Err(Error::fixed("delta prelude: magic: expected RLDELTA, got other bytes"));
         }
-        let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
-        if byte(7) != VERSION {
-            return Err(Error::unsupported("delta version", u64::from(byte(7))));
+        let [version, backend, padding @ ..]: [u8; 5] = array_at(bytes, 7);
+        if version != VERSION {
+            return Err(Error::unsupported("delta version", u64::from(version)));
         }
-        let backend = match byte(8) {
+        let backend = match backend {
             0 => Backend::Lzma,
             1 => Backend::Deflate,
             number => return Err(Error::unsupported("back end", u64::from(number))),
         };
-        if [byte(9), byte(10), byte(11)] != [0; 3] {
+        if padding != [0; 3] {
             return Err(Error::fixed("delta prelude: padding: expected zero, got other bytes"));
         }
-        let [packed, raw] = [12, 16].map(|at| u32_at(bytes, at).unwrap_or(0));
+        let (packed, raw) = (le32_at(bytes, 12), le32_at(bytes, 16));
         if raw > MAX_HEADER || packed > MAX_HEADER {
             let got = u64::from(raw.max(packed));
             return Err(Error::limit("delta header", u64::from(MAX_HEADER), got));
