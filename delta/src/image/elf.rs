@@ -88,7 +88,7 @@ impl Class {
 
     /// The same where the bytes are known to have one.
     #[inline(always)]
-    fn word(&self, bytes: &[u8], at: usize) -> u64 {
+    pub(crate) fn word(&self, bytes: &[u8], at: usize) -> u64 {
         if self.word == 8 { le64_at(bytes, at) } else { le32_at(bytes, at).into() }
     }
 

@@ -14,7 +14,7 @@ pub(super) fn scan_elf(context: &mut Context<'_>, section: &Section, window: &mu
     let class = context.image.class();
     let form = class.form();
     let mut keep = |at: u64, base: Base, start: u64, target: Target| {
-        let value = class.word_at(context.peek.bytes(at, 8), 0).unwrap_or(0);
+        let value = class.word(context.peek.bytes(at, 8), 0);
         window.keep(at, what(form, base, target), start, start.wrapping_add(value));
         value
     };

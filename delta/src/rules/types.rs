@@ -20,7 +20,7 @@ use super::{Context, Extent, Window};
 use crate::field::{Base, Form, Kind, Target, What};
 use crate::image::Section;
 use crate::io::Peek;
-use crate::num::{index, u32_at};
+use crate::num::{index, le32_at, u32_at};
 
 /// Length of the header that is known.
 const HEADER: u64 = 24;
@@ -77,14 +77,14 @@ fn shape(info: u32) -> (u32, &'static Members, u64, u64) {
 
 /// Where the records of a section are, if its header is one that is known.
 pub(super) fn extent(section: &Section, peek: &mut Peek<'_>, end: u64) -> Option<Extent> {
-    let bytes = peek.bytes(section.offset, index(HEADER));
-    if bytes.get(..8)? != b"\x9f\xeb\x01\x00\x18\x00\x00\x00" {
+    let bytes: &[u8; 20] = peek.bytes(section.offset, index(HEADER)).first_chunk()?;
+    if !bytes.starts_with(b"\x9f\xeb\x01\x00\x18\x00\x00\x00") {
         return None;
     }
     let after = section.offset.wrapping_add(HEADER);
-    let start = after.wrapping_add(u64::from(u32_at(bytes, 8)?));
-    let types_end = start.wrapping_add(u64::from(u32_at(bytes, 12)?));
-    let strings = after.wrapping_add(u64::from(u32_at(bytes, 16)?));
+    let start = after.wrapping_add(u64::from(le32_at(bytes, 8)));
+    let types_end = start.wrapping_add(u64::from(le32_at(bytes, 12)));
+    let strings = after.wrapping_add(u64::from(le32_at(bytes, 16)));
     Some(Extent { of_types: true, start, end: types_end.min(end), strings })
 }
 
