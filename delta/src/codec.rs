@@ -42,6 +42,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline(never)]
     fn header(&mut self) -> Header {
         Header {
             profile: {
@@ -60,10 +61,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(never)]
     fn dir(&mut self) -> Dir {
         Dir { base: self.base(), edits: self.list(Self::edit) }
     }
 
+    #[inline(never)]
     fn edit(&mut self) -> Edit {
         let name = self.text();
         let change = match self.variant(3, "a change from 0 to 3") {
@@ -83,6 +86,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(never)]
     fn object(&mut self) -> Object {
         Object {
             checksum: self.array(),
@@ -93,6 +97,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(never)]
     fn group(&mut self) -> GroupHeader {
         let (checksum, files) = (self.array(), self.short());
         let mut streams = [StreamHeader::default(); 4];

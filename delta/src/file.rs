@@ -39,6 +39,7 @@ pub(crate) struct Tokens<'a> {
 }
 
 /// Decodes the next file of a group: `size` bytes from `old` into `sink`, within `budget` bytes of memory.
+#[inline(never)]
 pub(crate) fn decode(
     tokens: &mut Tokens<'_>,
     old: &Chain<'_>,
