@@ -138,8 +138,7 @@ impl Header {
                 wide(bytes.len()),
             ));
         }
-        let packed = bytes.to_vec();
-        let mut stream = Stream::open(prelude.backend, "delta header", &packed, 0, prelude.header);
+        let mut stream = Stream::open(prelude.backend, "delta header", &bytes, 0, prelude.header);
         let mut raw = vec![0; index(prelude.header.raw)];
         stream.exact(&mut raw);
         stream.end()?;
