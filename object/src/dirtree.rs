@@ -44,14 +44,12 @@ impl DirTree {
 
     /// The object's bytes. Both lists must be ascending by name.
     pub fn encode(&self) -> Vec<u8> {
-        let mut files = ArrayWriter::default();
+        let (mut files, mut dirs) = (ArrayWriter::default(), ArrayWriter::default());
         for (name, checksum) in &self.files {
-            files.push(1, &frame::join_tuple(&[(BYTES, &frame::string_bytes(name)), (BYTES, &checksum.0)]));
+            push(&mut files, name, checksum, None);
         }
-        let mut dirs = ArrayWriter::default();
         for (name, contents, meta) in &self.dirs {
-            let name = frame::string_bytes(name);
-            dirs.push(1, &frame::join_tuple(&[(BYTES, &name), (BYTES, &contents.0), (BYTES, &meta.0)]));
+            push(&mut dirs, name, contents, Some(meta));
         }
         frame::join_tuple(&[(BYTES, &files.finish()), (BYTES, &dirs.finish())])
     }
@@ -81,6 +79,14 @@ impl DirTree {
 }
 
 const WHAT: &str = "dirtree";
+
+/// Adds a name with its one or two checksums.
+fn push(entries: &mut ArrayWriter, name: &str, first: &Checksum, second: Option<&Checksum>) {
+    let name = frame::string_bytes(name);
+    let all = [(BYTES, &name[..]), (BYTES, &first.0[..]), (BYTES, &second.unwrap_or(first).0[..])];
+    let [members @ .., _] = &all;
+    entries.push(1, &frame::join_tuple(if second.is_some() { &all } else { members }));
+}
 
 /// Whether `name` may stand in a directory: not empty, `.`, `..`, no `/` or NUL, at most 255 bytes.
 pub fn is_file_name(name: &str) -> bool {
