@@ -4,11 +4,13 @@
 //! Only the shortest encoding is read, so encoding again gives the same bytes. Lists of short elements grow up to
 //! forty times when they are read, so the length of the bytes is no bound: what is allocated is counted as it is read.
 
-use crate::backend::StreamHeader;
+use crate::backend::{Stream, StreamHeader};
 use crate::error::{Error, Result};
 use crate::group::GroupHeader;
 use crate::header::{Header, SOURCES};
-use crate::num::{index, low32, wide};
+#[cfg(feature = "make")]
+use crate::num::wide;
+use crate::num::{index, low32};
 use crate::tree::{Base, Change, Dir, Edit, Meta, Object};
 
 /// Bytes of a list or string before its elements.
@@ -18,30 +20,22 @@ const ELEMENT: u64 = 128;
 /// Lists may hold twice what they need while they grow.
 const GROWTH: u64 = 2;
 
-/// Reads a header that takes at most `budget` bytes of memory.
-pub(crate) fn decode(raw: &[u8], budget: u64) -> Result<Header> {
-    let mut reader = Reader { rest: raw, cost: 0, budget, error: None, profile: 0 };
-    let header = reader.header();
-    if !reader.rest.is_empty() {
-        reader.fail("no further bytes");
-    }
-    match reader.error {
-        Some(error) => Err(error),
-        None => Ok(header),
-    }
+/// Reads a header that takes at most `budget` bytes of memory, and all of its stream.
+pub(crate) fn decode(stream: &mut Stream<'_>, budget: u64) -> Result<Header> {
+    let header = Reader { stream, cost: 0, budget, profile: 0 }.header();
+    stream.end()?;
+    Ok(header)
 }
 
-/// Reads on after an error as if there were only zeros, which ends soon: to ask after each field costs twice the code.
-struct Reader<'a> {
-    rest: &'a [u8],
+/// Reads on after an error, which the stream keeps, as that does.
+struct Reader<'r, 's> {
+    stream: &'r mut Stream<'s>,
     cost: u64,
     budget: u64,
-    /// The first error.
-    error: Option<Error>,
     profile: u32,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_, '_> {
     #[inline(never)]
     fn header(&mut self) -> Header {
         Header {
@@ -115,81 +109,51 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Keeps the first error, and leaves nothing to read.
-    fn fail(&mut self, expected: &'static str) {
-        if self.error.is_none() {
-            self.error = Some(Error::malformed("delta header", "fields", expected, "other bytes"));
-        }
-        self.rest = &[];
-    }
-
     /// The number of a variant, at most `last`.
     fn variant(&mut self, last: u64, expected: &'static str) -> u64 {
-        let number = self.number();
+        let number = self.stream.number();
         if number > last {
-            self.fail(expected);
+            self.stream.wrong(expected, "another");
         }
         number
     }
 
     fn number(&mut self) -> u64 {
-        let (mut value, mut shift) = (0u64, 0u32);
-        while shift < 64 {
-            let byte = self.take(1).first().copied().unwrap_or(0);
-            let bits = u64::from(byte & 0x7f);
-            let placed = bits.wrapping_shl(shift);
-            if placed.wrapping_shr(shift) != bits || (byte == 0 && shift > 0) {
-                break;
-            }
-            value |= placed;
-            if byte < 0x80 {
-                return value;
-            }
-            shift = shift.wrapping_add(7);
-        }
-        self.fail("a number in shortest form");
-        0
+        self.stream.number()
     }
 
     fn short(&mut self) -> u32 {
         low32(self.variant(u64::from(u32::MAX), "a number of 32 bits"))
     }
 
-    fn take(&mut self, count: u64) -> &'a [u8] {
-        match self.rest.split_at_checked(index(count)) {
-            Some((taken, rest)) => {
-                self.rest = rest;
-                taken
-            }
-            None => {
-                self.fail("more bytes");
-                &[]
-            }
-        }
-    }
-
-    fn charge(&mut self, count: u64) {
+    /// Whether so many bytes of memory may be taken, too.
+    fn charge(&mut self, count: u64) -> bool {
         self.cost = self.cost.saturating_add(count.saturating_mul(GROWTH));
-        if self.cost > self.budget && self.error.is_none() {
-            self.error = Some(Error::limit("memory of the header", self.budget, self.cost));
-            self.rest = &[];
+        if self.cost > self.budget {
+            self.stream.fail(Error::limit("memory of the header", self.budget, self.cost));
         }
+        self.stream.is_valid()
     }
 
     fn array(&mut self) -> [u8; 32] {
-        self.take(32).try_into().unwrap_or([0; 32])
+        let mut bytes = [0; 32];
+        self.stream.exact(&mut bytes);
+        bytes
     }
 
     fn bytes(&mut self) -> Vec<u8> {
-        let length = self.number();
-        let taken = self.take(length);
-        self.charge(length.saturating_add(LIST));
-        if self.error.is_some() { Vec::new() } else { taken.to_vec() }
+        let length = self.stream.number();
+        let mut bytes = Vec::new();
+        if self.stream.holds(length) && self.charge(length.saturating_add(LIST)) {
+            bytes.resize(index(length), 0);
+            self.stream.exact(&mut bytes);
+        }
+        bytes
     }
 
     fn text(&mut self) -> String {
         String::from_utf8(self.bytes()).unwrap_or_else(|_| {
-            self.fail("UTF-8");
+            self.stream.wrong("UTF-8", "another text");
             String::new()
         })
     }
@@ -205,15 +169,11 @@ impl<'a> Reader<'a> {
 
     /// Whether a list has another element, of which there are `left`.
     fn goes_on(&mut self, left: &mut u64) -> bool {
-        if *left > wide(self.rest.len()) {
-            self.fail("more bytes");
-        }
-        if *left == 0 {
+        if *left == 0 || !self.stream.holds(*left) {
             return false;
         }
-        self.charge(ELEMENT);
         *left = left.wrapping_sub(1);
-        self.error.is_none()
+        self.charge(ELEMENT)
     }
 
     fn option<T>(&mut self, some: fn(&mut Self) -> T) -> Option<T> {
@@ -318,10 +278,17 @@ fn option<T>(out: &mut Vec<u8>, value: Option<&T>, some: fn(&mut Vec<u8>, &T)) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make"))]
 mod tests {
     use super::*;
+    use crate::backend::{Backend, pack};
     use crate::error::ErrorKind;
+
+    fn decode(raw: &[u8], budget: u64) -> Result<Header> {
+        let packed = pack(Backend::Deflate, raw);
+        let header = StreamHeader { packed: wide(packed.len()), raw: wide(raw.len()) };
+        super::decode(&mut Stream::open(Backend::Deflate, "delta header", &packed, 0, header), budget)
+    }
 
     #[test]
     fn many_short_elements_are_refused_before_they_are_read() {

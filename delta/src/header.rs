@@ -139,10 +139,7 @@ impl Header {
             ));
         }
         let mut stream = Stream::open(prelude.backend, "delta header", &bytes, 0, prelude.header);
-        let mut raw = vec![0; index(prelude.header.raw)];
-        stream.exact(&mut raw);
-        stream.end()?;
-        let header = codec::decode(&raw, budget.saturating_sub(working))?;
+        let header = codec::decode(&mut stream, budget.saturating_sub(working))?;
         header.check()?;
         Ok(header)
     }

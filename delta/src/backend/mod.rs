@@ -133,7 +133,7 @@ impl<'a> Stream<'a> {
 
     #[cold]
     #[inline(never)]
-    fn wrong(&mut self, expected: &'static str, got: &'static str) {
+    pub(crate) fn wrong(&mut self, expected: &'static str, got: &'static str) {
         let error = Error::malformed(self.name, "bytes", expected, got);
         self.fail(error);
     }
@@ -144,6 +144,24 @@ impl<'a> Stream<'a> {
             self.fail(Error::count(what, most, "at most", got));
         }
         self.error.is_none()
+    }
+
+    /// Whether there was no error.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.error.is_none()
+    }
+
+    /// Bytes that are still to be read.
+    fn rest(&self) -> u64 {
+        self.left.saturating_add(wide(self.buffer.len().saturating_sub(self.at)))
+    }
+
+    /// Whether so many bytes are still to be read, and no error is.
+    pub(crate) fn holds(&mut self, count: u64) -> bool {
+        if count > self.rest() {
+            self.wrong("more bytes", "the end of the stream");
+        }
+        self.is_valid()
     }
 
     /// The first error.
@@ -232,7 +250,7 @@ impl<'a> Stream<'a> {
 
     /// All must have been read.
     pub(crate) fn end(&mut self) -> Result<()> {
-        let rest = self.left.saturating_add(wide(self.buffer.len().saturating_sub(self.at)));
+        let rest = self.rest();
         let after = self.coder.read(&mut [0]);
         if rest != 0 {
             self.fail(Error::count(self.name, 0, "bytes at the end", rest));
