@@ -33,6 +33,7 @@ mod cursor;
 pub mod dirmeta;
 pub mod dirtree;
 mod error;
+pub mod inflate;
 pub mod keyfile;
 pub mod name;
 pub mod names;

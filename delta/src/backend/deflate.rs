@@ -1,8 +1,7 @@
 //! Raw deflate streams, inflated through miniz_oxide with a 32 KiB window.
 
 use super::{Coder, Section};
-use miniz_oxide::inflate::stream::{InflateState, inflate};
-use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
+use rootling_object::inflate::{self, Next};
 
 /// Bytes of memory of one decoder: window, tables, input buffer.
 pub(super) const FIXED: u64 = 64 << 10;
@@ -10,7 +9,7 @@ pub(super) const FIXED: u64 = 64 << 10;
 /// Inflates a section of a group.
 pub(super) struct Inflate<'a> {
     section: Section<'a>,
-    state: Box<InflateState>,
+    state: inflate::Inflate,
     input: Vec<u8>,
     at: usize,
     done: bool,
@@ -18,7 +17,7 @@ pub(super) struct Inflate<'a> {
 
 impl<'a> Inflate<'a> {
     pub(super) fn new(section: Section<'a>) -> Inflate<'a> {
-        let state = InflateState::new_boxed(DataFormat::Raw);
+        let state = inflate::Inflate::raw();
         Inflate { section, state, input: Vec::new(), at: 0, done: false }
     }
 }
@@ -32,16 +31,15 @@ impl Coder for Inflate<'_> {
             }
             let input = self.input.get(self.at..).unwrap_or(&[]);
             let starved = input.is_empty();
-            let step = inflate(&mut self.state, input, into, MZFlush::None);
-            self.at = self.at.saturating_add(step.bytes_consumed);
-            match step.status {
-                Ok(MZStatus::StreamEnd) => self.done = true,
-                Ok(_) | Err(MZError::Buf) if !starved => {}
-                Ok(_) if step.bytes_written > 0 => {}
-                _ => return None,
+            let step = self.state.step(input, into);
+            self.at = self.at.saturating_add(step.consumed);
+            match step.next? {
+                Next::End => self.done = true,
+                _ if step.written == 0 && starved => return None,
+                _ => {}
             }
-            if step.bytes_written > 0 {
-                return Some(step.bytes_written);
+            if step.written > 0 {
+                return Some(step.written);
             }
         }
         Some(0)

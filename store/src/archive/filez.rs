@@ -2,8 +2,7 @@
 
 use crate::error::Error;
 use crate::input::Input;
-use miniz_oxide::inflate::stream::{InflateState, inflate};
-use miniz_oxide::{DataFormat, MZFlush, MZStatus};
+use rootling_object::inflate::{self, Next};
 use rootling_object::{FileHeader, content};
 use std::fmt;
 use std::io::{self, Read};
@@ -14,7 +13,7 @@ const CHUNK: usize = 16 << 10;
 /// Decompresses raw deflate of a known size; more, fewer or trailing bytes are errors.
 struct Inflate<'a> {
     source: Box<dyn Input + 'a>,
-    state: Box<InflateState>,
+    state: inflate::Inflate,
     chunk: Box<[u8]>,
     at: usize,
     end: usize,
@@ -52,26 +51,26 @@ fn bad_data(place: &str, expected: impl fmt::Display, got: impl fmt::Display) ->
 
 impl<'a> Inflate<'a> {
     fn new(source: Box<dyn Input + 'a>, size: u64) -> Inflate<'a> {
-        let state = InflateState::new_boxed(DataFormat::Raw);
+        let state = inflate::Inflate::raw();
         Inflate { source, state, chunk: vec![0; CHUNK].into(), at: 0, end: 0, left: size, finished: false }
     }
 
-    fn step(&mut self, output: &mut [u8]) -> io::Result<(usize, MZStatus)> {
+    /// How many bytes came out, and whether the stream is at its end.
+    fn step(&mut self, output: &mut [u8]) -> io::Result<(usize, bool)> {
         if self.at == self.end {
             self.end = self.source.read(&mut self.chunk)?;
             self.at = 0;
         }
         let input = self.chunk.get(self.at..self.end).unwrap_or_default();
         let none = input.is_empty();
-        let result = inflate(&mut self.state, input, output, MZFlush::None);
-        self.at += result.bytes_consumed;
-        match result.status {
-            Ok(status) => Ok((result.bytes_written, status)),
-            Err(miniz_oxide::MZError::Buf) if none => {
+        let step = self.state.step(input, output);
+        self.at += step.consumed;
+        match step.next {
+            Some(Next::Stuck) if none => {
                 Err(bad_data("deflate stream", format!("{} more bytes", self.left), "its end"))
             }
-            Err(miniz_oxide::MZError::Buf) => Ok((result.bytes_written, MZStatus::Ok)),
-            Err(error) => Err(bad_data("deflate stream", "valid deflate", format!("{error:?}"))),
+            Some(next) => Ok((step.written, next == Next::End)),
+            None => Err(bad_data("deflate stream", "valid deflate", "other bytes")),
         }
     }
 
@@ -79,11 +78,11 @@ impl<'a> Inflate<'a> {
     fn finish(&mut self) -> io::Result<()> {
         let mut extra = [0u8; 1];
         loop {
-            let (count, status) = self.step(&mut extra)?;
+            let (count, is_end) = self.step(&mut extra)?;
             if count > 0 {
                 return Err(bad_data("size", "no more bytes than the header says", "more"));
             }
-            if status == MZStatus::StreamEnd {
+            if is_end {
                 break;
             }
         }
@@ -107,12 +106,12 @@ impl Inflate<'_> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(output.len());
         let output = output.get_mut(..most).unwrap_or_default();
         loop {
-            let (count, status) = self.step(output)?;
+            let (count, is_end) = self.step(output)?;
             self.left -= count as u64;
             if count > 0 {
                 return Ok(count);
             }
-            if status == MZStatus::StreamEnd {
+            if is_end {
                 return Err(bad_data("size", format!("{} more bytes", self.left), "the end of the stream"));
             }
         }
