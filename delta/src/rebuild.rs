@@ -39,10 +39,12 @@ pub(crate) fn rebuild(
     sink: &mut dyn Sink,
 ) -> Result<()> {
     let (mut bytes, mut found) = (Vec::new(), Vec::new());
-    let mut at = 0u64;
-    // what follows the last copy is inserted, as if before one of nothing
-    let all = copies.copies.iter().map(|copy| (copy.at(), *copy)).chain([(size, Copy::default())]);
-    for (start, copy) in all {
+    let (mut at, mut number) = (0u64, 0usize);
+    while number <= copies.copies.len() {
+        // what follows the last copy is inserted, as if before one of nothing
+        let end = (size, Copy::default());
+        let (start, copy) = copies.copies.get(number).map_or(end, |copy| (copy.at(), *copy));
+        number = number.wrapping_add(1);
         let mut left = start.saturating_sub(at);
         while left > 0 {
             bytes.resize(index(left.min(WINDOW)), 0);
