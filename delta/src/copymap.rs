@@ -115,7 +115,7 @@ impl CopyMap {
     }
 
     /// The copy that the old byte at `offset` went with: `own` if that has it, else the longest that has it.
-    pub(crate) fn copy_of(&self, offset: u64, own: Copy) -> Option<Copy> {
+    pub(crate) fn copy_of<'a>(&'a self, offset: u64, own: &'a Copy) -> Option<&'a Copy> {
         if own.holds(offset) {
             return Some(own);
         }
@@ -123,20 +123,20 @@ impl CopyMap {
     }
 
     /// The last interval that starts at `offset` or before, and the one after it.
-    fn around(&self, offset: u64) -> (Option<Copy>, Option<Copy>) {
+    fn around(&self, offset: u64) -> (Option<&Copy>, Option<&Copy>) {
         let after = self.intervals.partition_point(|copy| copy.from() <= offset);
         let before = after.checked_sub(1).and_then(|before| self.intervals.get(before));
-        (before.copied(), self.intervals.get(after).copied())
+        (before, self.intervals.get(after))
     }
 
     /// Where the old byte at `offset` went: with the copy that has it, else with the nearest within 64 KiB.
-    pub(crate) fn offset(&self, offset: u64, own: Copy) -> Option<u64> {
+    pub(crate) fn offset(&self, offset: u64, own: &Copy) -> Option<u64> {
         if own.holds(offset) {
             return Some(own.moved(offset));
         }
         let (back, ahead) = self.around(offset);
-        let behind = |copy: Copy| offset.saturating_sub(copy.old_end());
-        let before = |copy: Copy| copy.from().saturating_sub(offset);
+        let behind = |copy: &Copy| offset.saturating_sub(copy.old_end());
+        let before = |copy: &Copy| copy.from().saturating_sub(offset);
         let copy = match (back, ahead) {
             (Some(back), _) if back.holds(offset) => return Some(back.moved(offset)),
             (Some(back), Some(ahead)) if before(ahead) >= behind(back) => back,
@@ -214,13 +214,13 @@ mod tests {
     #[test]
     fn the_longest_copy_wins_where_they_overlap() {
         let map = CopyMap::new(vec![Copy::new(0, 10, 20), Copy::new(100, 20, 50), Copy::new(500, 65, 2)]);
-        let far = Copy::new(9_000_000, 8_000_000, 1);
+        let far = &Copy::new(9_000_000, 8_000_000, 1);
         for (old, new) in
             [(10, 0), (19, 9), (20, 100), (29, 109), (66, 146), (69, 149), (71, 151), (5, u64::MAX - 4)]
         {
             assert_eq!(map.offset(old, far), Some(new), "{old}");
         }
-        assert_eq!(map.offset(25, Copy::new(0, 10, 20)), Some(15), "own copy first");
+        assert_eq!(map.offset(25, &Copy::new(0, 10, 20)), Some(15), "own copy first");
         assert_eq!(map.offset(200_000, far), None);
     }
 
@@ -241,7 +241,7 @@ mod tests {
                 })
                 .collect();
             let map = CopyMap::new(copies.clone());
-            let nowhere = Copy::new(0, 1 << 20, 1);
+            let nowhere = &Copy::new(0, 1 << 20, 1);
             for offset in 0..400 {
                 let over = copies.iter().filter(|copy| copy.holds(offset));
                 let expected = over.rev().max_by_key(|copy| copy.length).map(|copy| copy.moved(offset));

@@ -61,7 +61,7 @@ impl<'a> Predictor<'a> {
         field: &Field,
         bytes: &mut [u8],
         section: usize,
-        own: Copy,
+        own: &Copy,
         corrector: &mut dyn Corrector,
     ) {
         let form = field.what.form;
@@ -106,7 +106,7 @@ impl<'a> Predictor<'a> {
 
     /// The bits that the new address of the target gives, and the base they count from.
     #[inline(never)]
-    fn mapped(&self, field: &Field, own: Copy) -> Option<(u64, u64)> {
+    fn mapped(&self, field: &Field, own: &Copy) -> Option<(u64, u64)> {
         let (what, old) = (field.what, field.target);
         let record = if what.base == Base::Record { self.record(field, own) } else { 0 };
         let base = match what.base {
@@ -136,7 +136,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// The new address of the old address `old`.
-    fn address(&self, old: u64, own: Copy) -> Option<u64> {
+    fn address(&self, old: u64, own: &Copy) -> Option<u64> {
         let (number, section) =
             self.image.section_at(old).or_else(|| self.image.section_at(old.wrapping_sub(1)))?;
         let into = old.wrapping_sub(section.addr);
@@ -150,12 +150,12 @@ impl<'a> Predictor<'a> {
 
     /// What stands among the learned targets for the copy that the record of a field went with, 0 if with none: no address has this
     /// bit without the one above it.
-    fn record(&self, field: &Field, own: Copy) -> u64 {
+    fn record(&self, field: &Field, own: &Copy) -> u64 {
         self.copies.copy_of(field.base, own).map_or(0, |copy| (1 << 62) | copy.from())
     }
 
     /// Takes note of the true value of a reference whose first candidate was wrong.
-    fn learn(&mut self, field: &Field, truth: u64, base: u64, own: Copy) {
+    fn learn(&mut self, field: &Field, truth: u64, base: u64, own: &Copy) {
         let (what, old) = (field.what, field.target);
         let (key, value) = match what.target {
             Target::Shifted => {

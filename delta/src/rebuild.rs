@@ -39,11 +39,10 @@ pub(crate) fn rebuild(
     sink: &mut dyn Sink,
 ) -> Result<()> {
     let (mut bytes, mut found) = (Vec::new(), Vec::new());
-    let (mut at, mut number) = (0u64, 0usize);
+    let (mut at, mut number, nothing) = (0u64, 0usize, Copy::default());
     while number <= copies.copies.len() {
         // what follows the last copy is inserted, as if before one of nothing
-        let end = (size, Copy::default());
-        let (start, copy) = copies.copies.get(number).map_or(end, |copy| (copy.at(), *copy));
+        let (start, copy) = copies.copies.get(number).map_or((size, &nothing), |copy| (copy.at(), copy));
         number = number.wrapping_add(1);
         let mut left = start.saturating_sub(at);
         while left > 0 {
