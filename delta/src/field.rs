@@ -1,6 +1,6 @@
 //! A reference in an old file: where it is, how its value is written, what it points at.
 
-use crate::num::{extend, low32, number_at};
+use crate::num::{extend, low8, low32, number_at};
 
 /// How a reference is written in its bytes, all little-endian: the distance from a base to a target in units, as some bits of a word.
 ///
@@ -265,7 +265,11 @@ impl Form {
             _ if ARM && !self.pieces().is_empty() => spread(old, low, self.pieces()),
             _ => (old & !mask.wrapping_shl(at)) | low.wrapping_shl(at),
         };
-        bytes.iter_mut().zip(word.to_le_bytes()).take(self.width()).for_each(|(place, byte)| *place = byte);
+        let mut rest = word;
+        for byte in bytes.iter_mut().take(self.width()) {
+            *byte = low8(rest);
+            rest >>= 8;
+        }
     }
 
     /// The bits that refer to `target` from `base`.

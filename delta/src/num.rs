@@ -10,6 +10,11 @@ pub(crate) fn wide(value: usize) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }
 
+/// The low 8 bits.
+pub(crate) fn low8(value: u64) -> u8 {
+    u8::try_from(value & 0xff).unwrap_or(0)
+}
+
 /// The low 32 bits.
 pub(crate) fn low32(value: u64) -> u32 {
     u32::try_from(value & 0xffff_ffff).unwrap_or(0)

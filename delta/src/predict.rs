@@ -71,22 +71,23 @@ impl<'a> Predictor<'a> {
         let mapped = self.mapped(field, own);
         let (first, base) = mapped.unwrap_or((old, 0));
         let candidates = [first, old.wrapping_add(change) & form.mask(), old];
-        let (mut value, mut best, mut rest) = (old, None, scores);
-        for candidate in candidates {
+        let (mut value, mut best, mut rest) = (first, 0, scores);
+        for candidate in &candidates {
             let score = rest & 0xffff;
-            if best.is_none_or(|best| score > best) {
-                (value, best) = (candidate, Some(score));
+            if score > best {
+                (value, best) = (*candidate, score);
             }
             rest >>= 16;
         }
         form.put(bytes, value);
         corrector.correct(bytes);
         let Some(truth) = form.get(bytes) else { return };
-        let mut after = 0u64;
-        for (place, candidate) in [0u32, 16, 32].into_iter().zip(candidates) {
-            let score = scores.wrapping_shr(place) & 0xffff;
-            let right = if candidate == truth { RIGHT } else { 0 };
-            after |= score.wrapping_sub(score >> 4).wrapping_add(right).wrapping_shl(place);
+        let (mut after, mut rest) = (0u64, scores);
+        for candidate in &candidates {
+            let score = rest & 0xffff;
+            let right = if *candidate == truth { RIGHT } else { 0 };
+            after = after >> 16 | score.wrapping_sub(score >> 4).wrapping_add(right) << 32;
+            rest >>= 16;
         }
         if let Some(slot) = self.slots.get_mut(slot) {
             *slot = (after, truth.wrapping_sub(old));
