@@ -127,6 +127,8 @@ impl Corrector for Corrections<'_, '_> {
 
     fn check(&mut self) -> Result<()> {
         let Tokens { gaps, values, inserts, .. } = &mut *self.tokens;
-        [gaps, values, inserts].into_iter().try_for_each(Stream::check)
+        gaps.check()?;
+        values.check()?;
+        inserts.check()
     }
 }

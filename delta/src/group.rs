@@ -80,6 +80,9 @@ impl<'a> Group<'a> {
     /// All files were taken: nothing may be left in the streams.
     pub fn end(&mut self) -> Result<()> {
         let Tokens { control, gaps, values, inserts } = &mut self.tokens;
-        [control, gaps, values, inserts].into_iter().try_for_each(Stream::end)
+        control.end()?;
+        gaps.end()?;
+        values.end()?;
+        inserts.end()
     }
 }

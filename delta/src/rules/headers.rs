@@ -23,19 +23,12 @@ pub(super) fn scan_elf(context: &mut Context<'_>, section: &Section, window: &mu
     let headers = section.size.saturating_sub(class.header).checked_div(class.program).unwrap_or(0);
     for number in 0..headers {
         let header = class.header.wrapping_add(number.wrapping_mul(class.program));
-        let mut start = 0u64;
-        for (place, skip) in class.program_fields.into_iter().enumerate() {
-            let at = header.wrapping_add(skip);
-            match place {
-                0 => keep(at, Base::At, 0, Target::Offset),
-                1 => {
-                    start = keep(at, Base::At, 0, Target::Address);
-                    start
-                }
-                2 => keep(at, Base::At, 0, Target::Address),
-                _ => keep(at, Base::Mapped, start, Target::End),
-            };
-        }
+        let [offset, vaddr, paddr, file_size, size] = class.program_fields;
+        keep(header.wrapping_add(offset), Base::At, 0, Target::Offset);
+        let start = keep(header.wrapping_add(vaddr), Base::At, 0, Target::Address);
+        keep(header.wrapping_add(paddr), Base::At, 0, Target::Address);
+        keep(header.wrapping_add(file_size), Base::Mapped, start, Target::End);
+        keep(header.wrapping_add(size), Base::Mapped, start, Target::End);
     }
     window.bytes.len()
 }
@@ -50,8 +43,12 @@ pub(super) fn section(
     let class = context.image.class();
     let number = at.saturating_sub(table.offset).checked_div(class.section)?;
     let place = context.layout.counterpart(index(number))?;
-    for (skip, value) in class.section_fields.into_iter().zip([place.vaddr, place.offset, place.size]) {
+    let [addr, offset, size, ..] = class.section_fields;
+    let mut keep = |skip: usize, value: u64| {
         window.keep(at.wrapping_add(wide(skip)), what(class.form(), Base::At, Target::Known), 0, value);
-    }
+    };
+    keep(addr, place.vaddr);
+    keep(offset, place.offset);
+    keep(size, place.size);
     Some(())
 }

@@ -111,10 +111,12 @@ pub(super) fn record(
         if member >= window.end() {
             break;
         }
-        for (skip, kind) in [0, 4].into_iter().zip(members.words) {
-            if let Some(kind) = kind {
-                keep(context, strings, window, member.wrapping_add(skip), kind);
-            }
+        let [first, second] = members.words;
+        if let Some(kind) = first {
+            keep(context, strings, window, member, kind);
+        }
+        if let Some(kind) = second {
+            keep(context, strings, window, member.wrapping_add(4), kind);
         }
         member = member.wrapping_add(length);
     }
