@@ -170,8 +170,8 @@ fn longest(copies: &[Copy]) -> Vec<Copy> {
     for (at, piece) in pieces.iter_mut().enumerate() {
         piece.1 = wide(at);
     }
-    for (_, number) in order {
-        let Some(copy) = copies.get(index(number)) else { break };
+    for (_, number) in &order {
+        let Some(copy) = copies.get(index(*number)) else { break };
         let mut at = up_to(&pieces, copy.from()).saturating_sub(1);
         while let Some((start, state)) = pieces.get(at).copied()
             && start < copy.old_end()
@@ -189,7 +189,7 @@ fn longest(copies: &[Copy]) -> Vec<Copy> {
         }
     }
     let mut intervals: Vec<Copy> = Vec::new();
-    for ((start, state), (end, _)) in pieces.iter().zip(pieces.iter().skip(1)) {
+    for [(start, state), (end, _)] in pieces.array_windows() {
         let owner = (state >> 32).checked_sub(1).and_then(|number| copies.get(index(number)));
         if let Some(copy) = owner.filter(|_| start < end) {
             push(&mut intervals, Copy::new(copy.moved(*start), *start, end.saturating_sub(*start)));
