@@ -22,15 +22,13 @@ pub(crate) fn low32(value: u64) -> u32 {
 
 /// A 32-bit two's complement number stretched to 64 bits.
 pub(crate) fn extend32(value: u32) -> u64 {
-    u64::from(value) | if value & 0x8000_0000 == 0 { 0 } else { 0xffff_ffff_0000_0000 }
+    i64::from(value.cast_signed()).cast_unsigned()
 }
 
 /// The low `bits` of `value` as a two's complement number of that width, stretched to 64 bits.
 pub(crate) fn extend(value: u64, bits: u32) -> u64 {
     let unused = 64u32.saturating_sub(bits);
-    let sign = 1u64.wrapping_shl(bits.wrapping_sub(1));
-    let low = value.wrapping_shl(unused).wrapping_shr(unused);
-    (low ^ sign).wrapping_sub(sign)
+    value.wrapping_shl(unused).cast_signed().wrapping_shr(unused).cast_unsigned()
 }
 
 /// The `N` bytes at `at`, if the slice has them.
