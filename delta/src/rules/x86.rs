@@ -56,23 +56,23 @@ struct Found {
 
 /// The instruction pattern that starts at `at`, if one does.
 fn pattern(bytes: &[u8], at: usize) -> Option<Found> {
-    let next = |skip: usize| u8_at(bytes, at.wrapping_add(skip));
-    let opcode = next(0)?;
+    // fewer have no room for a displacement
+    let [opcode, first, second, third, fourth] = *bytes.get(at..)?.first_chunk()?;
     let (operand, modrm) = match opcode {
         0xe8 | 0xe9 => return Some(Found { displacement: 1, immediate: 0, to_code: true }),
-        0x0f => match next(1)? {
+        0x0f => match first {
             0x80..=0x8f => return Some(Found { displacement: 2, immediate: 0, to_code: true }),
             0x38 => (Some(0), 3),
             0x3a => (Some(1), 3),
             opcode => (two_byte(opcode), 2),
         },
-        0xc5 => (two_byte(next(2)?), 3),
-        0xc4 => (mapped(next(1)? & 0x1f, next(3)?), 4),
-        0x62 => (mapped(next(1)? & 0x07, next(4)?), 5),
-        opcode => (plain(opcode, next(1)?), 1),
+        0xc5 => (two_byte(second), 3),
+        0xc4 => (mapped(first & 0x1f, third), 4),
+        0x62 => (mapped(first & 0x07, fourth), 5),
+        opcode => (plain(opcode, first), 1),
     };
     let immediate = operand?;
-    if next(modrm)? & 0xc7 != 0x05 {
+    if u8_at(bytes, at.wrapping_add(modrm))? & 0xc7 != 0x05 {
         return None;
     }
     Some(Found { displacement: modrm.wrapping_add(1), immediate, to_code: false })
