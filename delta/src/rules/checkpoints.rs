@@ -27,25 +27,24 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// Walks the frames and types of a file once.
-    pub(super) fn new(image: &Image, peek: &mut Peek<'_>) -> Checkpoints {
-        let mut all = Checkpoints::default();
+    pub(super) fn fill(&mut self, image: &Image, peek: &mut Peek<'_>) {
         for section in &image.sections {
             let Some(extent) = Extent::of(section, peek) else { continue };
             let (mut at, mut next, mut number) = (extent.start, extent.start, 0u64);
-            while at < extent.end && all.starts.len() < MAX {
-                if extent.of_types && number & RECORDS.wrapping_sub(1) == 0 && all.types.len() < MAX_RECORDS {
-                    all.types.push(low32(at));
+            while at < extent.end && self.starts.len() < MAX {
+                if extent.of_types && number & RECORDS.wrapping_sub(1) == 0 && self.types.len() < MAX_RECORDS
+                {
+                    self.types.push(low32(at));
                 }
                 number = number.wrapping_add(1);
                 if at >= next {
-                    all.starts.push(low32(at));
+                    self.starts.push(low32(at));
                     next = at.wrapping_add(EVERY);
                 }
                 let Some(length) = extent.record_length(peek, at) else { break };
                 at = at.wrapping_add(length);
             }
         }
-        all
     }
 
     /// The last record start at or before `offset`, not before the first record at `first`.

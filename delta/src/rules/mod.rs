@@ -100,23 +100,27 @@ impl<'a> Context<'a> {
     /// Looks once through the whole old file for what cannot be seen in a window.
     #[inline(never)]
     pub(crate) fn new(file: &'a dyn ReadAt, image: &'a Image, layout: &'a Layout) -> Context<'a> {
-        let mut peek = Peek::near(file);
-        let tables = match image.machine {
-            Machine::X86_64 if cfg!(feature = "x86") && !image.relocatable => {
-                tables::find(file, image, &mut peek)
-            }
-            _ => tables::Tables::default(),
-        };
-        let pools = pools::find(file, image);
-        let checkpoints = checkpoints::Checkpoints::new(image, &mut peek);
         let offset_table = match image.machine {
             Machine::I386 | Machine::Arm if NARROW => {
                 image.named(b".got.plt").or_else(|| image.named(b".got"))
             }
             _ => None,
         };
-        let offset_table = offset_table.map(|section| section.addr);
-        Context { image, layout, tables, pools, checkpoints, offset_table, peek, far: Peek::far(file) }
+        let mut context = Context {
+            image,
+            layout,
+            tables: tables::Tables::default(),
+            pools: pools::find(file, image),
+            checkpoints: checkpoints::Checkpoints::default(),
+            offset_table: offset_table.map(|section| section.addr),
+            peek: Peek::near(file),
+            far: Peek::far(file),
+        };
+        if cfg!(feature = "x86") && image.machine == Machine::X86_64 && !image.relocatable {
+            context.tables = tables::find(file, image, &mut context.peek);
+        }
+        context.checkpoints.fill(image, &mut context.peek);
+        context
     }
 
     /// The new address that stands for the start of the old section `number` and for nothing else.
