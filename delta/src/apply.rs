@@ -101,7 +101,7 @@ fn make(
 fn check(object: &PlannedObject, hasher: Hasher) -> Result<()> {
     let got = hasher.finish();
     if got != object.checksum {
-        return Err(Error::malformed("object", "checksum", object.checksum, got));
+        return Err(Error::malformed("object", "checksum", &object.checksum, &got));
     }
     Ok(())
 }
@@ -122,7 +122,7 @@ fn verify(bytes: &dyn ReadAt, size: u64, expected: Checksum) -> Result<()> {
     }
     let got = hasher.finish();
     if got != expected {
-        return Err(Error::malformed("group", "checksum", expected, got));
+        return Err(Error::malformed("group", "checksum", &expected, &got));
     }
     Ok(())
 }

@@ -49,8 +49,8 @@ impl Error {
     pub(crate) fn malformed(
         what: &'static str,
         field: &'static str,
-        expected: impl Display,
-        got: impl Display,
+        expected: &(impl Display + ?Sized),
+        got: &(impl Display + ?Sized),
     ) -> Error {
         Error::from_parts(what, field, &expected, &got)
     }

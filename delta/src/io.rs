@@ -42,8 +42,8 @@ pub(crate) fn past_end(size: u64, offset: u64, count: u64) -> Error {
     Error::malformed(
         "old object",
         "range",
-        format_args!("within {size} bytes"),
-        format_args!("{count} bytes at {offset}"),
+        &format_args!("within {size} bytes"),
+        &format_args!("{count} bytes at {offset}"),
     )
 }
 

@@ -69,7 +69,7 @@ pub fn decode(bytes: &[u8], to: &Checksum) -> Result<Vec<Entry>> {
     }
     let named = Checksum(array_at(start, 8));
     if named != *to {
-        return Err(Error::malformed("delta list", "commit", to, named));
+        return Err(Error::malformed("delta list", "commit", to, &named));
     }
     let count = le32_at(start, 40);
     if count > MAX_ENTRIES {

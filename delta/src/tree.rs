@@ -152,7 +152,7 @@ pub fn plan(header: &Header, old: &dyn OldTree) -> Result<Plan> {
         return Err(error);
     }
     if root != commit.root_tree {
-        return Err(Error::malformed("delta", "root dirtree", commit.root_tree, root));
+        return Err(Error::malformed("delta", "root dirtree", &commit.root_tree, &root));
     }
     if walk.next != header.dirs.len() {
         return Err(Error::count("delta header: dirs", wide(walk.next), "dirs", wide(header.dirs.len())));
@@ -280,7 +280,7 @@ impl Walk<'_> {
                 let is_known = source == own || known.iter().any(|known| *known == source || *known == own);
                 if is_known || !(1..MAX_SOURCES).contains(&known.len()) {
                     let expected = "one made from up to four different old files";
-                    self.fail(Error::malformed("delta", "object", expected, object.checksum));
+                    self.fail(Error::malformed("delta", "object", expected, &object.checksum));
                     return;
                 }
                 object.sources.push(source);

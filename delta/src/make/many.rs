@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
         group.next_file(&old, choice.coded.size, &mut made)?;
         group.end()?;
         if made != new {
-            return Err(Error::malformed("new delta", "object", object.checksum, "other bytes"));
+            return Err(Error::malformed("new delta", "object", &object.checksum, "other bytes"));
         }
         Ok(())
     }

@@ -278,5 +278,5 @@ impl<'a> Run<'a> {
 }
 
 fn wrong(field: &'static str, expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Error {
-    Error::malformed(WHAT, field, expected, got)
+    Error::malformed(WHAT, field, &expected, &got)
 }

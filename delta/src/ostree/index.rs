@@ -22,7 +22,7 @@ pub fn entries(metadata: &Dict) -> Vec<(Option<Checksum>, Checksum, Checksum)> {
 /// Reads an index file.
 pub fn decode(bytes: &[u8]) -> Result<Dict> {
     Dict::decode("delta index", bytes)
-        .map_err(|error| Error::malformed("delta index", "metadata", "a dictionary", error))
+        .map_err(|error| Error::malformed("delta index", "metadata", "a dictionary", &error))
 }
 
 /// The value of `ostree.static-deltas`.

@@ -142,5 +142,5 @@ pub fn encode(modes: &[Mode], xattrs: &[Xattrs], blob: Vec<u8>, operations: Vec<
 }
 
 fn wrong(field: &'static str, expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Error {
-    Error::malformed(WHAT, field, expected, got)
+    Error::malformed(WHAT, field, &expected, &got)
 }

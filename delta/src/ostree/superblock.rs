@@ -215,7 +215,7 @@ fn number(value: &Value, swap: bool) -> Result<u64> {
 }
 
 fn wrong(field: &'static str, expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Error {
-    Error::malformed(WHAT, field, expected, got)
+    Error::malformed(WHAT, field, &expected, &got)
 }
 
 #[cfg(test)]

@@ -145,5 +145,5 @@ impl Read for Section<'_> {
 }
 
 fn wrong(field: &'static str, expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Error {
-    Error::malformed(WHAT, field, expected, got)
+    Error::malformed(WHAT, field, &expected, &got)
 }
