@@ -57,16 +57,17 @@ pub fn decode(bytes: &[u8], to: &Checksum) -> Result<Vec<Entry>> {
     if !ENABLED {
         return Error::none();
     }
-    let Some((start, rest)) = bytes.split_first_chunk::<START>() else {
-        return Err(wrong("length", "that of its entries"));
-    };
-    if !start.starts_with(MAGIC) {
+    if !bytes.starts_with(MAGIC) {
         return Err(wrong("magic", "RLDLIST"));
     }
-    let [version] = array_at(start, 7);
+    // before the length, which is another one in another version
+    let version = bytes.get(MAGIC.len()).copied().unwrap_or(0);
     if version != LIST_VERSION {
         return Err(Error::unsupported("delta list version", version.into()));
     }
+    let Some((start, rest)) = bytes.split_first_chunk::<START>() else {
+        return Err(wrong("length", "that of its entries"));
+    };
     let named = Checksum(array_at(start, 8));
     if named != *to {
         return Err(Error::malformed("delta list", "commit", to, &named));
@@ -164,6 +165,8 @@ mod tests {
         };
         assert!(at(0, b"X").contains("delta list: magic"));
         assert!(at(7, &[2]).contains("delta list version"));
+        assert!(decode(b"RLDLIST\x02", &to).unwrap_err().to_string().contains("delta list version"));
+        assert!(decode(b"RLDLIST\x01", &to).unwrap_err().to_string().contains("delta list: length"));
         assert!(at(8, &[1]).contains("delta list: commit"));
         assert!(at(40, &[255; 4]).contains("entries of a delta list"));
         assert!(at(40, &[3]).contains("delta list: length"));
