@@ -209,3 +209,17 @@ fn a_damaged_environment_stops_an_upgrade_before_it_fetches() {
     order(&device, &[&first]);
     device.run(&["status"], 0);
 }
+
+/// What only this program opens does not reboot a system in which it does not start.
+#[test]
+fn a_watchdog_of_the_agents_own_is_no_deadline_outside_of_it() {
+    let fixture = Fixture::unsigned();
+    let (device, first) = with_grub(&fixture);
+    let etc = device.tree(&first).join("etc");
+    write(&etc.join("rootling/agent.conf"), "[health]\nwatchdog=/dev/watchdog\n");
+    let told = device.run(&["boot", "status"], 0);
+    assert!(told.contains("no deadline outside"), "{told}");
+    write(&etc.join("systemd/system/rootling-deadline.timer"), "");
+    let told = device.run(&["boot", "status"], 0);
+    assert!(!told.contains("no deadline outside"), "{told}");
+}

@@ -8,7 +8,6 @@ use crate::deny::DenyList;
 use crate::device;
 use crate::error::Result;
 use crate::json::Json;
-use crate::settings;
 use crate::text::printable;
 
 /// Units that reboot a system in which this program does not start.
@@ -33,8 +32,7 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
         Some(Outcome::NotTriedYet) => "not-tried-yet",
         _ => "nothing",
     };
-    let outside =
-        DEADLINES.iter().any(|unit| root.join(unit).exists()) || settings::read(&root)?.watchdog.is_some();
+    let outside = DEADLINES.iter().any(|unit| root.join(unit).exists());
     if json {
         let text = Json::object(|j| {
             j.opt("loader", promises.map(|promises| promises.loader));
