@@ -9,9 +9,9 @@
 //! That what is on trial comes into `BootOrder` last says that `BootNext` was set: without it a loss of power before
 //! that would look like a try that failed. It is behind what it falls back to.
 
+use super::firmware::{Firmware, NEXT, ORDER, set};
 use super::load_option::{ACTIVE, LoadOption};
 use super::order::{Number, encode_numbers};
-use super::plan::{Firmware, NEXT, ORDER, set};
 use super::variable::global;
 use crate::Result;
 use crate::error::Error;

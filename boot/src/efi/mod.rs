@@ -6,21 +6,21 @@
 //! device_path    where a load option points: a partition and a file on it
 //! load_option    Boot####: attributes, description, device path, optional data
 //! order          BootOrder, BootNext, BootCurrent: lists of numbers
-//! plan           BootNext to try, BootOrder to confirm; entries that the firmware dropped
-//! list           the firmware's entries as a copy of a list of deployments
+//! firmware       what they say together
+//! list           the firmware's entries as a copy of a list of deployments: BootNext to try, BootOrder to confirm
 //! ```
 
 mod device_path;
+mod firmware;
 mod list;
 mod load_option;
 mod order;
-mod plan;
 pub mod text;
 mod variable;
 
 pub use device_path::{DevicePath, Node};
+pub use firmware::{Firmware, PROMISES};
 pub use list::{FOLDER, First, Place, description, follow, promote, withdraw};
 pub use load_option::{ACTIVE, LoadOption};
 pub use order::{Number, decode_numbers, encode_numbers};
-pub use plan::{Firmware, PROMISES, arm, confirm, dropped, fall_back, repair, trial};
 pub use variable::{ATTRIBUTES, GLOBAL, Variable, global};
