@@ -3,7 +3,7 @@
 //! `boot_efi` has the variables that are missing, `boot_trial` the settings that name no loader.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::boot_trial::{grubenv, order, tool, with_grub, with_loader, write};
@@ -34,7 +34,14 @@ fn refuses(device: &Device<'_>, first: &str, code: i32, reason: &str) {
 }
 
 /// A device of state 1 whose U-Boot has two copies of its environment in files, and state 2 to come.
-fn with_u_boot(fixture: &Fixture) -> (Device<'_>, String, [std::path::PathBuf; 2]) {
+fn with_u_boot(fixture: &Fixture) -> (Device<'_>, String, [PathBuf; 2]) {
+    let found = u_boot_found(fixture);
+    found.0.run(&["boot", "install", "u-boot"], 0);
+    found
+}
+
+/// The same, where nobody but the environment itself says that it is in use.
+fn u_boot_found(fixture: &Fixture) -> (Device<'_>, String, [PathBuf; 2]) {
     let first = bootable(fixture, 1, 2000);
     let device = Device::new(fixture);
     device.run(&["pull", "origin", REF], 0);
@@ -49,7 +56,6 @@ fn with_u_boot(fixture: &Fixture) -> (Device<'_>, String, [std::path::PathBuf; 2
         config.push_str(&format!("/{copy} 0 {ENV_SIZE}\n"));
     }
     write(&device.tree(&first).join("etc/fw_env.config"), &config);
-    device.run(&["boot", "install", "u-boot"], 0);
     device.boots(&first);
     bootable(fixture, 2, 3000);
     let copies = copies.map(|copy| device.root.join(copy));
@@ -57,7 +63,7 @@ fn with_u_boot(fixture: &Fixture) -> (Device<'_>, String, [std::path::PathBuf; 2
 }
 
 /// What U-Boot's own tool reads from both copies.
-fn printenv(fixture: &Fixture, copies: &[std::path::PathBuf; 2], name: &str) -> String {
+fn printenv(fixture: &Fixture, copies: &[PathBuf; 2], name: &str) -> String {
     let config = fixture.dir.path().join("fw_env.config");
     let lines: String = copies.iter().map(|copy| format!("{} 0 {ENV_SIZE}\n", copy.display())).collect();
     fs::write(&config, lines).unwrap();
@@ -89,6 +95,77 @@ fn one_damaged_copy_of_an_environment_is_made_good_and_two_are_refused() {
     assert_eq!(printenv(&fixture, &copies, "bootlimit"), "bootlimit=2\n");
     fs::write(&copies[0], damaged).unwrap();
     assert_eq!(printenv(&fixture, &copies, "upgrade_available"), "upgrade_available=1\n");
+}
+
+#[test]
+fn a_u_boot_that_was_found_by_itself_is_not_lost_with_its_environment() {
+    let fixture = Fixture::unsigned();
+    let (device, first, copies) = u_boot_found(&fixture);
+    let good = fs::read(&copies[0]).unwrap();
+    let fill = |bytes: &[u8]| copies.iter().for_each(|copy| fs::write(copy, bytes).unwrap());
+    // no list was made for it yet: what was never saved is no loader, what is damaged is one
+    for never in [&[0xff; 0x2000][..], &[0; 0x2000]] {
+        fill(never);
+        assert!(device.run(&["boot", "status"], 0).contains("no boot loader is managed"));
+    }
+    fill(&good[..0x1fff]);
+    refuses(&device, &first, 1, "expected 8192 bytes at 0, got 8191");
+    device.run(&["status"], 0);
+    fill(&good);
+    device.run(&["upgrade", "--tries=2"], 0);
+    device.run(&["boot", "fall-back"], 0);
+    assert!(device.root.join("boot/loader/uEnv.txt").exists());
+    device.run(&["cleanup"], 0);
+
+    bootable(&fixture, 3, 4000);
+    for damage in [&[0xff; 0x2000][..], &[0; 0x2000], &[&good[..4], &[9; 0x1ffc]].concat()] {
+        fill(damage);
+        refuses(&device, &first, 1, "expected one good copy of two");
+    }
+    copies.iter().for_each(|copy| fs::remove_file(copy).unwrap());
+    refuses(&device, &first, 1, "uboot-0.env");
+    // one that falls back no longer counts nothing, and keeps its list
+    let (without, copy) = (fixture.dir.path().join("without"), &copies[0]);
+    fs::write(&without, "bootcmd=run first\n").unwrap();
+    tool("mkenvimage", "u-boot-tools", &["-r", "-s", ENV_SIZE, "-o", text(copy), text(&without)]);
+    fs::copy(copy, &copies[1]).unwrap();
+    refuses(&device, &first, 1, "does not count boots");
+    fill(&good);
+    device.run(&["upgrade"], 0);
+}
+
+#[test]
+fn a_grubenv_of_greenboots_that_is_damaged_is_refused() {
+    let fixture = Fixture::unsigned();
+    let first = bootable(&fixture, 1, 2000);
+    let device = Device::new(&fixture);
+    device.run(&["pull", "origin", REF], 0);
+    device.run(&["deploy", "origin:os/main"], 0);
+    device.boots(&first);
+    bootable(&fixture, 2, 3000);
+    let env = device.root.join("boot/grub2/grubenv");
+    fs::create_dir_all(env.parent().unwrap()).unwrap();
+    tool("grub-editenv", "grub-common", &[text(&env), "create"]);
+    assert!(device.run(&["boot", "status"], 0).contains("no boot loader is managed"), "nothing counts");
+    tool("grub-editenv", "grub-common", &[text(&env), "set", "boot_success=1"]);
+    let good = fs::read(&env).unwrap();
+    for size in [512, 1023, 1025, 2048] {
+        let bytes: Vec<u8> = good.iter().chain([&b'#'; 1024]).copied().take(size).collect();
+        fs::write(&env, bytes).unwrap();
+        refuses(&device, &first, 1, "grubenv: expected 1024 bytes");
+    }
+    // with nothing left of its variables the configuration that counts by them still tells
+    let config = env.with_file_name("grub.cfg");
+    fs::write(&config, "if [ -n \"${boot_counter}\" ]; then\n  set default=1\nfi\n").unwrap();
+    for damage in [&b""[..], &[0; 1024], &[0xff; 1024]] {
+        fs::write(&env, damage).unwrap();
+        refuses(&device, &first, 1, "grubenv: expected");
+    }
+    fs::remove_file(&env).unwrap();
+    refuses(&device, &first, 1, "grubenv");
+    fs::write(&env, good).unwrap();
+    device.run(&["upgrade", "--tries=2"], 0);
+    assert!(tool("grub-editenv", "grub-common", &[text(&env), "list"]).contains("boot_counter=2"));
 }
 
 #[test]

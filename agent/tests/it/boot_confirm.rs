@@ -68,6 +68,38 @@ fn an_entry_that_is_only_renamed_does_not_say_trial_for_ever() {
     assert!(entry.contains(" panic=10") && !entry.contains("rootling.trial"), "{entry}");
 }
 
+#[test]
+fn greenboots_grub_boots_entries_that_say_what_is_on_trial() {
+    let fixture = Fixture::unsigned();
+    let first = bootable(&fixture, 1, 2000);
+    let device = Device::new(&fixture);
+    device.run(&["pull", "origin", REF], 0);
+    device.run(&["deploy", "origin:os/main", "--karg=panic=0"], 0);
+    device.boots(&first);
+    let env = device.root.join("boot/grub2/grubenv");
+    fs::create_dir_all(env.parent().unwrap()).unwrap();
+    tool("grub-editenv", "grub-common", &[text(&env), "create"]);
+    tool("grub-editenv", "grub-common", &[text(&env), "set", "boot_success=1"]);
+    let second = bootable(&fixture, 2, 3000);
+    device.run(&["upgrade"], 0);
+    let entry = |number: u32| {
+        fs::read_to_string(device.root.join(format!("boot/loader/entries/ostree-{number}.conf"))).unwrap()
+    };
+    // of two the kernel takes the last
+    let marks = |text: &str| text.contains("panic=0 ") && text.contains(" rootling.trial panic=10");
+    assert!(marks(&entry(2)) && !entry(1).contains("trial"), "{}\n{}", entry(2), entry(1));
+    assert!(!device.run(&["kargs"], 0).contains("trial"), "no argument of the deployment's own");
+    // a change of the list that leaves it first leaves it marked
+    device.run(&["pin", "1"], 0);
+    device.run(&["cleanup"], 0);
+    assert!(marks(&entry(2)), "{}", entry(2));
+    tool("grub-editenv", "grub-common", &[text(&env), "set", "boot_counter=2"]);
+    device.boots(&second);
+    device.run(&["boot", "confirm"], 0);
+    assert!(entry(2).contains("panic=0") && !entry(2).contains("rootling.trial"), "{}", entry(2));
+    assert!(!entry(2).contains("panic=10"), "{}", entry(2));
+}
+
 /// `boot confirm` while another updater holds the lock.
 fn confirming(device: &Device<'_>) -> (Child, FileLock) {
     let lock = FileLock::try_acquire(&device.root.join("ostree/lock"), LockKind::Exclusive).unwrap();

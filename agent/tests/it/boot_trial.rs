@@ -219,7 +219,12 @@ fn a_watchdog_of_the_agents_own_is_no_deadline_outside_of_it() {
     write(&etc.join("rootling/agent.conf"), "[health]\nwatchdog=/dev/watchdog\n");
     let told = device.run(&["boot", "status"], 0);
     assert!(told.contains("no deadline outside"), "{told}");
-    write(&etc.join("systemd/system/rootling-deadline.timer"), "");
-    let told = device.run(&["boot", "status"], 0);
-    assert!(!told.contains("no deadline outside"), "{told}");
+    for deadline in ["systemd/system/rootling-deadline.timer", "init.d/rootling"] {
+        write(&etc.join(deadline), "");
+        let told = device.run(&["boot", "status"], 0);
+        assert!(!told.contains("no deadline outside"), "{deadline}: {told}");
+        fs::remove_file(etc.join(deadline)).unwrap();
+    }
+    device.run(&["kargs", "--append=rootling.watchdog=60"], 0);
+    assert!(!device.run(&["boot", "status"], 0).contains("no deadline outside"));
 }

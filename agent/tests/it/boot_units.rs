@@ -33,8 +33,9 @@ fn systemd_understands_the_units() {
 fn the_units_call_what_the_program_knows() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("units");
     let mut calls = 0;
-    for file in fs::read_dir(folder).unwrap() {
-        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    for file in files.filter(|file| file.is_file()) {
+        let text = fs::read_to_string(file).unwrap();
         for call in text.split("/usr/bin/rootling ").skip(1) {
             let words: Vec<&str> = call.lines().next().unwrap().split_whitespace().collect();
             let words =
@@ -86,4 +87,34 @@ fn a_confirm_that_failed_is_tried_again() {
     let has = |line: &str| text.lines().any(|l| l == line);
     assert!(has("Restart=on-failure") && has("RestartSec=30"), "{text}");
     assert!(!has("Type=oneshot"), "refused by systemd before 244: {text}");
+}
+
+/// The drop-in is read by systemd with the unit it is for, and its condition is what keeps that from a deployment.
+#[test]
+fn systemds_bless_step_stays_away_from_deployments() {
+    const BLESS: &str = "systemd-bless-boot.service";
+    let dir = tempfile::tempdir().unwrap();
+    let unit = "[Unit]\nDescription=Mark the Current Boot Loader Entry as Good\n[Service]\nType=oneshot\nExecStart=/bin/true\n";
+    let folder = format!("{BLESS}.d");
+    fs::write(dir.path().join(BLESS), unit).unwrap();
+    fs::create_dir(dir.path().join(&folder)).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("units").join(&folder).join("50-rootling.conf");
+    fs::copy(&shipped, dir.path().join(&folder).join("50-rootling.conf")).unwrap();
+    let mut command = Command::new("systemd-analyze");
+    command.arg("verify").args(["--recursive-errors=no", "--man=no"]).arg(dir.path().join(BLESS));
+    let output = command.output().expect("systemd-analyze: apt-get install systemd");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains("rootling"), "{said}");
+
+    let text = fs::read_to_string(shipped).unwrap();
+    let condition = text.lines().find(|line| line.starts_with("Condition")).unwrap();
+    let booted = dir.path().join("ostree-booted");
+    let condition = condition.replace("/run/ostree-booted", booted.to_str().unwrap());
+    let runs = || {
+        let status = Command::new("systemd-analyze").args(["condition", &condition]).output().unwrap().status;
+        status.success()
+    };
+    assert!(runs(), "where no deployment runs");
+    fs::write(&booted, "").unwrap();
+    assert!(!runs(), "{condition}");
 }

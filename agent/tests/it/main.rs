@@ -1,8 +1,10 @@
 //! The agent against servers that misbehave and against the real `ostree`.
 
 mod boot_bad;
+mod boot_bless;
 mod boot_confirm;
 mod boot_efi;
+mod boot_env;
 mod boot_finalize;
 mod boot_health;
 mod boot_pi;

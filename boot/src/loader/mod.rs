@@ -28,4 +28,5 @@ pub use promise::{Counting, Promises};
 pub use step::{Change, DRAFT, Step};
 pub use trial::{
     MAX_TRIES, Outcome, PANIC_S, TRIAL_ARG, Trial, TrialId, outcome, rebooting_entry, tried_entry,
+    untried_entry,
 };

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::kargs::KernelArgs;
+use crate::kargs::{KernelArgs, words};
 use std::fmt;
 
 /// The most tries that any loader here is asked for: one digit, for the ladders that count without arithmetic.
@@ -52,6 +52,8 @@ pub enum Trial {
     Left(u32),
     /// All tries are used up: the loader falls back, or has done so.
     Spent,
+    /// Another program made it good before its checks: it is armed, and the loader counts no longer.
+    Blessed,
 }
 
 /// What a boot proved, decided from facts and never from a log.
@@ -72,7 +74,7 @@ pub fn outcome(booted: &str, armed: Option<&TrialId>, asked: u32, trial: Trial) 
     match (armed, trial) {
         (None, _) => Outcome::Nothing,
         (Some(armed), _) if armed.as_str() == booted => Outcome::OnTrial,
-        (Some(_), Trial::None) => Outcome::NotTriedYet,
+        (Some(_), Trial::None | Trial::Blessed) => Outcome::NotTriedYet,
         (Some(_), Trial::Left(left)) if left >= asked => Outcome::NotTriedYet,
         (Some(_), _) => Outcome::FellBack,
     }
@@ -88,10 +90,36 @@ pub fn rebooting_entry(entry: &Entry) -> Entry {
     with_args(entry, &format!("panic={PANIC_S}"))
 }
 
+/// An entry that [`tried_entry`] made, as it was before.
+pub fn untried_entry(entry: &Entry) -> Entry {
+    let options = entry.get("options").unwrap_or_default();
+    let (panic, mut is_next) = (format!("panic={PANIC_S}"), false);
+    let mut plain = words(options);
+    let all = plain.len();
+    plain.retain(|word| {
+        let is_ours = *word == TRIAL_ARG || is_next && *word == panic;
+        is_next = *word == TRIAL_ARG;
+        !is_ours
+    });
+    let mut entry = entry.clone();
+    if plain.len() < all {
+        entry.set("options", &plain.join(" "));
+    }
+    entry
+}
+
 fn with_args(entry: &Entry, more: &str) -> Entry {
     let mut entry = entry.clone();
     let mut args = KernelArgs::parse(entry.get("options").unwrap_or_default());
-    args.append_if_missing(more);
+    // of several the kernel takes the last, and 0 is for ever
+    let stays = |panic: &str| panic.parse::<i64>().map_or(true, |seconds| seconds == 0);
+    let reboots = args.last("panic").is_some_and(|panic| !stays(panic));
+    for word in words(more) {
+        let is_there = if word.starts_with("panic=") { reboots } else { args.has_key(word) };
+        if !is_there {
+            args.append(word);
+        }
+    }
     entry.set("options", &args.to_string());
     entry
 }
@@ -111,6 +139,8 @@ mod tests {
             ("a.0", Some(&new), Trial::Left(2), Outcome::FellBack),
             ("a.0", Some(&new), Trial::Spent, Outcome::FellBack),
             ("a.0", Some(&new), Trial::None, Outcome::NotTriedYet),
+            ("a.0", Some(&new), Trial::Blessed, Outcome::NotTriedYet),
+            ("b.0", Some(&new), Trial::Blessed, Outcome::OnTrial),
         ] {
             assert_eq!(outcome(booted, armed, 3, trial), want, "{booted} {armed:?} {trial:?}");
         }
@@ -131,10 +161,20 @@ mod tests {
         for (args, tried, rebooting) in [
             ("quiet", "quiet rootling.trial panic=10", "quiet panic=10"),
             ("panic=1 rw", "panic=1 rw rootling.trial", "panic=1 rw"),
+            ("panic=-1", "panic=-1 rootling.trial", "panic=-1"),
+            ("panic=0 rw", "panic=0 rw rootling.trial panic=10", "panic=0 rw panic=10"),
+            ("panic=1 panic=0", "panic=1 panic=0 rootling.trial panic=10", "panic=1 panic=0 panic=10"),
+            ("panic", "panic rootling.trial panic=10", "panic panic=10"),
         ] {
             let entry = Entry::parse(&format!("options {args}\n"));
             assert_eq!(tried_entry(&entry).get("options"), Some(tried));
             assert_eq!(rebooting_entry(&entry).get("options"), Some(rebooting));
+            assert_eq!(untried_entry(&tried_entry(&entry)), entry);
+            assert_eq!(
+                untried_entry(&rebooting_entry(&entry)),
+                rebooting_entry(&entry),
+                "not marked as tried"
+            );
         }
     }
 }

@@ -94,7 +94,8 @@ pub fn arm(
     let boot_dir = format!("{}/{}", entries.partition, new.boot_dir());
     let modules = format!("{}/{}/{}", deployment_path(new), crate::kernel::MODULES, new.kernel.version);
     change.disk(Step::MakeDir(boot_dir.clone()));
-    for file in new.kernel.installed() {
+    // of a folder of device trees the loader reads none
+    for file in new.kernel.installed().into_iter().filter(|file| !file.is_dir) {
         let (from, to) = (format!("{modules}/{}", file.source), format!("{boot_dir}/{}", file.target));
         change.disk(Step::Install { from, to, is_dir: file.is_dir });
     }
@@ -201,7 +202,9 @@ fn new_link(kept: &[Kept], new: &Item, bootversion: u8) -> Result<BootLink> {
 /// Confirming renames the file, so what its text says of a trial would be said for ever.
 fn entry(new: &Item, link: &BootLink, name: &CountedName) -> Entry {
     let index = name.stem.trim_start_matches("ostree-").parse().unwrap_or(1);
-    rebooting_entry(&menu::entry(new, 0, index, link, false, &Options::default()))
+    let mut entry = rebooting_entry(&menu::entry(new, 0, index, link, false, &Options::default()));
+    entry.remove("fdtdir");
+    entry
 }
 
 /// Something good has to be left to fall back to; only the first entry of a device has nothing before it.

@@ -5,9 +5,8 @@
 
 use super::name::CountedName;
 use crate::Result;
-use crate::efi::{ATTRIBUTES, Variable, text};
+use crate::efi::{Variable, text};
 use crate::error::Error;
-use crate::loader::Step;
 
 /// Vendor of the boot loader interface.
 pub const GUID: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
@@ -24,6 +23,11 @@ pub fn count_path_name() -> String {
 /// The efivarfs name of the variable by which `bootctl set-default`, or the menu, chooses an entry.
 pub fn default_name() -> String {
     format!("{DEFAULT}-{GUID}")
+}
+
+/// The efivarfs name of the variable by which another program chooses the entry of the next boot alone.
+pub fn one_shot_name() -> String {
+    format!("{ONE_SHOT}-{GUID}")
 }
 
 /// The pattern of the entries that it chooses; text that cannot be read chooses none of ours.
@@ -45,16 +49,6 @@ pub fn count_path(file: &[u8]) -> Result<(String, CountedName)> {
         return Err(Error::malformed(COUNT_PATH, "a file name with a counter", *name));
     };
     Ok((folders.iter().map(|folder| format!("{folder}/")).collect(), counted))
-}
-
-/// Has the loader boot an entry once, whatever the order is.
-pub fn one_shot(name: &CountedName) -> Step {
-    // the loader compares with the name without counters
-    let data = text::encode(&name.good().to_string());
-    Step::SetVariable {
-        name: format!("{ONE_SHOT}-{GUID}"),
-        bytes: Variable { attributes: ATTRIBUTES, data: &data }.encode(),
-    }
 }
 
 #[cfg(test)]
@@ -91,14 +85,5 @@ mod tests {
         for bad in [&[][..], &[7, 0, 0, 0], &[7, 0, 0, 0, b'*', 0]] {
             assert!(pins_another(Some(&default_pattern(bad)), "ostree-7"), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn one_shot_names_the_entry_without_counters() {
-        let Step::SetVariable { name, bytes } = one_shot(&CountedName::parse("a+2-1.conf").unwrap()) else {
-            panic!()
-        };
-        assert_eq!(name, "LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f");
-        assert_eq!(bytes, b"\x07\0\0\0a\0.\0c\0o\0n\0f\0\0\0");
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
         Step::Install { from, to, is_dir: true } => install_dir(&sysroot.join(from), &sysroot.join(to)),
         Step::Sync => sync(sysroot),
         Step::Rename { from, to } => {
-            let keeps_old = from.starts_with("boot/") && (from.ends_with(DRAFT) || to == LOADER);
+            let keeps_old = from.ends_with(DRAFT) || to == LOADER;
             rename(&sysroot.join(from), &sysroot.join(to), keeps_old)
         }
     }
@@ -82,16 +82,28 @@ fn link(target: &str, path: &Path) -> Result<()> {
 ///
 /// A loader that does not replay the journal may see the folder as it was: the link or file that was in use then has
 /// to be there still. Renamed over, it would be freed, and its blocks could be used by another file at once, or have no
-/// length any more. The old one stays under the draft's name until the folder is seen as it is now: a link for the next
+/// length any more. Where the file system cannot exchange them (FAT before Linux 6.0) it is held until the folder is on disk. The old one stays under the draft's name until the folder is seen as it is now: a link for the next
 /// swap, a file for the plan's own removal.
 fn rename(from: &Path, to: &Path, keeps_old: bool) -> Result<()> {
     let exchanged = keeps_old
         && fs::symlink_metadata(to).is_ok_and(|there| !there.is_dir())
         && crate::sys::exchange(from, to).map_err(Error::io("exchange", from))?;
-    match exchanged {
-        true => Ok(()),
-        false => fs::rename(from, to).map_err(Error::io("rename", from)),
+    if exchanged {
+        return Ok(());
     }
+    // what is open is not freed, so the old one is whole for as long as its name may still be on the disk
+    let held = File::open(to).ok().filter(|_| keeps_old && to.is_file() && !to.is_symlink());
+    fs::rename(from, to).map_err(Error::io("rename", from))?;
+    match (&held, to.parent()) {
+        (Some(_), Some(folder)) => sync_whole(folder),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a file system durable, and visible to a loader that does not replay its journal.
+pub(super) fn sync_whole(folder: &Path) -> Result<()> {
+    crate::fs::sync_file_system(folder)?;
+    crate::fs::checkpoint(folder)
 }
 
 /// A hard link where the file systems are the same, else a copy that is whole and durable before it has its name.

@@ -8,10 +8,11 @@
 //! | the plan of `rootling_boot::plan` is applied, with the files and the state of a managed [`loader`](super::loader) | its exchange: the new list boots |
 //! | refs of other versions are removed, the time of `ostree/deploy` is set | unimportant: the next clean-up does it again |
 
-use super::loader::{Try, leads_to_list};
+use super::loader::{Armed, Try, leads_to_list};
 use super::{Deployment, Locked, Sysroot, apply, kernel};
 use crate::error::{Error, Result};
 use nix::sys::statfs::statfs;
+use rootling_boot::loader::tried_entry;
 use rootling_boot::menu::{Item, Options};
 use rootling_boot::plan::{self, BootVersion};
 use rootling_object::{RefName, Refspec};
@@ -58,7 +59,7 @@ impl Locked {
             return Ok(written);
         }
         let unused_sub = self.sub_version(plan::other(self.version.boot))?;
-        let (old, items) = (self.items(&self.deployments)?, self.items(new)?);
+        let (old, items) = (self.marked_items(&self.deployments, Try::Keep)?, self.marked_items(new, what)?);
         let mut plan = plan::plan(self.version, unused_sub, &old, &items, &self.menu_options()?);
         if plan.steps.is_empty() && what == Try::Keep {
             return Ok(Written { is_swap: false, is_same: true });
@@ -115,6 +116,26 @@ impl Sysroot {
     /// The deployments as items of a boot menu.
     pub(super) fn items(&self, deployments: &[Deployment]) -> Result<Vec<Item>> {
         deployments.iter().map(|d| self.item(d)).collect()
+    }
+
+    /// The same, with what is on trial marked where the loader needs that in its entry.
+    fn marked_items(&self, list: &[Deployment], what: Try) -> Result<Vec<Item>> {
+        let mut items = self.items(list)?;
+        if self.loader.as_ref().is_some_and(|loader| loader.family().marks_entries())
+            && let Some(first) = items.first_mut()
+        {
+            let is_tried = match what {
+                Try::Arm { .. } => true,
+                Try::Keep => {
+                    Armed::read(&self.path)?.is_some_and(|armed| armed.id.as_str() == first.deployment)
+                }
+                Try::Confirm | Try::FallBack => false,
+            };
+            if is_tried {
+                first.entry = tried_entry(&first.entry);
+            }
+        }
+        Ok(items)
     }
 
     fn item(&self, deployment: &Deployment) -> Result<Item> {

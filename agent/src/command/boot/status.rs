@@ -1,5 +1,7 @@
 //! `boot status`: what the loader can and cannot promise, and how it stands with a trial.
 
+use std::path::Path;
+
 use rootling_boot::loader::{Counting, Kind, Outcome, Trial};
 use rootling_store::sysroot::loader;
 
@@ -10,9 +12,17 @@ use crate::error::Result;
 use crate::json::Json;
 use crate::text::printable;
 
-/// Units that reboot a system in which this program does not start.
-const DEADLINES: [&str; 2] =
-    ["usr/lib/systemd/system/rootling-deadline.timer", "etc/systemd/system/rootling-deadline.timer"];
+/// What reboots a system in which this program does not start.
+const DEADLINES: [&str; 3] = [
+    "usr/lib/systemd/system/rootling-deadline.timer",
+    "etc/systemd/system/rootling-deadline.timer",
+    "etc/init.d/rootling",
+];
+/// The same, by `rootling-prepare-root` in the initramfs.
+const WATCHDOG_ARG: &str = "rootling.watchdog";
+
+/// systemd's own step, and what keeps it from a deployment: our drop-in, or a mask.
+const BLESS: &str = "systemd/system/systemd-bless-boot.service";
 
 pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     let sysroot = device::look(&scene.global.sysroot)?;
@@ -32,7 +42,9 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
         Some(Outcome::NotTriedYet) => "not-tried-yet",
         _ => "nothing",
     };
-    let outside = DEADLINES.iter().any(|unit| root.join(unit).exists());
+    let next = sysroot.deployments().first();
+    let outside = DEADLINES.iter().any(|unit| root.join(unit).exists())
+        || next.is_some_and(|next| next.kernel_args().has_key(WATCHDOG_ARG));
     if json {
         let text = Json::object(|j| {
             j.opt("loader", promises.map(|promises| promises.loader));
@@ -72,9 +84,19 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     if let Some(armed) = armed {
         say(&format!("armed: {}, {left} of {} tries left; this boot: {says}", armed.id, armed.tries));
     }
+    if sysroot.loader().is_some_and(|loader| loader.kind() == Kind::SystemdBoot) && blesses(&root) {
+        say("systemd-bless-boot.service runs beside this program: mask it, or install its drop-in");
+    }
     if !outside {
         say("no deadline outside of this program: a system in which it does not start is not left by itself");
     }
     failed.iter().for_each(|(commit, why)| say(&format!("failed before: {commit} {}", printable(why))));
     Ok(())
+}
+
+/// Whether systemd makes a system good before it is checked here.
+fn blesses(root: &Path) -> bool {
+    let there = |folder: &str, end: &str| root.join(folder).join(format!("{BLESS}{end}")).exists();
+    let is_masked = root.join("etc").join(BLESS).is_symlink();
+    there("usr/lib", "") && !is_masked && !["usr/lib", "etc"].iter().any(|f| there(f, ".d/50-rootling.conf"))
 }

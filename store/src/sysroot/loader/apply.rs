@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::sysroot::apply as disk;
 use rootling_boot::loader::Step;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -18,7 +19,9 @@ pub(super) fn apply(sysroot: &Path, step: &Step) -> Result<()> {
                 disk::sync(sysroot)?;
                 disk::remove_all(&path)?;
             }
-            fs::write(&path, bytes).map_err(Error::io("write", &path))
+            let mut file = File::create(&path).map_err(Error::io("create", &path))?;
+            file.write_all(bytes).map_err(Error::io("write", &path))?;
+            file.sync_all().map_err(Error::io("sync", &path))
         }
         Step::Overwrite { path, offset, bytes } => {
             let path = sysroot.join(path);

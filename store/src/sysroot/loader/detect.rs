@@ -4,24 +4,24 @@
 //! could not boot.
 
 use super::family::Family;
-use super::{BUILT, Built, EXTLINUX, Loader, refuse};
+use super::{BUILT, Built, EXTLINUX, Loader, refuse, variable};
 use crate::error::{Error, Result};
 use crate::sysroot::Deployment;
 use rootling_boot::bootlink::LINKS;
 use rootling_boot::loader::{Kind, Traces};
 use rootling_boot::plan::BootVersion;
-use rootling_boot::sdboot::variable;
+use rootling_boot::sdboot::variable::GUID;
 use rootling_boot::{efi, grub};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The first words of a grub.cfg of ours.
 const OURS: &[u8] = b"# Written by rootling";
 /// Where the tools of U-Boot look for its environment.
 pub(super) const FW_ENV: &str = "etc/fw_env.config";
-/// Where distributions keep their environment block.
-const GRUBENVS: [&str; 2] = ["boot/grub2/grubenv", "boot/grub/grubenv"];
+/// Where distributions keep GRUB's configuration and environment block.
+const GRUBS: [&str; 2] = ["boot/grub2", "boot/grub"];
 /// What a Raspberry Pi's firmware tells the kernel.
 pub(super) const CHOSEN: &str = "proc/device-tree/chosen/bootloader";
 /// Where partitions of firmware and systemd-boot are mounted, below the sysroot.
@@ -69,18 +69,26 @@ fn detect(built: Built, scene: &Scene<'_>) -> Result<Option<Loader>> {
     if let (Kind::SystemdBoot, Some(partition)) = (kind, &settings.partition) {
         check_place(partition)?;
     }
-    match open(built, kind, scene)? {
-        Ok(family) => Ok(Some(Loader { kind, family })),
-        // what nobody asked for must not stand in the way of everything
-        Err(error) if !settings.names_loader() && !matches!(kind, Kind::Efi | Kind::Pi) => {
-            log::warn!("the boot loader is not managed: {error}");
-            if !leads_to_list(&scene.sysroot.join(EXTLINUX)) {
-                return Ok(None);
-            }
-            // its menu was taken into use, and without it nothing boots after the next change
-            open(built, Kind::Extlinux, scene)?.map(|family| Some(Loader { kind: Kind::Extlinux, family }))
+    let opened = open(built, kind, scene)?;
+    if let Some(why) = misleads(kind, scene) {
+        log::warn!("the boot loader is not managed: {why}");
+        if !leads_to_list(&scene.sysroot.join(EXTLINUX)) {
+            return Ok(None);
         }
-        Err(error) => Err(error),
+        // its menu was taken into use, and without it nothing boots after the next change
+        let family = open(built, Kind::Extlinux, scene)??;
+        return Ok(Some(Loader { kind: Kind::Extlinux, family }));
+    }
+    opened.map(|family| Some(Loader { kind, family }))
+}
+
+/// Why what was found counts no boots, where nobody says that it does; damage is no such reason.
+fn misleads(kind: Kind, scene: &Scene<'_>) -> Option<Error> {
+    match kind {
+        Kind::UBoot if scene.settings.names_loader() => None,
+        #[cfg(feature = "u-boot")]
+        Kind::UBoot => super::uboot::unused(scene),
+        _ => None,
     }
 }
 
@@ -175,27 +183,26 @@ pub(in crate::sysroot) fn leads_to_list(path: &Path) -> bool {
 
 /// Whether the loader that wrote `LoaderInfo` says that it is systemd-boot, in UTF-16.
 fn booted_by_sdboot(root: &Path) -> bool {
-    let info = fs::read(variable_path(root, &format!("LoaderInfo-{}", variable::GUID)));
+    let info = fs::read(variable::path(root, &format!("LoaderInfo-{GUID}")));
     info.is_ok_and(|info| contains(&info, b"s\0y\0s\0t\0e\0m\0d\0-\0b\0o\0o\0t\0"))
 }
 
-/// A firmware variable, as a file.
-pub(super) fn variable_path(root: &Path, name: &str) -> PathBuf {
-    root.join("sys/firmware/efi/efivars").join(name)
+/// The environment block that greenboot's variables are in: the one that is configured, else one that has them, else that of
+/// a configuration which counts by them, for a block that is damaged may have lost them.
+pub(super) fn find_grubenv(scene: &Scene<'_>) -> Option<String> {
+    if let Some(given) = &scene.settings.grubenv {
+        return Some(given.clone());
+    }
+    let has = |file: &str, words: &[&[u8]]| {
+        let there = |folder: &&&str| has_words(&scene.sysroot.join(folder).join(file), words);
+        GRUBS.iter().find(there).map(|folder| format!("{folder}/grubenv"))
+    };
+    has("grubenv", &[b"\nboot_success=", b"\nboot_counter="]).or_else(|| has("grub.cfg", &[b"boot_counter"]))
 }
 
-/// The environment block that greenboot's variables are in.
-pub(super) fn find_grubenv(scene: &Scene<'_>) -> Option<String> {
-    let given = scene.settings.grubenv.as_deref();
-    let places = given.as_slice().iter().chain(GRUBENVS.iter().filter(|_| given.is_none()));
-    let counts = |place: &&&str| {
-        let bytes = fs::read(scene.sysroot.join(place)).unwrap_or_default();
-        let has = |variable| contains(&bytes, variable);
-        bytes.len() == grub::SIZE
-            && bytes.starts_with(grub::SIGNATURE)
-            && (has(b"\nboot_success=") || has(b"\nboot_counter="))
-    };
-    places.into_iter().find(counts).map(|place| (*place).to_string())
+/// Whether a file has any of these; one that cannot be read has none.
+fn has_words(path: &Path, words: &[&[u8]]) -> bool {
+    fs::read(path).is_ok_and(|bytes| words.iter().any(|word| contains(&bytes, word)))
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -19,9 +19,9 @@
 
 use super::detect::Scene;
 use super::family::{Asked, Family};
+use super::variable::{self, EFIVARS};
 use super::{Armed, Try, apply, refuse};
 use crate::error::{Error, Result};
-use crate::sysroot::apply::remove_all;
 use crate::sysroot::write::Written;
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use nix::unistd::{AccessFlags, access};
@@ -29,15 +29,12 @@ use rootling_boot::efi::{self, DevicePath, Firmware, First, GLOBAL, LoadOption, 
 use rootling_boot::loader::{Change, Promises, Step, Trial, tried_entry};
 use rootling_boot::menu::Item;
 use rootling_boot::plan::{Plan, Step as DiskStep, deployment_path};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-/// Where the kernel shows variables.
-const EFIVARS: &str = "sys/firmware/efi/efivars";
 /// Where the ESP is mounted; not where links are needed.
 const PLACES: [&str; 2] = ["efi", "boot/efi"];
 /// Sectors of sysfs, in bytes.
@@ -139,7 +136,7 @@ impl Family for Board {
     fn apply(&self, sysroot: &Path, step: &Step) -> Result<()> {
         match step {
             Step::SetVariable { name, bytes } => set_variable(sysroot, name, bytes),
-            Step::RemoveVariable { name } => remove_all(&mutable_variable(sysroot, name)?),
+            Step::RemoveVariable { name } => variable::remove(sysroot, name),
             step => apply::apply(sysroot, step),
         }
     }
@@ -172,7 +169,7 @@ fn read(sysroot: &Path) -> Result<Firmware> {
 
 /// Sets a variable, or makes it.
 fn set_variable(sysroot: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    let path = mutable_variable(sysroot, name)?;
+    let path = variable::mutable(sysroot, name)?;
     let write = || {
         // efivarfs takes a variable in one write, and cuts it by itself
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
@@ -181,15 +178,6 @@ fn set_variable(sysroot: &Path, name: &str, bytes: &[u8]) -> Result<()> {
         if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
     };
     write().map_err(Error::io("write", &path))
-}
-
-/// The file of a variable; the kernel makes most of them immutable, against `rm -rf`.
-fn mutable_variable(sysroot: &Path, name: &str) -> Result<PathBuf> {
-    let path = sysroot.join(EFIVARS).join(name);
-    if let Ok(file) = File::open(&path) {
-        crate::sys::set_immutable(file.as_fd(), false).map_err(Error::io("make mutable", &path))?;
-    }
-    Ok(path)
 }
 
 /// The steps that put kernels on the ESP where they are not.

@@ -56,6 +56,11 @@ pub(in crate::sysroot) trait Family: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether the entries themselves say what is on trial, as there is no file beside them that does.
+    fn marks_entries(&self) -> bool {
+        false
+    }
+
     /// The steps that swap in a list by `plan` and change the loader's state, in the order that keeps every prefix bootable.
     fn change(&self, _sysroot: &Locked, _asked: &Asked<'_>, plan: Plan) -> Result<Change> {
         Ok(plan.into())

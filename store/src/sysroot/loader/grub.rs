@@ -52,6 +52,9 @@ impl Family for Grub {
     }
 
     fn files(&self, list: &mut Listed<'_>) -> Result<Vec<(&'static str, String)>> {
+        if list.entries.first().is_some_and(|entry| entry.get("fdtdir").is_some()) {
+            log::warn!("GRUB loads no device tree from a folder: the firmware's is used");
+        }
         Ok(vec![(grub::MENU, grub::menu(&list.entries, list.trial))])
     }
 
@@ -83,6 +86,10 @@ impl Family for Greenboot {
 
     fn trial(&self, sysroot: &Sysroot, _: &Armed) -> Result<Trial> {
         Ok(greenboot::trial(&read(&sysroot.path, &self.0)?))
+    }
+
+    fn marks_entries(&self) -> bool {
+        true
     }
 
     fn change(&self, sysroot: &Locked, asked: &Asked<'_>, plan: Plan) -> Result<Change> {

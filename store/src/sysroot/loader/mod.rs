@@ -20,6 +20,7 @@
 //! | `sdboot` | systemd-boot's entries on a partition without symlinks |
 //! | `efi` | kernels on the ESP and entries of the firmware |
 //! | `pi` | the two boot partitions of a Raspberry Pi |
+//! | `variable` | firmware variables as files |
 //! | `restart` | a reboot with words for the firmware |
 //!
 //! `grub` to `pi` are features. [`BUILT`] is the one place that knows which of them a build has; a loader that is found or
@@ -52,6 +53,7 @@ mod sdboot;
 mod trial;
 #[cfg(feature = "u-boot")]
 mod uboot;
+mod variable;
 
 pub use armed::Armed;
 pub use detect::Settings;

@@ -8,17 +8,22 @@
 //! | entries that are to go are removed, sync | the new one boots, counted |
 //! | confirm, fall back: a rename that drops the counter, or makes it 0 | good, or behind all others |
 //!
+//! `ostree/rootling-trial` has the number of the entry that was armed, from before that is on the partition until right before a confirm
+//! drops its counter, or right after a fall-back made it 0: an entry that is good while this file names it was made so by another program,
+//! such as `systemd-bless-boot`, and has not passed its checks.
+//!
 //! The list is what the partition has: the first in the loader's order boots. A deployment that becomes the first gets
 //! a new entry before its old one goes.
 
-use super::detect::{PARTITIONS, Scene, entries_without_links, has_loader, variable_path};
+use super::detect::{PARTITIONS, Scene, entries_without_links, has_loader};
 use super::family::Family;
 use super::trial::Try;
-use super::{Armed, refuse};
+use super::{Armed, refuse, variable as file};
 use crate::error::{Error, Result};
 use crate::sysroot::read::{read_deployment, read_sub_version, twins};
 use crate::sysroot::write::{Written, write_refs};
 use crate::sysroot::{Deployment, Locked, Sysroot};
+use rootling_boot::kernel::DeviceTree;
 use rootling_boot::loader::{Change, Promises, Step, Trial, TrialId};
 use rootling_boot::plan::{BootVersion, Step as DiskStep, other};
 use rootling_boot::sdboot::{self, CountedName, Entries, Kept, Listed, LoaderConf, boot_order, variable};
@@ -27,6 +32,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What was armed, below the sysroot.
+const TRIAL: &str = "ostree/rootling-trial";
 
 /// systemd-boot.
 struct SystemdBoot {
@@ -53,10 +61,30 @@ fn installed(sysroot: &Path) -> Option<String> {
 /// The entries that the firmware's variable `LoaderEntryDefault` chooses; what cannot be read is no pattern of ours, so
 /// that nothing is armed.
 fn chosen_entry(root: &Path) -> Option<String> {
-    match fs::read(variable_path(root, &variable::default_name())) {
+    match fs::read(file::path(root, &variable::default_name())) {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         file => Some(variable::default_pattern(&file.unwrap_or_default())),
     }
+}
+
+/// The counted entry that was booted, as the loader says.
+fn booted_entry(root: &Path) -> Option<CountedName> {
+    let bytes = fs::read(file::path(root, &variable::count_path_name())).ok()?;
+    let path = variable::count_path(&bytes).inspect_err(|error| log::warn!("{error}"));
+    path.ok().map(|(_, name)| name)
+}
+
+/// An entry that another program chose for the next boot would be booted in the place of the new one.
+fn drop_one_shot(root: &Path) -> Result<()> {
+    let name = variable::one_shot_name();
+    if let Ok(bytes) = fs::read(file::path(root, &name)) {
+        log::warn!(
+            "{} was chosen for the next boot; now the new entry is",
+            variable::default_pattern(&bytes)
+        );
+        file::remove(root, &name)?;
+    }
+    Ok(())
 }
 
 impl Family for SystemdBoot {
@@ -65,11 +93,11 @@ impl Family for SystemdBoot {
     }
 
     fn armed(&self, sysroot: &Sysroot) -> Result<Option<Armed>> {
-        Ok(counted(sysroot)?.0)
+        Ok(on_trial(sysroot)?.0)
     }
 
     fn trial(&self, sysroot: &Sysroot, _: &Armed) -> Result<Trial> {
-        Ok(counted(sysroot)?.1)
+        Ok(on_trial(sysroot)?.1)
     }
 
     /// What boots now gets an entry on the partition; with it the partition's entries are the list.
@@ -155,13 +183,37 @@ fn link(entry: &Entry) -> Result<BootLink> {
     link.ok_or_else(|| Error::refused("an entry of systemd-boot: expected an ostree= argument, got none"))
 }
 
-/// The deployment whose entry has a counter: what is on trial, or has failed.
-fn counted(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
-    let counted = sysroot.deployments.iter().find_map(|d| Some((d, d.entry_name.as_ref()?.tries?)));
-    let Some((tried, tries)) = counted else { return Ok((None, Trial::None)) };
-    let id = TrialId::parse(&tried.name()).map_err(refuse)?;
-    let trial = if tries.left == 0 { Trial::Spent } else { Trial::Left(tries.left) };
-    Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done), asked: None }), trial))
+/// The deployment whose entry has a counter: what is on trial, or has failed; else one that was armed and made good by others.
+fn on_trial(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
+    let deployments = &sysroot.deployments;
+    if let Some((tried, tries)) = deployments.iter().find_map(|d| Some((d, d.entry_name.as_ref()?.tries?))) {
+        let id = TrialId::parse(&tried.name()).map_err(refuse)?;
+        let trial = if tries.left == 0 { Trial::Spent } else { Trial::Left(tries.left) };
+        return Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done), note: None }), trial));
+    }
+    // what cannot be read must not keep a good system from being confirmed
+    let noted = Armed::read_from(&sysroot.path.join(TRIAL)).inspect_err(|error| log::warn!("{error}"));
+    let is_listed = |armed: &Armed| {
+        let number = |d: &Deployment| d.entry_name.as_ref().map(|name| name.index.to_string());
+        deployments.iter().any(|d| d.name() == armed.id.as_str() && number(d) == armed.note)
+    };
+    Ok(match noted.ok().flatten().filter(is_listed) {
+        Some(armed) => (Some(armed), Trial::Blessed),
+        None => (None, Trial::None),
+    })
+}
+
+/// Steps that note what is armed, durable before anything that comes after them.
+fn note(armed: &Armed) -> Vec<Step> {
+    let draft = format!("{TRIAL}.tmp");
+    let write = DiskStep::Write { path: draft.clone(), text: armed.to_string() };
+    let rename = DiskStep::Rename { from: draft, to: TRIAL.into() };
+    [write, DiskStep::Sync, rename, DiskStep::Sync].map(Step::Disk).into()
+}
+
+/// Steps that end the note.
+fn forget() -> Vec<Step> {
+    [DiskStep::Remove(TRIAL.into()), DiskStep::Sync].map(Step::Disk).into()
 }
 
 impl Locked {
@@ -198,8 +250,7 @@ impl Locked {
             )));
         }
         let moves = listed.first().is_none_or(|old| !old.is(first));
-        let counted = counted(self)?.0;
-        let tried = counted.and_then(|armed| listed.iter().find(|d| d.name() == armed.id.as_str()));
+        let tried = on_trial(self)?.0.and_then(|armed| listed.iter().find(|d| d.name() == armed.id.as_str()));
         match what {
             Try::Arm { .. } | Try::Keep if moves || what != Try::Keep => {
                 let (tries, trial) = match what {
@@ -207,8 +258,18 @@ impl Locked {
                     _ => (1, false),
                 };
                 let keep: Vec<CountedName> = new.iter().skip(1).filter_map(name_of).collect();
-                let (change, name) =
+                let (mut change, name) =
                     self.first_entry(&entries, &listed, &names, first, tries, &gone(&keep))?;
+                let noted = match trial {
+                    true => note(&Armed {
+                        id: TrialId::parse(&first.name()).map_err(refuse)?,
+                        tries,
+                        note: EntryName::parse(&name.to_string()).map(|name| name.index.to_string()),
+                    }),
+                    false => forget(),
+                };
+                change.steps.splice(..0, noted);
+                drop_one_shot(&loader.root)?;
                 let after = BootVersion { sub: other(self.version.sub), ..self.version };
                 write_refs(self, after, new)?;
                 self.apply(&change)?;
@@ -219,6 +280,15 @@ impl Locked {
             Try::Confirm => {
                 // on its last try the entry is behind all others already
                 if let Some(name) = name_of(tried.unwrap_or(first)) {
+                    let runs =
+                        self.booted().is_some_and(|booted| tried.is_some_and(|tried| tried.is(booted)));
+                    if let Some(booted) = booted_entry(&loader.root).filter(|_| runs)
+                        && booted.stem != name.stem
+                    {
+                        let place = "LoaderBootCountPath: expected the entry on trial";
+                        return Err(Error::refused(format_args!("{place}, {name}, got {booted}")));
+                    }
+                    self.apply(&Change { steps: forget() })?;
                     self.apply(&sdboot::confirm(&entries, &name).map_err(refuse)?)?;
                 }
             }
@@ -235,7 +305,10 @@ impl Locked {
                 let left = now.files.iter().filter(|l| is_ours(l) && !stays(&l.0));
                 let mut steps: Vec<_> = left.map(|l| DiskStep::Remove(format!("{folder}/{}", l.0))).collect();
                 steps.push(DiskStep::Sync);
-                let steps = steps.into_iter().map(Step::Disk).collect();
+                let mut steps: Vec<_> = steps.into_iter().map(Step::Disk).collect();
+                if what == Try::FallBack {
+                    steps.extend(forget());
+                }
                 self.apply(&Change { steps })?;
             }
         }
@@ -261,6 +334,9 @@ impl Locked {
         let [new] = &self.items(std::slice::from_ref(first))?[..] else {
             return Err(Error::refused("expected one deployment"));
         };
+        if new.kernel.devicetree == DeviceTree::Dir {
+            log::warn!("systemd-boot loads no device tree from a folder: the firmware's is used");
+        }
         sdboot::arm(entries, self.version, &kept, new, tries, dropped).map_err(refuse)
     }
 }

@@ -140,7 +140,7 @@ impl Locked {
                 promises.allow(tries, anyway).map_err(refuse)?;
                 // of more than one, left by `anyway`, the second would look like one that failed
                 let tries = if promises.counting == Counting::Once { 1 } else { tries };
-                Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries, asked: None })
+                Some(Armed { id: TrialId::parse(&first).map_err(refuse)?, tries, note: None })
             }
             Try::Keep => old.clone().filter(|armed| armed.id.as_str() == first),
             Try::Confirm | Try::FallBack => None,

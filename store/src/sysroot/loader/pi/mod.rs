@@ -68,7 +68,7 @@ impl Family for Pi {
     }
 
     fn trial(&self, sysroot: &Sysroot, armed: &Armed) -> Result<Trial> {
-        let tried = armed.asked.as_ref().is_some_and(|boot| *boot != boot_id(&sysroot.path));
+        let tried = armed.note.as_ref().is_some_and(|boot| *boot != boot_id(&sysroot.path));
         Ok(pi::trial(&read(&sysroot.path)?, armed.id.as_str(), tried))
     }
 
@@ -178,7 +178,7 @@ impl Family for Pi {
             return Ok(None);
         }
         // where it runs already, somebody else asked for its try
-        let armed = Armed { asked: Some(boot_id(&sysroot.path)), ..armed };
+        let armed = Armed { note: Some(boot_id(&sysroot.path)), ..armed };
         crate::fs::replace(&sysroot.path.join("boot/loader").join(FILE), armed.to_string().as_bytes())?;
         Ok((!runs).then_some(pi::REBOOT_ARGUMENT))
     }

@@ -30,6 +30,14 @@ impl<'a> Stored<'a> {
         Ok(Stored { env, config, lengths: (length, second), flags })
     }
 
+    /// Whether no copy was ever written: none is there, or flash as it is erased, or zeros.
+    pub(super) fn is_blank(sysroot: &Path, config: &EnvConfig) -> bool {
+        [Some(&config.first), config.second.as_ref()].into_iter().flatten().all(|area| {
+            let same = |bytes: &[u8]| bytes.iter().all(|b| *b == 0) || bytes.iter().all(|b| *b == 0xff);
+            read_area(sysroot, area).map_or(!sysroot.join(&area.device).exists(), |(bytes, _)| same(&bytes))
+        })
+    }
+
     /// A plain file that is the environment and nothing else is replaced; all else is written over.
     pub(super) fn medium(&self) -> Medium<'_> {
         let Area { device, start, size, .. } = &self.config.first;

@@ -12,10 +12,12 @@ use super::detect::{FW_ENV, Scene, leads_to_list};
 use super::family::{Asked, Family, Listed};
 use super::{Armed, EXTLINUX, Try, apply, refuse};
 use crate::error::{Error, Result};
+use crate::sysroot::apply::sync_whole;
+use crate::sysroot::space::same_file_system;
 use crate::sysroot::{Locked, Sysroot};
 use env::Stored;
 use rootling_boot::loader::{Change, Counting, Promises, Step, Trial};
-use rootling_boot::plan::Plan;
+use rootling_boot::plan::{Plan, Step as DiskStep};
 use rootling_boot::uboot::{self, EXTLINUX_MENU, EnvConfig};
 use std::fs;
 use std::path::Path;
@@ -29,23 +31,43 @@ struct UBoot(EnvConfig);
 
 /// Its environment is where `etc/fw_env.config` says.
 pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
+    let config = config(scene)?;
+    for area in [Some(&config.first), config.second.as_ref()].into_iter().flatten() {
+        if flash::is_flash(&area.device) {
+            flash::check(&area.device)?;
+        }
+    }
+    Ok(Arc::new(UBoot(config)))
+}
+
+/// Why the environment says nothing of a U-Boot that counts: never saved, or without a way to fall back.
+///
+/// A list that was made for U-Boot proves that it is in use, whatever became of its environment; so does one that is damaged.
+pub(super) fn unused(scene: &Scene<'_>) -> Option<Error> {
+    let sysroot = scene.sysroot;
+    if leads_to_list(&sysroot.join(UENV)) || sysroot.join("boot/loader").join(uboot::UENV).exists() {
+        return None;
+    }
+    let config = match config(scene) {
+        Ok(config) => config,
+        Err(error) => return Some(error),
+    };
+    match Stored::read(sysroot, &config) {
+        Ok(stored) => uboot::ready(&stored.env.vars).map_err(refuse).err(),
+        Err(error) => Stored::is_blank(sysroot, &config).then_some(error),
+    }
+}
+
+fn config(scene: &Scene<'_>) -> Result<EnvConfig> {
     let fw_env = scene.root.join(FW_ENV);
     let text = fs::read_to_string(&fw_env).map_err(Error::io("read", &fw_env))?;
     let mut config = EnvConfig::parse(&text).map_err(refuse)?;
     for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
-        let device = area.device.clone();
-        if flash::is_flash(&device) {
-            flash::check(&device)?;
-        }
-        if !device.starts_with("/dev/") {
-            area.device = device.trim_start_matches('/').to_string();
+        if !area.device.starts_with("/dev/") {
+            area.device = area.device.trim_start_matches('/').to_string();
         }
     }
-    if !scene.settings.names_loader() && !leads_to_list(&scene.sysroot.join(UENV)) {
-        // the file alone says little: the environment may never have been saved, or never fall back
-        uboot::ready(&Stored::read(scene.sysroot, &config)?.env.vars).map_err(refuse)?;
-    }
-    Ok(Arc::new(UBoot(config)))
+    Ok(config)
 }
 
 impl Family for UBoot {
@@ -120,7 +142,18 @@ impl Family for UBoot {
                 return Ok(());
             }
         }
-        apply::apply(sysroot, step)
+        apply::apply(sysroot, step)?;
+        let device = &self.0.first.device;
+        if let (Step::Disk(DiskStep::Sync), Some(folder)) = (step, Path::new(device).parent())
+            && !device.starts_with('/')
+        {
+            // it may be on a file system of its own, which nothing else of this program is on
+            let folder = sysroot.join(folder);
+            if folder.is_dir() && !same_file_system(&folder, &sysroot.join("boot"))? {
+                sync_whole(&folder)?;
+            }
+        }
+        Ok(())
     }
 
     fn own_files(&self) -> &'static [&'static str] {
