@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rootling_boot::loader::Kind;
 use rootling_object::{Checksum, Commit, Refspec};
@@ -15,6 +15,7 @@ use rootling_trust::{Policy, Verified, verify_commit};
 
 use crate::child::{Child, End};
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::remote::{keys, read};
 use crate::settings;
 
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long `boot confirm` waits for one, which may be fetching; its unit tries again after that.
 const LONG_PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long at a time, where something else has to be done meanwhile.
+const WAIT: Duration = Duration::from_millis(500);
 
 /// Reads the sysroot; `/` is the running system's.
 pub fn look(path: &Path) -> Result<Sysroot> {
@@ -65,9 +69,16 @@ pub fn lock(path: &Path) -> Result<Locked> {
     Ok(look(path)?.lock(PATIENCE)?)
 }
 
-/// As [`lock`], for what has to come to an end in this boot.
-pub fn lock_patiently(path: &Path) -> Result<Locked> {
-    Ok(look(path)?.lock(LONG_PATIENCE)?)
+/// As [`lock`], for what has to come to an end in this boot; calls `meanwhile` again and again while it waits.
+pub fn lock_patiently(path: &Path, meanwhile: &mut dyn FnMut()) -> Result<Locked> {
+    let end = Instant::now() + LONG_PATIENCE;
+    loop {
+        meanwhile();
+        match look(path)?.lock(WAIT).map_err(Error::from) {
+            Err(error) if error.exit() == Exit::Locked && Instant::now() < end => {}
+            locked => return locked,
+        }
+    }
 }
 
 /// The stateroot to work on: the one named, or the booted one, or the default's, or the only one there is.

@@ -20,15 +20,14 @@ use crate::error::{Error, Result};
 use crate::progress::Screen;
 use crate::settings::Settings;
 use run::run;
-use watchdog::Watchdog;
+pub use watchdog::{Watchdog, is_started_at_boot};
 
 const REQUIRED: [&str; 3] =
     ["etc/greenboot/check/required.d", "usr/lib/greenboot/check/required.d", "etc/rootling/check.d"];
 const WANTED: [&str; 2] = ["etc/greenboot/check/wanted.d", "usr/lib/greenboot/check/wanted.d"];
 
-/// Runs all checks below the running root; an error names the required ones that failed.
-pub fn check(root: &Path, settings: &Settings, screen: &Screen) -> Result<()> {
-    let mut watchdog = Watchdog::open(settings.watchdog.as_deref());
+/// Runs all checks below the running root, and keeps the watchdog meanwhile; an error names the required ones that failed.
+pub fn check(root: &Path, settings: &Settings, watchdog: &mut Watchdog, screen: &Screen) -> Result<()> {
     let end = Instant::now() + settings.deadline;
     let mut failed = Vec::new();
     for (folder, required) in REQUIRED.map(|f| (f, true)).into_iter().chain(WANTED.map(|f| (f, false))) {
@@ -44,10 +43,7 @@ pub fn check(root: &Path, settings: &Settings, screen: &Screen) -> Result<()> {
         }
     }
     match failed.is_empty() {
-        true => {
-            watchdog.let_go();
-            Ok(())
-        }
+        true => Ok(()),
         false => Err(Error::refused(format_args!("health: {}", failed.join("; ")))),
     }
 }

@@ -1,7 +1,8 @@
 //! The hardware watchdog: resets the machine unless somebody writes to it, or a `V` lets it go.
 //!
-//! Opened when the checks begin and written to while they run. Checks that failed, and a program that died, leave it
-//! running, so that the reset is the next try. Not so with nowayout, which no `V` stops, nor without magic close, where
+//! Opened before the checks begin, written to while they run, and stopped once what they proved is on disk. Checks that
+//! failed, and a program that died, leave it running, so that the reset is the next try. One that `rootling-prepare-root`
+//! started at boot is stopped as well where there was nothing to check. Not so with nowayout, which no `V` stops, nor without magic close, where
 //! every end stops it: see `docs/boot.md`. Source: Linux, `Documentation/watchdog/watchdog-api.rst`.
 
 use std::fs::{File, OpenOptions};
@@ -17,6 +18,12 @@ const EVERY: Duration = Duration::from_millis(500);
 pub struct Watchdog {
     device: Option<File>,
     next: Instant,
+}
+
+/// Whether `rootling-prepare-root` was told to start one.
+pub fn is_started_at_boot(root: &Path) -> bool {
+    let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).unwrap_or_default();
+    cmdline.split_whitespace().any(|word| word.starts_with("rootling.watchdog="))
 }
 
 impl Watchdog {

@@ -3,9 +3,12 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
+
+use rootling_store::lock::{FileLock, LockKind};
 
 use crate::boot_trial::{counted, with_grub, write};
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, text};
 use crate::sysroot::{Device, bootable};
 
 pub fn program(path: &Path, content: &str) {
@@ -91,4 +94,40 @@ fn a_check_that_hangs_is_killed_with_all_it_started() {
     std::os::unix::fs::symlink("nowhere", tree.join("etc/rootling/check.d/broken")).unwrap();
     assert!(device.run(&["boot", "check"], 1).contains("broken did not start"));
     device.run(&["boot", "confirm", "--no-check"], 0);
+}
+
+/// One that was started before the agent is stopped by it in every boot that needs no more proof, and only then.
+#[test]
+fn a_watchdog_that_was_started_at_boot_is_stopped_once_the_system_is_confirmed() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    let watchdog = device.root.join("dev/watchdog");
+    write(&watchdog, "");
+    program(&device.tree(&second).join("etc/rootling/check.d/own"), "#!/bin/sh\nexit 1\n");
+    device.run(&["boot", "confirm"], 1);
+    assert!(fs::read(&watchdog).unwrap().is_empty(), "not the agent's to feed");
+    write(&device.root.join("proc/cmdline"), "quiet rootling.watchdog=60 rootling.trial\n");
+    device.run(&["boot", "confirm"], 1);
+    let fed = fs::read(&watchdog).unwrap();
+    assert!(!fed.is_empty() && fed.iter().all(|byte| *byte == 0), "{fed:?}");
+    program(&device.tree(&second).join("etc/rootling/check.d/own"), "#!/bin/sh\nexit 0\n");
+    // what cannot be written yet is not proved yet
+    let lock = FileLock::try_acquire(&device.root.join("ostree/lock"), LockKind::Exclusive).unwrap();
+    let args = ["--sysroot", text(&device.root), "boot", "confirm"];
+    fs::write(&watchdog, "").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rootling")).args(args).spawn().unwrap();
+    // a device takes each write as it comes, a file one over the other
+    let start = std::time::Instant::now();
+    while start.elapsed() < std::time::Duration::from_secs(3) {
+        assert!(child.try_wait().unwrap().is_none(), "ended while another updater was at work");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let fed = fs::read(&watchdog).unwrap();
+    assert!(fed.len() > 2 && !fed.contains(&b'V'), "fed while it waits, and not let go: {fed:?}");
+    drop(lock);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(fs::read(&watchdog).unwrap().last(), Some(&b'V'));
+    fs::write(&watchdog, "").unwrap();
+    assert!(device.run(&["boot", "confirm"], 0).contains("nothing is on trial"));
+    assert_eq!(fs::read(&watchdog).unwrap(), b"V", "a boot with nothing to prove");
 }

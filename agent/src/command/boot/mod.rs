@@ -15,7 +15,7 @@ use crate::deny::DenyList;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::health;
+use crate::health::{self, Watchdog};
 use crate::settings;
 
 pub fn run(scene: &Scene<'_>, what: &Boot) -> Result<Exit> {
@@ -34,7 +34,10 @@ pub fn run(scene: &Scene<'_>, what: &Boot) -> Result<Exit> {
         }
         Boot::Check => {
             let root = device::root(&device::look(path)?);
-            health::check(&root, &settings::read(&root)?, scene.screen)?;
+            let settings = settings::read(&root)?;
+            let mut watchdog = Watchdog::open(settings.watchdog.as_deref());
+            health::check(&root, &settings, &mut watchdog, scene.screen)?;
+            watchdog.let_go();
         }
         Boot::Confirm { skip_check, reboot } => return confirm::run(scene, *skip_check, *reboot),
         Boot::FallBack { reboot } => {
