@@ -7,7 +7,8 @@ use crate::boot_trial::{tool, write};
 use crate::fixture::{Fixture, REF, text};
 use crate::sysroot::{Device, bootable};
 
-const FIRMWARE: &str = "boot/firmware";
+/// Where nothing but the configuration of the environment leads to.
+const FIRMWARE: &str = "uboot";
 
 /// What the agent asks of the kernel while it arms, in order; `refused` is a call that fails, as on an older kernel.
 fn calls(device: &Device<'_>, refused: Option<&str>) -> Vec<String> {
@@ -38,7 +39,7 @@ fn device(fixture: &Fixture) -> Device<'_> {
     fs::write(&variables, "altbootcmd=run second\n").unwrap();
     tool("mkenvimage", "u-boot-tools", &["-s", "0x2000", "-o", text(&env), text(&variables)]);
     let config = format!("/{FIRMWARE}/uboot.env 0 0x2000\n");
-    fs::write(device.root.join("fw_env.config"), config.replace("/boot", "boot")).unwrap();
+    fs::write(device.root.join("fw_env.config"), config.trim_start_matches('/')).unwrap();
     write(&device.tree(&first).join("etc/fw_env.config"), &config);
     device.boots(&first);
     bootable(fixture, 2, 3000);
