@@ -2,9 +2,10 @@
 
 use crate::disk::{Disk, Node, cut_everywhere};
 use crate::lists::{deployment, item};
-use rootling_boot::loader::{Change, Trial};
+use rootling_boot::kernel::KernelFiles;
+use rootling_boot::loader::{Change, Step, Trial};
 use rootling_boot::menu::Item;
-use rootling_boot::plan::BootVersion;
+use rootling_boot::plan::{self, BootVersion};
 use rootling_boot::sdboot::{self, CountedName, Entries, Kept, LoaderConf, boot_order};
 use rootling_boot::{BootLink, Entry, Error, KernelArgs};
 
@@ -79,6 +80,25 @@ fn arming_cut_anywhere_boots_old_or_new_counted() {
     assert_eq!(sdboot::trial(&read(&disk), &name.stem), Trial::Left(2));
     assert_eq!(boot(&mut disk), "b.0");
     assert_eq!(sdboot::trial(&read(&disk), &name.stem), Trial::Left(1));
+}
+
+/// The loader reads one device tree, never a folder, which would only fill the partition.
+#[test]
+fn one_device_tree_travels_with_the_entry_and_a_folder_does_not() {
+    let disk = device();
+    for (names, key, is_there) in
+        [(("devicetree", false), "devicetree", true), (("dtb", true), "fdtdir", false)]
+    {
+        let kernel = KernelFiles::find("6.1", [("vmlinuz", false), ("initramfs.img", false), names]);
+        let (change, _) = arm(&disk, "a", &Item { kernel, ..item('b') }, &[]);
+        let installs = |step: &Step| matches!(step, Step::Disk(plan::Step::Install { from, .. }) if from.ends_with(names.0));
+        assert_eq!(change.steps.iter().any(installs), is_there, "{names:?}");
+        let text = change.steps.iter().find_map(|step| match step {
+            Step::WriteBytes { bytes, .. } => Some(String::from_utf8_lossy(bytes)),
+            _ => None,
+        });
+        assert_eq!(text.unwrap().contains(&format!("\n{key} ")), is_there, "{names:?}");
+    }
 }
 
 #[test]
