@@ -74,11 +74,6 @@ impl LoadOption {
         bytes.extend_from_slice(&self.data);
         Ok(bytes)
     }
-
-    /// Whether firmware boots the same thing in the same way, whatever it is called.
-    pub fn same_target(&self, other: &LoadOption) -> bool {
-        self.path == other.path && self.data == other.data
-    }
 }
 
 /// How long the first path is, its end node included.

@@ -17,4 +17,4 @@ pub mod variable;
 pub use conf::LoaderConf;
 pub use name::{CountedName, Counter};
 pub use order::{Listed, boot_order, version_order};
-pub use plan::{Entries, Kept, PROMISES, arm, confirm, fall_back, trial, unreferenced};
+pub use plan::{Entries, Kept, PROMISES, arm, confirm, fall_back};

@@ -20,7 +20,7 @@ use crate::Result;
 use crate::bootlink::BootLink;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::loader::{Change, Counting, Promises, Trial, rebooting_entry};
+use crate::loader::{Change, Counting, Promises, rebooting_entry};
 use crate::menu::{self, Item, Options};
 use crate::plan::{BootVersion, Step, deployment_path, other};
 
@@ -117,30 +117,6 @@ pub fn confirm(entries: &Entries, name: &CountedName) -> Result<Change> {
 /// Makes the entry on trial a bad one: all others come before it.
 pub fn fall_back(entries: &Entries, name: &CountedName) -> Result<Change> {
     rename(entries, name, &name.bad())
-}
-
-/// Which folders below `PARTITION/ostree` no entry refers to, so that their kernels may go.
-pub fn unreferenced<'a>(entries: &Entries, folders: &[&'a str]) -> Vec<&'a str> {
-    let used = |folder: &str| {
-        let start = format!("/ostree/{folder}/");
-        let paths = |entry: &Entry| {
-            let keys =
-                ["linux", "devicetree", "fdtdir", "efi", "uki"].map(|key| entry.get(key).map(String::from));
-            keys.into_iter().flatten().chain(entry.initrds().map(String::from)).collect::<Vec<_>>()
-        };
-        entries.files.iter().any(|(_, entry)| paths(entry).iter().any(|path| path.starts_with(&start)))
-    };
-    folders.iter().copied().filter(|folder| !used(folder)).collect()
-}
-
-/// How it stands with an entry, by its name without counters.
-pub fn trial(entries: &Entries, stem: &str) -> Trial {
-    let found = entries.files.iter().find(|(name, _)| name.stem == stem);
-    match found.and_then(|(name, _)| name.counter).map(|counter| counter.left) {
-        None => Trial::None,
-        Some(0) => Trial::Spent,
-        Some(left) => Trial::Left(left),
-    }
 }
 
 impl Entries {
