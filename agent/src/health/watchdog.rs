@@ -22,8 +22,8 @@ pub struct Watchdog {
 
 /// Whether `rootling-prepare-root` was told to start one.
 pub fn is_started_at_boot(root: &Path) -> bool {
-    let cmdline = std::fs::read_to_string(root.join("proc/cmdline")).unwrap_or_default();
-    cmdline.split_whitespace().any(|word| word.starts_with("rootling.watchdog="))
+    let cmdline = std::fs::read_to_string(root.join("proc/cmdline"));
+    cmdline.is_ok_and(|cmdline| cmdline.contains("rootling.watchdog="))
 }
 
 impl Watchdog {

@@ -105,9 +105,7 @@ fn what_was_booted_is_what_is_confirmed() {
     booted("ostree-9+02-01.conf");
     let told = device.run(&["boot", "confirm"], 1);
     assert!(
-        told.contains(
-            "LoaderBootCountPath: expected the entry on trial, ostree-2+02-01.conf, got ostree-9+02-01.conf"
-        ),
+        told.contains("LoaderBootCountPath: expected ostree-2+02-01.conf, which is on trial, got"),
         "{told}"
     );
     assert!(device.root.join(ESP).join("ostree-2+02-01.conf").exists() && note(&device).exists());

@@ -3,10 +3,7 @@
 //! Each is a file of efivarfs: attributes, then UTF-16 text with a NUL. The vendor is
 //! 4a67b082-0a4c-41cf-b6c7-440b29bb8c4f. Source: systemd's boot loader interface.
 
-use super::name::CountedName;
-use crate::Result;
 use crate::efi::{Variable, text};
-use crate::error::Error;
 
 /// Vendor of the boot loader interface.
 pub const GUID: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
@@ -36,19 +33,12 @@ pub fn default_pattern(file: &[u8]) -> String {
     text.unwrap_or_else(|error| format!("({error})"))
 }
 
-/// The file that was booted, relative to its partition, under the name it had after the loader's rename.
-pub fn count_path(file: &[u8]) -> Result<(String, CountedName)> {
-    let value = text::decode(Variable::decode(file)?.data)?;
-    let parts: Vec<&str> = value.split('\\').collect();
-    let normal = |part: &&str| !part.is_empty() && **part != *"." && **part != *".." && !part.contains('/');
-    let (Some((&"", [folders @ .., name])), true) = (parts.split_first(), parts.iter().skip(1).all(normal))
-    else {
-        return Err(Error::malformed(COUNT_PATH, "an absolute path without . or ..", value));
-    };
-    let Some(counted) = CountedName::parse(name).filter(|name| name.counter.is_some()) else {
-        return Err(Error::malformed(COUNT_PATH, "a file name with a counter", *name));
-    };
-    Ok((folders.iter().map(|folder| format!("{folder}/")).collect(), counted))
+/// Whether the counted file of this entry is the one that was booted; `stem` is its name without counters.
+pub fn is_boot_of(file: &[u8], stem: &str) -> bool {
+    let path = text::encode(&format!("\\loader\\entries\\{stem}+"));
+    // attributes before, a NUL after
+    let path = path.get(..path.len().saturating_sub(2)).unwrap_or_default();
+    file.get(4..).is_some_and(|data| data.starts_with(path))
 }
 
 #[cfg(test)]
@@ -61,22 +51,20 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_path_of_the_booted_file() {
-        let (folder, name) = count_path(&file("\\loader\\entries\\ostree-7+02-01.conf")).unwrap();
-        assert_eq!((folder.as_str(), name.to_string().as_str()), ("loader/entries/", "ostree-7+02-01.conf"));
-        for bad in [
-            "loader\\entries\\a+1.conf",
-            "\\loader\\..\\a+1.conf",
-            "\\loader\\\\a+1.conf",
-            "\\a.conf",
-            "\\",
-            "",
-            "\\loader/entries\\a+1.conf",
+    fn knows_the_booted_file_by_its_path() {
+        for (path, is_it) in [
+            ("\\loader\\entries\\ostree-7+02-01.conf", true),
+            ("\\loader\\entries\\ostree-7+2-1.conf", true),
+            ("\\loader\\entries\\ostree-7.conf", false),
+            ("\\loader\\entries\\ostree-71+2-1.conf", false),
+            ("\\loader\\entries\\ostree-6+2-1.conf", false),
+            ("\\entries\\ostree-7+02-01.conf", false),
+            ("", false),
         ] {
-            let error = count_path(&file(bad)).unwrap_err().to_string();
-            assert!(error.starts_with("LoaderBootCountPath"), "{bad}: {error}");
+            assert_eq!(is_boot_of(&file(path), "ostree-7"), is_it, "{path}");
         }
-        assert!(count_path(&[6, 0, 0, 0, b'\\']).is_err() && count_path(&[]).is_err());
+        let cut = &file("\\loader\\entries\\ostree-7+2-1.conf")[..20];
+        assert!(!is_boot_of(cut, "ostree-7") && !is_boot_of(&[], "ostree-7"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `boot status`: what the loader can and cannot promise, and how it stands with a trial.
 
-use std::path::Path;
+use std::fs;
 
 use rootling_boot::loader::{Counting, Kind, Outcome, Trial};
 use rootling_store::sysroot::loader;
@@ -21,8 +21,14 @@ const DEADLINES: [&str; 3] = [
 /// The same, by `rootling-prepare-root` in the initramfs.
 const WATCHDOG_ARG: &str = "rootling.watchdog";
 
-/// systemd's own step, and what keeps it from a deployment: our drop-in, or a mask.
-const BLESS: &str = "systemd/system/systemd-bless-boot.service";
+/// systemd's own step.
+const BLESS: &str = "usr/lib/systemd/system/systemd-bless-boot.service";
+/// What keeps it from a deployment: our drop-in, or a mask.
+const KEEPERS: [&str; 3] = [
+    "usr/lib/systemd/system/systemd-bless-boot.service.d/50-rootling.conf",
+    "etc/systemd/system/systemd-bless-boot.service.d/50-rootling.conf",
+    "etc/systemd/system/systemd-bless-boot.service",
+];
 
 pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     let sysroot = device::look(&scene.global.sysroot)?;
@@ -43,8 +49,8 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
         _ => "nothing",
     };
     let next = sysroot.deployments().first();
-    let outside = DEADLINES.iter().any(|unit| root.join(unit).exists())
-        || next.is_some_and(|next| next.kernel_args().has_key(WATCHDOG_ARG));
+    let any = |places: &[&str]| places.iter().any(|place| fs::symlink_metadata(root.join(place)).is_ok());
+    let outside = any(&DEADLINES) || next.is_some_and(|next| next.kernel_args().has_key(WATCHDOG_ARG));
     if json {
         let text = Json::object(|j| {
             j.opt("loader", promises.map(|promises| promises.loader));
@@ -84,7 +90,10 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     if let Some(armed) = armed {
         say(&format!("armed: {}, {left} of {} tries left; this boot: {says}", armed.id, armed.tries));
     }
-    if sysroot.loader().is_some_and(|loader| loader.kind() == Kind::SystemdBoot) && blesses(&root) {
+    if sysroot.loader().is_some_and(|loader| loader.kind() == Kind::SystemdBoot)
+        && any(&[BLESS])
+        && !any(&KEEPERS)
+    {
         say("systemd-bless-boot.service runs beside this program: mask it, or install its drop-in");
     }
     if !outside {
@@ -92,11 +101,4 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     }
     failed.iter().for_each(|(commit, why)| say(&format!("failed before: {commit} {}", printable(why))));
     Ok(())
-}
-
-/// Whether systemd makes a system good before it is checked here.
-fn blesses(root: &Path) -> bool {
-    let there = |folder: &str, end: &str| root.join(folder).join(format!("{BLESS}{end}")).exists();
-    let is_masked = root.join("etc").join(BLESS).is_symlink();
-    there("usr/lib", "") && !is_masked && !["usr/lib", "etc"].iter().any(|f| there(f, ".d/50-rootling.conf"))
 }

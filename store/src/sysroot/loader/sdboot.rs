@@ -67,11 +67,15 @@ fn chosen_entry(root: &Path) -> Option<String> {
     }
 }
 
-/// The counted entry that was booted, as the loader says.
-fn booted_entry(root: &Path) -> Option<CountedName> {
-    let bytes = fs::read(file::path(root, &variable::count_path_name())).ok()?;
-    let path = variable::count_path(&bytes).inspect_err(|error| log::warn!("{error}"));
-    path.ok().map(|(_, name)| name)
+/// Refuses where the loader says that it booted another counted entry.
+fn check_booted(root: &Path, name: &CountedName) -> Result<()> {
+    match fs::read(file::path(root, &variable::count_path_name())) {
+        Ok(bytes) if !variable::is_boot_of(&bytes, &name.stem) => Err(Error::refused(format_args!(
+            "LoaderBootCountPath: expected {name}, which is on trial, got {}",
+            variable::default_pattern(&bytes)
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// An entry that another program chose for the next boot would be booted in the place of the new one.
@@ -194,8 +198,9 @@ fn on_trial(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
     // what cannot be read must not keep a good system from being confirmed
     let noted = Armed::read_from(&sysroot.path.join(TRIAL)).inspect_err(|error| log::warn!("{error}"));
     let is_listed = |armed: &Armed| {
-        let number = |d: &Deployment| d.entry_name.as_ref().map(|name| name.index.to_string());
-        deployments.iter().any(|d| d.name() == armed.id.as_str() && number(d) == armed.note)
+        let number = armed.note.as_ref().and_then(|note| note.parse().ok());
+        let is_it = |name: &EntryName| Some(name.index) == number;
+        deployments.iter().any(|d| d.entry_name.as_ref().is_some_and(is_it) && d.name() == armed.id.as_str())
     };
     Ok(match noted.ok().flatten().filter(is_listed) {
         Some(armed) => (Some(armed), Trial::Blessed),
@@ -203,17 +208,13 @@ fn on_trial(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
     })
 }
 
-/// Steps that note what is armed, durable before anything that comes after them.
-fn note(armed: &Armed) -> Vec<Step> {
-    let draft = format!("{TRIAL}.tmp");
-    let write = DiskStep::Write { path: draft.clone(), text: armed.to_string() };
-    let rename = DiskStep::Rename { from: draft, to: TRIAL.into() };
-    [write, DiskStep::Sync, rename, DiskStep::Sync].map(Step::Disk).into()
-}
-
-/// Steps that end the note.
-fn forget() -> Vec<Step> {
-    [DiskStep::Remove(TRIAL.into()), DiskStep::Sync].map(Step::Disk).into()
+/// Notes what is armed, or that nothing is; durable before anything that comes after it.
+fn note(sysroot: &Sysroot, armed: Option<&Armed>) -> Result<()> {
+    let path = sysroot.path.join(TRIAL);
+    match armed {
+        Some(armed) => crate::fs::replace(&path, armed.to_string().as_bytes()),
+        None => crate::fs::remove_if_there(&path).and_then(|_| crate::fs::sync_parent(&path)),
+    }
 }
 
 impl Locked {
@@ -258,18 +259,15 @@ impl Locked {
                     _ => (1, false),
                 };
                 let keep: Vec<CountedName> = new.iter().skip(1).filter_map(name_of).collect();
-                let (mut change, name) =
+                let (change, name) =
                     self.first_entry(&entries, &listed, &names, first, tries, &gone(&keep))?;
-                let noted = match trial {
-                    true => note(&Armed {
-                        id: TrialId::parse(&first.name()).map_err(refuse)?,
-                        tries,
-                        note: EntryName::parse(&name.to_string()).map(|name| name.index.to_string()),
-                    }),
-                    false => forget(),
+                let armed = Armed {
+                    id: TrialId::parse(&first.name()).map_err(refuse)?,
+                    tries,
+                    note: name.stem.strip_prefix("ostree-").map(String::from),
                 };
-                change.steps.splice(..0, noted);
                 drop_one_shot(&loader.root)?;
+                note(self, Some(&armed).filter(|_| trial))?;
                 let after = BootVersion { sub: other(self.version.sub), ..self.version };
                 write_refs(self, after, new)?;
                 self.apply(&change)?;
@@ -280,15 +278,10 @@ impl Locked {
             Try::Confirm => {
                 // on its last try the entry is behind all others already
                 if let Some(name) = name_of(tried.unwrap_or(first)) {
-                    let runs =
-                        self.booted().is_some_and(|booted| tried.is_some_and(|tried| tried.is(booted)));
-                    if let Some(booted) = booted_entry(&loader.root).filter(|_| runs)
-                        && booted.stem != name.stem
-                    {
-                        let place = "LoaderBootCountPath: expected the entry on trial";
-                        return Err(Error::refused(format_args!("{place}, {name}, got {booted}")));
+                    if tried.is_some_and(|tried| self.booted().is_some_and(|booted| tried.is(booted))) {
+                        check_booted(&loader.root, &name)?;
                     }
-                    self.apply(&Change { steps: forget() })?;
+                    note(self, None)?;
                     self.apply(&sdboot::confirm(&entries, &name).map_err(refuse)?)?;
                 }
             }
@@ -305,11 +298,11 @@ impl Locked {
                 let left = now.files.iter().filter(|l| is_ours(l) && !stays(&l.0));
                 let mut steps: Vec<_> = left.map(|l| DiskStep::Remove(format!("{folder}/{}", l.0))).collect();
                 steps.push(DiskStep::Sync);
-                let mut steps: Vec<_> = steps.into_iter().map(Step::Disk).collect();
-                if what == Try::FallBack {
-                    steps.extend(forget());
-                }
+                let steps = steps.into_iter().map(Step::Disk).collect();
                 self.apply(&Change { steps })?;
+                if what == Try::FallBack {
+                    note(self, None)?;
+                }
             }
         }
         self.reload()?;
