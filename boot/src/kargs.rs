@@ -131,6 +131,18 @@ impl KernelArgs {
         }
     }
 
+    /// Takes an argument without a value out, and the one right after it if that is `next`; answers whether it was there.
+    pub fn remove_with_next(&mut self, key: &str, next: &str) -> bool {
+        let found = self.args.iter().position(|arg| arg.key == key);
+        if let Some(at) = found {
+            self.args.remove(at);
+            if self.args.get(at) == Some(&Arg::parse(next)) {
+                self.args.remove(at);
+            }
+        }
+        found.is_some()
+    }
+
     /// Takes every argument with this key out.
     pub fn remove_key(&mut self, key: &str) {
         self.args.retain(|a| a.key != key);

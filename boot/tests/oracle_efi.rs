@@ -83,7 +83,7 @@ fn efivar_shows_a_one_shot_entry_as_it_is_read() {
     let shown =
         run(dir.path(), "efivar", &["-p", "-n", &format!("{}-LoaderEntryOneShot", sdboot::variable::GUID)]);
     assert!(shown.contains("Non-Volatile") && shown.contains("6f 00 73 00 74 00 72 00"), "{shown}");
-    assert_eq!(sdboot::variable::default_pattern(&bytes), "ostree-7.conf");
+    assert_eq!(sdboot::variable::text(&bytes), "ostree-7.conf");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! started at boot is stopped as well where there was nothing to check. Not so with nowayout, which no `V` stops, nor without magic close, where
 //! every end stops it: see `docs/boot.md`. Source: Linux, `Documentation/watchdog/watchdog-api.rst`.
 
+use rootling_boot::KernelArgs;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
@@ -23,7 +24,7 @@ pub struct Watchdog {
 /// Whether `rootling-prepare-root` was told to start one.
 pub fn is_started_at_boot(root: &Path) -> bool {
     let cmdline = std::fs::read_to_string(root.join("proc/cmdline"));
-    cmdline.is_ok_and(|cmdline| cmdline.contains("rootling.watchdog="))
+    cmdline.is_ok_and(|cmdline| KernelArgs::parse(&cmdline).has_key("rootling.watchdog"))
 }
 
 impl Watchdog {

@@ -27,6 +27,6 @@ pub use detect::{Kind, Traces};
 pub use promise::{Counting, Promises};
 pub use step::{Change, DRAFT, Step};
 pub use trial::{
-    MAX_TRIES, Outcome, PANIC_S, TRIAL_ARG, Trial, TrialId, outcome, rebooting_entry, tried_entry,
-    untried_entry,
+    MAX_TRIES, Outcome, PANIC_S, TRIAL_ARG, Trial, TrialId, outcome, rebooting_entry, remove_trial,
+    tried_entry,
 };

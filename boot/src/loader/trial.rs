@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::kargs::{KernelArgs, words};
+use crate::kargs::KernelArgs;
 use std::fmt;
 
 /// The most tries that any loader here is asked for: one digit, for the ladders that count without arithmetic.
@@ -82,46 +82,31 @@ pub fn outcome(booted: &str, armed: Option<&TrialId>, asked: u32, trial: Trial) 
 
 /// The entry of what is on trial, in a list that a confirm writes anew without it.
 pub fn tried_entry(entry: &Entry) -> Entry {
-    with_args(entry, &format!("{TRIAL_ARG} panic={PANIC_S}"))
+    with_args(entry, true)
 }
 
 /// An entry whose panic ends in a reboot, whether or not it is on trial.
 pub fn rebooting_entry(entry: &Entry) -> Entry {
-    with_args(entry, &format!("panic={PANIC_S}"))
+    with_args(entry, false)
 }
 
-/// An entry that [`tried_entry`] made, as it was before.
-pub fn untried_entry(entry: &Entry) -> Entry {
-    let options = entry.get("options").unwrap_or_default();
-    let (panic, mut is_next) = (format!("panic={PANIC_S}"), false);
-    let mut plain = words(options);
-    let all = plain.len();
-    plain.retain(|word| {
-        let is_ours = *word == TRIAL_ARG || is_next && *word == panic;
-        is_next = *word == TRIAL_ARG;
-        !is_ours
-    });
-    let mut entry = entry.clone();
-    if plain.len() < all {
-        entry.set("options", &plain.join(" "));
-    }
-    entry
-}
-
-fn with_args(entry: &Entry, more: &str) -> Entry {
+fn with_args(entry: &Entry, is_tried: bool) -> Entry {
     let mut entry = entry.clone();
     let mut args = KernelArgs::parse(entry.get("options").unwrap_or_default());
-    // of several the kernel takes the last, and 0 is for ever
-    let stays = |panic: &str| panic.parse::<i64>().map_or(true, |seconds| seconds == 0);
-    let reboots = args.last("panic").is_some_and(|panic| !stays(panic));
-    for word in words(more) {
-        let is_there = if word.starts_with("panic=") { reboots } else { args.has_key(word) };
-        if !is_there {
-            args.append(word);
-        }
+    if is_tried {
+        args.append_if_missing(TRIAL_ARG);
+    }
+    // of several the kernel takes the last, and 0 waits for ever
+    if matches!(args.last("panic"), None | Some("" | "0")) {
+        args.append(&format!("panic={PANIC_S}"));
     }
     entry.set("options", &args.to_string());
     entry
+}
+
+/// Takes what [`tried_entry`] added out of the arguments; answers whether there was anything.
+pub fn remove_trial(args: &mut KernelArgs) -> bool {
+    args.remove_with_next(TRIAL_ARG, &format!("panic={PANIC_S}"))
 }
 
 #[cfg(test)]
@@ -169,12 +154,9 @@ mod tests {
             let entry = Entry::parse(&format!("options {args}\n"));
             assert_eq!(tried_entry(&entry).get("options"), Some(tried));
             assert_eq!(rebooting_entry(&entry).get("options"), Some(rebooting));
-            assert_eq!(untried_entry(&tried_entry(&entry)), entry);
-            assert_eq!(
-                untried_entry(&rebooting_entry(&entry)),
-                rebooting_entry(&entry),
-                "not marked as tried"
-            );
+            let mut read = KernelArgs::parse(tried);
+            assert!(remove_trial(&mut read) && !remove_trial(&mut KernelArgs::parse(rebooting)));
+            assert_eq!(read.to_string(), args);
         }
     }
 }

@@ -3,10 +3,11 @@
 //! Each is a file of efivarfs: attributes, then UTF-16 text with a NUL. The vendor is
 //! 4a67b082-0a4c-41cf-b6c7-440b29bb8c4f. Source: systemd's boot loader interface.
 
-use crate::efi::{Variable, text};
-
 /// Vendor of the boot loader interface.
 pub const GUID: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+
+/// Their length before the text.
+const ATTRIBUTES: usize = 4;
 
 const DEFAULT: &str = "LoaderEntryDefault";
 const ONE_SHOT: &str = "LoaderEntryOneShot";
@@ -27,27 +28,36 @@ pub fn one_shot_name() -> String {
     format!("{ONE_SHOT}-{GUID}")
 }
 
-/// The pattern of the entries that it chooses; text that cannot be read chooses none of ours.
-pub fn default_pattern(file: &[u8]) -> String {
-    let text = Variable::decode(file).and_then(|variable| text::decode(variable.data));
-    text.unwrap_or_else(|error| format!("({error})"))
+/// The text of a variable, which names entries: what is no ASCII, or has no end, becomes a `/`, which is in no entry's name.
+pub fn text(file: &[u8]) -> String {
+    let (pairs, _) = file.get(ATTRIBUTES..).unwrap_or_default().as_chunks::<2>();
+    let mut text = String::with_capacity(pairs.len());
+    for pair in pairs {
+        match pair {
+            [0, 0] => return text,
+            [byte @ 1..0x80, 0] => text.push(char::from(*byte)),
+            _ => text.push('/'),
+        }
+    }
+    text.push('/');
+    text
 }
 
 /// Whether the counted file of this entry is the one that was booted; `stem` is its name without counters.
 pub fn is_boot_of(file: &[u8], stem: &str) -> bool {
-    let path = text::encode(&format!("\\loader\\entries\\{stem}+"));
-    // attributes before, a NUL after
-    let path = path.get(..path.len().saturating_sub(2)).unwrap_or_default();
-    file.get(4..).is_some_and(|data| data.starts_with(path))
+    let text = text(file);
+    let name = text.strip_prefix("\\loader\\entries\\");
+    name.and_then(|name| name.strip_prefix(stem)).is_some_and(|rest| rest.starts_with('+'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::efi::{self, Variable};
     use crate::sdboot::conf::pins_another;
 
     fn file(path: &str) -> Vec<u8> {
-        Variable { attributes: 6, data: &text::encode(path) }.encode()
+        Variable { attributes: 6, data: &efi::text::encode(path) }.encode()
     }
 
     #[test]
@@ -69,9 +79,9 @@ mod tests {
 
     #[test]
     fn a_default_that_cannot_be_read_is_no_pattern_of_ours() {
-        assert_eq!(default_pattern(&file("ostree-1.conf")), "ostree-1.conf");
+        assert_eq!(text(&file("ostree-1.conf")), "ostree-1.conf");
         for bad in [&[][..], &[7, 0, 0, 0], &[7, 0, 0, 0, b'*', 0]] {
-            assert!(pins_another(Some(&default_pattern(bad)), "ostree-7"), "{bad:?}");
+            assert!(pins_another(Some(&text(bad)), "ostree-7"), "{bad:?}");
         }
     }
 }

@@ -92,7 +92,7 @@ fn rename(from: &Path, to: &Path, keeps_old: bool) -> Result<()> {
         return Ok(());
     }
     // what is open is not freed, so the old one is whole for as long as its name may still be on the disk
-    let held = File::open(to).ok().filter(|_| keeps_old && to.is_file() && !to.is_symlink());
+    let held = File::open(to).ok().filter(|_| keeps_old);
     fs::rename(from, to).map_err(Error::io("rename", from))?;
     match (&held, to.parent()) {
         (Some(_), Some(folder)) => sync_whole(folder),

@@ -6,7 +6,7 @@ use super::loader;
 use super::{Origin, Running, Sysroot, boot_error};
 use crate::error::{Error, Result};
 use crate::repo::Repo;
-use rootling_boot::loader::untried_entry;
+use rootling_boot::loader::remove_trial;
 use rootling_boot::plan::BootVersion;
 use rootling_boot::{BootLink, Entry, EntryName, KernelArgs, Naming};
 use std::fs;
@@ -145,12 +145,14 @@ pub(super) fn twins(folder: &Path, a: &str, b: &str) -> Error {
 
 pub(super) fn read_deployment(
     path: &Path,
-    entry: Entry,
+    mut entry: Entry,
     entry_name: Option<EntryName>,
     file: &Path,
 ) -> Result<Deployment> {
-    let entry = untried_entry(&entry);
-    let args = KernelArgs::parse(entry.get("options").unwrap_or_default());
+    let mut args = KernelArgs::parse(entry.get("options").unwrap_or_default());
+    if remove_trial(&mut args) {
+        entry.set("options", &args.to_string());
+    }
     let link = BootLink::of(&args).map_err(boot_error(file.display()))?;
     let link = link.ok_or_else(|| bad_link(file, "options with an ostree= argument", "none"))?;
     let link_path = path.join(link.path());

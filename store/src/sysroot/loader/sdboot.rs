@@ -63,7 +63,7 @@ fn installed(sysroot: &Path) -> Option<String> {
 fn chosen_entry(root: &Path) -> Option<String> {
     match fs::read(file::path(root, &variable::default_name())) {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
-        file => Some(variable::default_pattern(&file.unwrap_or_default())),
+        file => Some(variable::text(&file.unwrap_or_default())),
     }
 }
 
@@ -72,7 +72,7 @@ fn check_booted(root: &Path, name: &CountedName) -> Result<()> {
     match fs::read(file::path(root, &variable::count_path_name())) {
         Ok(bytes) if !variable::is_boot_of(&bytes, &name.stem) => Err(Error::refused(format_args!(
             "LoaderBootCountPath: expected {name}, which is on trial, got {}",
-            variable::default_pattern(&bytes)
+            variable::text(&bytes)
         ))),
         _ => Ok(()),
     }
@@ -82,10 +82,7 @@ fn check_booted(root: &Path, name: &CountedName) -> Result<()> {
 fn drop_one_shot(root: &Path) -> Result<()> {
     let name = variable::one_shot_name();
     if let Ok(bytes) = fs::read(file::path(root, &name)) {
-        log::warn!(
-            "{} was chosen for the next boot; now the new entry is",
-            variable::default_pattern(&bytes)
-        );
+        log::warn!("{} was chosen for the next boot; now the new entry is", variable::text(&bytes));
         file::remove(root, &name)?;
     }
     Ok(())
