@@ -86,6 +86,29 @@ fn efivar_shows_a_one_shot_entry_as_it_is_read() {
     assert_eq!(sdboot::variable::text(&bytes), "ostree-7.conf");
 }
 
+/// systemd's own stub with sections added, as `ukify` makes a unified kernel image.
+#[test]
+fn a_unified_kernel_image_is_told_by_its_sections() {
+    let (dir, stub) = (tempfile::tempdir().unwrap(), "/usr/lib/systemd/boot/efi/linuxx64.efi.stub");
+    assert!(Path::new(stub).exists(), "{stub}: apt-get install systemd-boot-efi");
+    let part = dir.path().join("part");
+    fs::write(&part, [7; 5000]).unwrap();
+    let with = |sections: &[&str]| {
+        let image = dir.path().join("image.efi");
+        let mut command = Command::new("objcopy");
+        for (place, name) in sections.iter().enumerate() {
+            command.arg("--add-section").arg(format!("{name}={}", part.display()));
+            command.arg("--change-section-vma").arg(format!("{name}={:#x}", 0x200_0000 + place * 0x10_0000));
+        }
+        let output = command.arg(stub).arg(&image).output().expect("apt-get install binutils");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let bytes = fs::read(image).unwrap();
+        efi::has_initrd(&bytes[..efi::HEAD])
+    };
+    assert!(with(&[".linux", ".initrd"]) && with(&[".osrel", ".cmdline", ".linux", ".initrd"]));
+    assert!(!with(&[".linux"]) && !with(&[]));
+}
+
 #[test]
 fn mutated_variables_are_read_or_refused() {
     let seed = Variable { attributes: 7, data: &option("Rootling").encode().unwrap() }.encode();

@@ -161,7 +161,12 @@ fn efi_variable(data: &[u8]) {
     let _ =
         Firmware::decode([(efi::global("BootOrder").as_str(), data), (Number(1).variable().as_str(), data)]);
     let _ = Number::parse(&String::from_utf8_lossy(data));
-    let _ = (variable::is_boot_of(data, "ostree-7"), efi::text::decode(data), Booted::decode(data, data));
+    let _ = (
+        variable::is_boot_of(data, "ostree-7"),
+        efi::has_initrd(data),
+        efi::text::decode(data),
+        Booted::decode(data, data),
+    );
     if let Ok(numbers) = efi::decode_numbers(data) {
         assert_eq!(efi::encode_numbers(&numbers), data);
     }

@@ -3,6 +3,7 @@
 //! What it boots is followed from the bytes of the variable to the kernel on the ESP and through the link to the
 //! deployment; `efibootmgr` says the same of the variables.
 
+use crate::fixture::Tree;
 use crate::loader::{Device, tool};
 use rootling_boot::efi::{Firmware, LoadOption, global};
 use rootling_boot::loader::{Outcome, Trial};
@@ -61,9 +62,11 @@ fn would_boot(sysroot: &Path, there: &Firmware) -> (String, String) {
         option.data.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
     let args = String::from_utf16(&args).unwrap();
     let args = args.strip_suffix('\0').unwrap().to_string();
-    let value = |key: &str| args.split(' ').find_map(|arg| arg.strip_prefix(key)).unwrap();
+    let value = |key: &str| args.split(' ').find_map(|arg| arg.strip_prefix(key)).unwrap_or_default();
     let mut hasher = Hasher::new();
-    for file in [option.path.file_name().unwrap(), value("initrd=")] {
+    for file in
+        [option.path.file_name().unwrap(), value("initrd=")].into_iter().filter(|file| !file.is_empty())
+    {
         let path = sysroot.join("efi").join(&file.replace('\\', "/")[1..]);
         hasher.update(&fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
     }
@@ -297,4 +300,28 @@ pub fn full(dir: &Path) {
     assert_eq!(firmware(&path), before);
     assert!(boot(&path).0.starts_with(&one.to_string()));
     assert_eq!(fs::read_dir(path.join("efi/EFI/rootling")).unwrap().count(), 1);
+}
+
+/// A kernel with its initramfs in it: it is not told of another one, and that does not fill the ESP.
+#[test]
+fn a_unified_kernel_brings_its_initramfs() {
+    let device = device();
+    let image =
+        [&b"MZ"[..], &[0; 0x3a], &[0x40, 0, 0, 0], b"PE\0\0", &[0, 0, 1], &[0; 17], b".initrd\0", &[0; 32]]
+            .concat();
+    let image = String::from_utf8(image).unwrap();
+    let commit = device.fixture.commit(&Tree { version: "2", kernel: &image, files: &[] });
+    let device = Device { commits: [device.commits[0], commit, device.commits[2]], ..device };
+    device.deploy(0, 1, 1).unwrap();
+    let there = firmware(&device.path(""));
+    let option = there.option(there.next.unwrap()).unwrap();
+    let args = rootling_boot::efi::text::decode(&option.data).unwrap();
+    assert!(
+        args.contains("ostree=/ostree/") && !args.contains("initrd=") && !args.contains("init="),
+        "{args}"
+    );
+    let kernel = option.path.file_name().unwrap().replace('\\', "/");
+    let folder = device.path("efi").join(kernel[1..].rsplit_once('/').unwrap().0);
+    let names: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["vmlinuz-6.1"]);
 }

@@ -25,12 +25,13 @@ use crate::error::{Error, Result};
 use crate::sysroot::write::Written;
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use nix::unistd::{AccessFlags, access};
+use rootling_boot::KernelArgs;
 use rootling_boot::efi::{self, DevicePath, Firmware, First, GLOBAL, LoadOption, Place};
 use rootling_boot::loader::{Change, Promises, Step, Trial, tried_entry};
 use rootling_boot::menu::Item;
 use rootling_boot::plan::{Plan, Step as DiskStep, deployment_path};
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Family for Board {
     fn change(&self, sysroot: &Locked, asked: &Asked<'_>, plan: Plan) -> Result<Change> {
         let dir = sysroot.path.join(EFIVARS);
         access(&dir, AccessFlags::W_OK).map_err(|errno| Error::io("write to", &dir)(errno.into()))?;
-        let mut change = files(&sysroot.path, self.0, &sysroot.items(asked.new)?);
+        let mut change = files(&sysroot.path, self.0, &sysroot.items(asked.new)?)?;
         let firmware = read(&sysroot.path)?;
         let first = asked.new.first().map(Deployment::name).unwrap_or_default();
         let armed = asked.old.map(|old| old.id.as_str());
@@ -111,11 +112,11 @@ impl Family for Board {
         let esp = Esp::find(&sysroot.path, self.0)?;
         let options = items.iter().enumerate().map(|(at, item)| {
             let tried = at == 0 && first != First::Confirmed;
-            esp.option(item, tried)
+            esp.option(item, tried, is_unified(&sysroot.path, item)?)
         });
         let variables = efi::follow(&firmware, &options.collect::<Result<Vec<_>>>()?, first);
         let variables = variables.map_err(refuse)?;
-        sysroot.apply(&files(&sysroot.path, self.0, &items))?;
+        sysroot.apply(&files(&sysroot.path, self.0, &items)?)?;
         sysroot.apply(&variables)?;
         Ok(!variables.steps.is_empty())
     }
@@ -181,14 +182,12 @@ fn set_variable(sysroot: &Path, name: &str, bytes: &[u8]) -> Result<()> {
 }
 
 /// The steps that put kernels on the ESP where they are not.
-fn files(sysroot: &Path, partition: &str, items: &[Item]) -> Change {
+fn files(sysroot: &Path, partition: &str, items: &[Item]) -> Result<Change> {
     let mut steps = Vec::new();
     for item in items {
-        let modules =
-            format!("{}/{}/{}", deployment_path(item), rootling_boot::kernel::MODULES, item.kernel.version);
-        let folder = format!("{partition}/{}", folder(item));
-        let files =
-            item.kernel.installed().into_iter().take(1 + usize::from(item.kernel.initramfs.is_some()));
+        let (modules, folder) = (modules(item), format!("{partition}/{}", folder(item)));
+        let has_initramfs = item.kernel.initramfs.is_some() && !is_unified(sysroot, item)?;
+        let files = item.kernel.installed().into_iter().take(1 + usize::from(has_initramfs));
         let missing: Vec<_> =
             files.filter(|file| !sysroot.join(&folder).join(&file.target).exists()).collect();
         if !missing.is_empty() {
@@ -203,7 +202,20 @@ fn files(sysroot: &Path, partition: &str, items: &[Item]) -> Change {
     if !steps.is_empty() {
         steps.push(DiskStep::Sync);
     }
-    Change { steps: steps.into_iter().map(Step::Disk).collect() }
+    Ok(Change { steps: steps.into_iter().map(Step::Disk).collect() })
+}
+
+/// A deployment's kernels, below the sysroot.
+fn modules(item: &Item) -> String {
+    format!("{}/{}/{}", deployment_path(item), rootling_boot::kernel::MODULES, item.kernel.version)
+}
+
+/// Whether a deployment's kernel is a unified image, which brings its initramfs.
+fn is_unified(sysroot: &Path, item: &Item) -> Result<bool> {
+    let path = sysroot.join(modules(item)).join(rootling_boot::kernel::VMLINUZ);
+    let mut head = Vec::new();
+    let read = File::open(&path).and_then(|file| file.take(efi::HEAD as u64).read_to_end(&mut head));
+    read.map_err(Error::io("read", &path)).map(|_| efi::has_initrd(&head))
 }
 
 /// A deployment's folder on the ESP.
@@ -250,7 +262,7 @@ impl Esp {
     }
 
     /// What boots a deployment.
-    fn option(&self, item: &Item, tried: bool) -> Result<LoadOption> {
+    fn option(&self, item: &Item, tried: bool, is_unified: bool) -> Result<LoadOption> {
         if item.entry.initrds().count() > 1 {
             return Err(Error::unsupported(format_args!(
                 "more initrds than one ({}) with efi",
@@ -258,8 +270,13 @@ impl Esp {
             )));
         }
         let entry = if tried { tried_entry(&item.entry) } else { item.entry.clone() };
-        let mut args = entry.get("options").unwrap_or_default().to_string();
-        if let Some(initramfs) = item.kernel.initramfs_name() {
+        let mut args = KernelArgs::parse(entry.get("options").unwrap_or_default());
+        if is_unified && item.kernel.initramfs.is_none() {
+            // what a tree without any initramfs starts with
+            args.remove_key("init");
+        }
+        let mut args = args.to_string();
+        if let Some(initramfs) = item.kernel.initramfs_name().filter(|_| !is_unified) {
             // the kernel's own loader stub reads it from the volume that it came from
             args.push_str(&format!(" initrd=\\{}\\{initramfs}", folder(item).replace('/', "\\")));
         }
