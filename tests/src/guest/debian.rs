@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use rpm::{FileOptions, Package, PackageBuilder};
 
-use super::packages::{builder, busybox, file, link, programs};
+use super::packages::{builder, busybox, debian, file, link, programs};
 use super::{Made, Options};
 use crate::testbed::AptRoot;
 
@@ -69,7 +69,12 @@ pub fn packages(apt: &AptRoot, options: &Options, tls: &Path) -> Result<Vec<Pack
             "boot-complete.target.requires",
         )],
     )?;
-    Ok(vec![base(&ca)?, rootling.build()?, fails.build()?, busybox(apt)?])
+    let drop_in = include_str!("../../../agent/units/systemd-bless-boot.service.d/50-rootling.conf");
+    let place = format!("{UNITS}/systemd-bless-boot.service.d/50-rootling.conf");
+    file(&mut rootling, &place, drop_in.as_bytes(), 0o644)?;
+    // with the bless step of its own that distributions ship
+    let bless = debian(apt, "systemd-boot", &["/usr/share", "/usr/bin", "/usr/lib/kernel", "/etc"])?;
+    Ok(vec![base(&ca)?, rootling.build()?, fails.build()?, busybox(apt)?, bless])
 }
 
 fn base(ca: &[u8]) -> Result<Package> {
@@ -105,7 +110,7 @@ pub fn treefile(made: &Made, testbed: &Path, options: &Options) -> String {
     let arch = options.arch.debian();
     format!(
         "include: {}/{arch}/manifest/{state}.yaml\nref: guest/{}\nrepos: [guest]\n\
-         packages: [guest-base, rootling, busybox-static{packages}]\nno-initramfs: false\ninitramfs: rootling\n",
+         packages: [guest-base, rootling, busybox-static, systemd-boot{packages}]\nno-initramfs: false\ninitramfs: rootling\n",
         testbed.display(),
         options.target
     )

@@ -97,10 +97,15 @@ fn kernel(apt: &AptRoot, arch: Arch) -> Result<Package> {
 }
 
 pub fn busybox(apt: &AptRoot) -> Result<Package> {
-    let deb = read(&apt.only("busybox-static")?)?;
+    debian(apt, "busybox-static", &["/usr/share"])
+}
+
+/// A package of Debian without what it depends on, and without some of its folders.
+pub fn debian(apt: &AptRoot, name: &str, without: &[&str]) -> Result<Package> {
+    let deb = read(&apt.only(name)?)?;
     let distilled = Distilled {
         forget: vec!["*".to_owned()],
-        remove: vec!["/usr/share".to_owned()],
+        remove: without.iter().map(|folder| (*folder).to_owned()).collect(),
         ..Distilled::default()
     };
     convert(deb, &distilled)
