@@ -201,6 +201,7 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
         uboot: args.machine.bios,
         console: if args.shell { Console::Terminal } else { Console::Plain },
         writes: None,
+        second: None,
     };
     let mut qemu = command(&options)?;
     let status = qemu.status().with_context(|| format!("start {}", crate::host::line(&qemu)))?;

@@ -7,4 +7,5 @@
 pub mod fat;
 pub mod guest;
 pub mod testbed;
+pub mod uboot;
 pub mod writes;

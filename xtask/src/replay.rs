@@ -1,5 +1,6 @@
 //! The power cut at every write of an update, judged by GRUB's reader and mounted; see `tests/it/replay`.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -11,6 +12,8 @@ use crate::{guest, place, tools};
 const FAT: &[&str] = &["chain", "failed-check", "rollback"];
 /// States of each.
 const FAT_STATES: &str = "400";
+/// U-Boot's environment on a FAT, replaced by a kernel that exchanges names and by one that does not.
+const ENV: &[&str] = &["fat-env", "fat-env-renamed"];
 
 /// A subset, as `cargo xtask test` runs it, or `full`, or with something taken away that the judge has to find.
 pub fn replay(mode: Option<&str>) -> Result<()> {
@@ -24,34 +27,37 @@ pub fn replay(mode: Option<&str>) -> Result<()> {
     step("power cuts", || run(&mut command))
 }
 
-/// The FAT partition of systemd-boot: virtual machines log their writes, and the states are judged here.
+/// FAT partitions: virtual machines log their writes, and the states are judged here.
 pub fn fat() -> Result<()> {
     step("tools", || tools::ensure(&[tools::BUILD, tools::REPLAY, tools::FAT]))?;
-    let system = place::root().join("target/guest/x86_64");
-    if !system.join("commits").exists() {
-        guest::guest("x86_64")?;
-    }
-    step("programs", || {
-        run(&mut cargo("build -q -p rootling -p rootling-compose -p rootling-qemu -p rootling-tests --bins"))
-    })?;
-    let folder = place::target().join("replay-fat");
-    let path = "x86_64/systemd-boot";
-    step("updates whose writes are logged", || {
+    let guest = guest::guest("x86_64")?;
+    step("programs", guest::programs)?;
+    let boot = |path: &str, scenarios: &[&str]| {
         let mut command = Command::new(place::program("debug", "rootling-qemu"));
-        command.arg("validate").args(FAT).args(["--path", path, "--log-writes", "--guest"]);
-        run(command.arg(format!("x86_64={}", system.display())).arg("--output").arg(&folder))
-    })?;
-    let folder = folder.join(path.replace('/', "-"));
-    let judge = |scenario: &str, more: &[&str]| {
+        command.arg("validate").args(scenarios).args(["--path", path, "--log-writes", "--guest"]);
+        command.arg(format!("x86_64={}", guest.display())).arg("--output");
+        let folder = place::target().join("replay-fat");
+        run(command.arg(&folder)).map(|()| folder.join(path.replace('/', "-")))
+    };
+    let judge = |words: &[&str], base: PathBuf, writes: PathBuf, more: &[&str]| {
         let mut command = Command::new(place::program("debug", "fat"));
-        command.arg(folder.join("base-rootling.img")).arg(folder.join(scenario).join("writes"));
-        run(command.arg(FAT_STATES).args(more))
+        run(command.args(words).arg(base).arg(writes).arg(FAT_STATES).args(more))
+    };
+    let folder = step("updates on a machine with systemd-boot", || boot("x86_64/systemd-boot", FAT))?;
+    let entries = |scenario: &str, more: &[&str]| {
+        judge(&[], folder.join("base-rootling.img"), folder.join(scenario).join("writes"), more)
     };
     for scenario in FAT {
         let more: &[&str] = if *scenario == "failed-check" { &[] } else { &["--several"] };
-        step(scenario, || judge(scenario, more))?;
+        step(scenario, || entries(scenario, more))?;
     }
     step("a disk that loses flushed writes: bad states are expected", || {
-        judge(FAT[0], &["--several", "--without-flush"])
-    })
+        entries(FAT[0], &["--several", "--without-flush"])
+    })?;
+    let folder = step("updates with U-Boot's environment on a FAT", || boot("x86_64/grub", ENV))?;
+    for scenario in ENV {
+        let own = folder.join(scenario);
+        step(scenario, || judge(&["env"], own.join("env-base.img"), own.join("env-writes"), &[]))?;
+    }
+    Ok(())
 }

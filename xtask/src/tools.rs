@@ -50,6 +50,10 @@ pub const FAT: &[Tool] = &[
     ("mformat", "mtools"),
     ("fsck.fat", "dosfstools"),
     ("sfdisk", "fdisk"),
+    ("/usr/lib/grub/i386-pc/boot.img", "grub-pc-bin"),
+    ("grub-mkimage", "grub-common"),
+    ("mkenvimage", "u-boot-tools"),
+    ("strace", "strace"),
 ];
 
 /// What the replay of power cuts needs; `qemu-storage-daemon` came to Debian with `qemu-system-common`.

@@ -90,7 +90,7 @@ pub fn make(disk: &Path, layout: &Layout, esp: &Path, root: &Path) -> Result<()>
     file.set_len(layout.length).with_context(|| format!("make {} longer", disk.display()))?;
     drop(file);
     partition(disk, layout)?;
-    fat(disk, layout.esp, esp)?;
+    fat(disk, layout.esp, "ESP", esp)?;
     ext4(disk, layout.root, root)
 }
 
@@ -112,12 +112,13 @@ fn partition(disk: &Path, layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-fn fat(disk: &Path, part: Part, from: &Path) -> Result<()> {
+/// A FAT with this label and what a folder has.
+pub fn fat(disk: &Path, part: Part, label: &str, from: &Path) -> Result<()> {
     let image = format!("{}@@{}", disk.display(), part.start);
     let sectors = (part.length / SECTOR).to_string();
     let mut format = host::command("mformat");
     // a folder that grows while the firmware renames an entry in it can be lost with the power
-    format.args(["-i", &image, "-T", &sectors, "-c", &(CLUSTER / SECTOR).to_string(), "-v", "ESP"]);
+    format.args(["-i", &image, "-T", &sectors, "-c", &(CLUSTER / SECTOR).to_string(), "-v", label]);
     if part.length / CLUSTER > FAT16_CLUSTERS {
         format.arg("-F");
     }

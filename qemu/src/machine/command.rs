@@ -44,6 +44,17 @@ pub struct Options {
     pub console: Console,
     /// A log of what is written to the disk, in the format of the kernel's dm-log-writes.
     pub writes: Option<PathBuf>,
+    /// Another disk, whose writes are always logged.
+    pub second: Option<Second>,
+}
+
+/// A disk beside the one that is booted: `/dev/vdb`.
+#[derive(Debug, Clone)]
+pub struct Second {
+    /// The disk, which is written.
+    pub disk: PathBuf,
+    /// The log of that.
+    pub writes: PathBuf,
 }
 
 /// The command; its serial port is standard input and output.
@@ -92,23 +103,7 @@ pub fn command(options: &Options) -> Result<Command> {
         None => {
             command.arg("-drive").arg(format!("file={disk},format=raw,if=none,id=disk,cache=writeback"));
         }
-        Some(log) => {
-            // the next QEMU goes on in it
-            let append = fs::metadata(log).is_ok_and(|log| log.len() > 0);
-            let log = format!("driver=file,filename={},node-name=log", log.display());
-            let append = if append { "on" } else { "off" };
-            let logged = format!(
-                "driver=blklogwrites,file=raw,log=log,log-append={append},log-super-update-interval=1"
-            );
-            for node in [
-                &format!("driver=file,filename={disk},node-name=file"),
-                "driver=raw,file=file,node-name=raw",
-                &log,
-                &format!("{logged},node-name=disk"),
-            ] {
-                command.args(["-blockdev", node]);
-            }
-        }
+        Some(log) => logged(&mut command, &options.disk, log, "disk"),
     }
     // U-Boot reads its environment before it knows of PCI
     let bus = match path.loader {
@@ -116,7 +111,29 @@ pub fn command(options: &Options) -> Result<Command> {
         _ => ["virtio-blk-pci,drive=disk,bootindex=0", "virtio-net-pci,netdev=net,romfile="],
     };
     command.args(["-device", bus[0], "-netdev", "user,id=net", "-device", bus[1]]);
+    if let Some(Second { disk, writes }) = &options.second {
+        logged(&mut command, disk, writes, "second");
+        command.args(["-device", "virtio-blk-pci,drive=second"]);
+    }
     Ok(command)
+}
+
+/// A node of this name whose writes are logged.
+fn logged(command: &mut Command, disk: &Path, log: &Path, name: &str) {
+    // the next QEMU goes on in it
+    let append = fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let append = if append { "on" } else { "off" };
+    for node in [
+        format!("driver=file,filename={},node-name={name}-file", disk.display()),
+        format!("driver=raw,file={name}-file,node-name={name}-raw"),
+        format!("driver=file,filename={},node-name={name}-log", log.display()),
+        format!(
+            "driver=blklogwrites,file={name}-raw,log={name}-log,log-append={append},\
+             log-super-update-interval=1,node-name={name}"
+        ),
+    ] {
+        command.args(["-blockdev", &node]);
+    }
 }
 
 /// Where the variables of a disk's firmware are kept over restarts of QEMU.
@@ -167,6 +184,7 @@ mod tests {
                 uboot: None,
                 console,
                 writes: None,
+                second: None,
             };
             let line = host::line(&command(&options).unwrap());
             // every -serial is another port, and QEMU refuses a second user of stdio

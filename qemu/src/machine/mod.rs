@@ -76,7 +76,8 @@ pub struct Machine {
 impl Machine {
     /// Starts QEMU; everything the guest prints goes to the log too.
     pub fn start(options: Options, log: PathBuf) -> Result<Machine> {
-        if let Some(writes) = &options.writes {
+        let second = options.second.as_ref().map(|second| &second.writes);
+        for writes in options.writes.iter().chain(second) {
             File::create(writes).with_context(|| format!("create {}", writes.display()))?;
         }
         let (child, input, lines) = spawn(&options, &log)?;

@@ -86,6 +86,11 @@ pub struct Repo {
 }
 
 impl Repo {
+    /// The ref that devices follow.
+    pub fn name(&self) -> &str {
+        &self.guest.name
+    }
+
     /// Has the ref name a commit; answers its checksum.
     pub fn publish(&self, compose: &Path, name: &str) -> Result<String> {
         let commit = self.guest.commit(name)?;

@@ -30,6 +30,10 @@ pub enum Scenario {
     Memory,
     /// A device that libostree made.
     TakeOver,
+    /// An environment of U-Boot that is a file on a FAT is replaced, its disk's writes logged.
+    FatEnv,
+    /// As before, by a kernel that exchanges no names.
+    FatEnvRenamed,
 }
 
 /// In the order of the report.
@@ -44,6 +48,8 @@ pub const ALL: &[Scenario] = &[
     Scenario::FullDisk,
     Scenario::Memory,
     Scenario::TakeOver,
+    Scenario::FatEnv,
+    Scenario::FatEnvRenamed,
 ];
 
 impl Scenario {
@@ -60,12 +66,26 @@ impl Scenario {
             Scenario::FullDisk => "full-disk",
             Scenario::Memory => "memory",
             Scenario::TakeOver => "take-over",
+            Scenario::FatEnv => "fat-env",
+            Scenario::FatEnvRenamed => "fat-env-renamed",
         }
     }
 
-    /// Whether it can be played there: libostree's menu for GRUB is made here, those for other loaders are not.
+    /// Whether it can be played there: libostree's menu for GRUB is made here, those for other loaders are not; a device
+    /// in a folder needs no more than one machine, and that of this one's programs.
     pub fn fits(self, path: Path) -> bool {
-        self != Scenario::TakeOver || matches!(path.loader, Loader::Grub | Loader::GrubEfi)
+        match self {
+            Scenario::TakeOver => matches!(path.loader, Loader::Grub | Loader::GrubEfi),
+            Scenario::FatEnv | Scenario::FatEnvRenamed => {
+                path == Path { arch: Arch::X86_64, loader: Loader::Grub }
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether it has a disk of its own for U-Boot's environment.
+    pub fn has_env(self) -> bool {
+        matches!(self, Scenario::FatEnv | Scenario::FatEnvRenamed)
     }
 
     /// Who makes its disk.

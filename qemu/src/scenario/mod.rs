@@ -1,5 +1,6 @@
 //! What is tried on a machine: each scenario is one list of steps with what must be seen after each.
 
+mod fat_env;
 mod full_disk;
 pub mod guest;
 mod kind;
@@ -133,6 +134,7 @@ fn one(
         uboot: setting.uboot.clone(),
         console: Console::Plain,
         writes: setting.log_writes.then(|| folder.join("writes")),
+        second: scenario.has_env().then(|| fat_env::disk(&folder)).transpose()?,
     };
     let served = serve::serve(&repo.path, setting.guest.tls().as_deref(), &folder)?;
     let base = repo.publish(&setting.compose, BASE)?;
@@ -145,6 +147,7 @@ fn one(
         base,
         url: served.url.clone(),
         compose: setting.compose.clone(),
+        agent: setting.agent.clone(),
         policy: setting.guest.flags(),
         path,
         memory,

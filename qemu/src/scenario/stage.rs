@@ -27,6 +27,8 @@ pub struct Stage {
     pub url: String,
     /// The program of the build host.
     pub compose: PathBuf,
+    /// The device program, built for this machine.
+    pub agent: PathBuf,
     /// What the guest verifies by.
     pub policy: String,
     /// The path.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, ensure};
 
 use super::stage::{Stage, TRIES, same};
-use super::{Scenario, full_disk, memory, take_over};
+use super::{Scenario, fat_env, full_disk, memory, take_over};
 
 /// Seconds until a guest on trial whose device program does not start gives up.
 const DEADLINE_S: u32 = 20;
@@ -34,6 +34,8 @@ pub fn play(scenario: Scenario, stage: &mut Stage) -> Result<()> {
         Scenario::FullDisk => full_disk::play(stage),
         Scenario::Memory => memory::play(stage),
         Scenario::TakeOver => take_over::play(stage),
+        Scenario::FatEnv => fat_env::play(stage, false),
+        Scenario::FatEnvRenamed => fat_env::play(stage, true),
     }
 }
 

@@ -223,6 +223,30 @@ pub fn mount(source: &Path, at: &Path, options: &str) -> Result<Mounted, String>
     }
 }
 
+/// Whether this is what [`mount`] says of a loop device or a place that something else holds, whatever is on the disk.
+///
+/// Btrfs has `File exists` for a second disk with the identity of a mounted one.
+pub fn is_held(error: &str) -> bool {
+    let held = ["failed to setup loop device", "already mounted", "busy", "does not exist", "File exists"];
+    error.starts_with("mount -o") && held.iter().any(|text| error.contains(text))
+}
+
+#[test]
+fn what_is_wrong_with_a_disk_is_not_held() {
+    for (error, held) in [
+        ("mount -o loop: mount: /m: failed to setup loop device for disk.", true),
+        ("mount -o loop: mount: /m: /dev/loop1 already mounted or mount point busy.", true),
+        ("mount -o loop: mount: /m: mount(2) system call failed: File exists.", true),
+        ("mount -o loop: mount: /m: wrong fs type, bad option, bad superblock on /dev/loop1", false),
+        ("mount -o loop: mount: /m: mount(2) system call failed: Structure needs cleaning.", false),
+        ("mount -o loop: mount: /m: can't read superblock on /dev/loop1.", false),
+        ("the loader's choice x: No such file or directory, device busy", false),
+        ("uboot.env: 8192 bytes, checksum [1]", false),
+    ] {
+        assert_eq!(is_held(error), held, "{error}");
+    }
+}
+
 impl Drop for Mounted {
     fn drop(&mut self) {
         let start = Instant::now();

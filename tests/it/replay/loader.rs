@@ -4,6 +4,7 @@
 //! `altbootcmd` make of them is worked out here, by none of our crates' code.
 
 use rootling_object::Hasher;
+use rootling_tests::uboot::vars;
 use std::path::Path;
 use std::process::Command;
 
@@ -89,13 +90,8 @@ fn grub(disk: &Path, boot: &str) -> Result<(String, String, Choice), String> {
 
 fn uboot(disk: &Path, boot: &str) -> Result<(String, String, Choice), String> {
     let env = read(disk, &format!("{boot}/uboot.env"))?;
-    let (crc, data) = env.split_at_checked(4).ok_or_else(|| format!("uboot.env has {} bytes", env.len()))?;
-    if env.len() != 0x2000 || crc != crc32(data).to_le_bytes() {
-        return Err(format!("uboot.env: {} bytes, checksum {crc:x?}", env.len()));
-    }
-    let vars = String::from_utf8_lossy(data);
-    let var = |name: &str| vars.split('\0').find_map(|var| var.strip_prefix(name)?.strip_prefix('='));
-    let number = |name: &str| var(name).and_then(|value| value.parse::<u32>().ok()).unwrap_or(0);
+    let vars = vars(&env, 0x2000).map_err(|why| format!("uboot.env: {why}"))?;
+    let number = |name: &str| vars.get(name).and_then(|value| value.parse::<u32>().ok()).unwrap_or(0);
     let counted = number("upgrade_available") == 1;
     let suffix = if counted && number("bootcount") > number("bootlimit") { "2" } else { "" };
     let uenv = text(disk, &format!("{boot}/uEnv.txt"))?;
@@ -106,11 +102,4 @@ fn uboot(disk: &Path, boot: &str) -> Result<(String, String, Choice), String> {
     };
     let choice = Choice { options: value("bootargs")?, counted };
     Ok((value("kernel_image")?, value("ramdisk_image")?, choice))
-}
-
-/// The CRC of zlib.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
-    })
 }

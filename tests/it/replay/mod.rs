@@ -23,8 +23,10 @@ use disk::{BTRFS, EXT4, F2FS, Kind, Layout};
 use judge::{Lists, judge, list};
 use loader::Loader;
 use logged::Logged;
-use rootling_tests::writes::states;
+use rootling_tests::writes::image::BLOCK;
+use rootling_tests::writes::states::{Ask, States, states};
 use scene::{Scene, scenes};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +34,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
+
+/// How often a state is judged whose disk cannot be mounted because a device is held.
+const TRIES: u32 = 3;
 
 /// What the agent or the disk does without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +54,17 @@ enum Without {
 /// How much is done.
 struct Mode {
     kinds: Vec<&'static Kind>,
+    /// Those that were asked for and that this kernel does not mount.
+    unknown: Vec<&'static Kind>,
     /// `/boot` is on the same disk, on its own, or both in turn.
     own_boot: &'static [bool],
     loaders: &'static [Loader],
-    /// States of each scene, at most.
+    /// States of each scene, at most; in a full run of those between flushes.
     limit: usize,
+    /// The disk at every flush.
+    every_flush: bool,
+    /// Distinct states that all scenes, and those of each operation, have to come to.
+    least: (usize, usize),
     /// Every n-th state is also followed by what comes next.
     goes_on: usize,
     without: Option<Without>,
@@ -67,9 +78,12 @@ impl Mode {
         let own = asked.as_deref().and_then(|mode| mode.strip_prefix("own-boot"));
         let small = Mode {
             kinds: vec![&EXT4],
+            unknown: Vec::new(),
             own_boot: if own.is_some() { &[true] } else { &[false] },
             loaders: &[Loader::Grub, Loader::UBoot],
             limit: 40,
+            every_flush: false,
+            least: (0, 0),
             goes_on: 10,
             without: None,
             busy: false,
@@ -81,6 +95,7 @@ impl Mode {
             without: Some(what),
             busy: what == Without::Freeze,
             kinds: vec![&EXT4],
+            unknown: Vec::new(),
             ..small
         };
         match mode.or(asked.as_deref()) {
@@ -88,11 +103,9 @@ impl Mode {
             None => Mode { own_boot: &[false, true], ..small },
             Some("full") => {
                 let all = if own.is_some() { vec![&EXT4] } else { vec![&EXT4, &BTRFS, &F2FS] };
-                let (known, unknown): (Vec<_>, Vec<_>) = all.into_iter().partition(|kind| kind.is_known());
-                for kind in unknown {
-                    println!("{}: not known to this kernel", kind.name);
-                }
-                Mode { kinds: known, limit: 400, ..small }
+                let (kinds, unknown) = all.into_iter().partition(|kind| kind.is_known());
+                let least = if own.is_some() { (2500, 500) } else { (5000, 500) };
+                Mode { kinds, unknown, limit: 400, every_flush: true, least, ..small }
             }
             Some("fsync") => without(Without::Fsync),
             Some("flush") => without(Without::Flush),
@@ -113,7 +126,33 @@ impl Mode {
 struct Tally {
     states: usize,
     new: usize,
+    /// Flushes of the disk that are none of the states.
+    flushes_left_out: usize,
+    /// States that could only be mounted when tried again.
+    again: usize,
     bad: Vec<String>,
+}
+
+/// Says what a run lacks of the distinct states that it was to have, in all and of each operation.
+fn too_few(least: (usize, usize), of_each: &BTreeMap<String, usize>) -> Option<String> {
+    let all = of_each.values().sum::<usize>();
+    if all < least.0 {
+        return Some(format!("expected {} states at least, got {all}", least.0));
+    }
+    let few = of_each.iter().find(|(_, states)| **states < least.1);
+    few.map(|(op, states)| format!("expected {} states of {op} at least, got {states}", least.1))
+}
+
+#[test]
+fn a_run_of_too_few_states_is_none() {
+    let count = |states: [usize; 2]| {
+        let of_each = ["Confirm", "Upgrade"].map(String::from).into_iter().zip(states).collect();
+        too_few((1000, 400), &of_each)
+    };
+    assert_eq!(count([500, 500]), None);
+    assert_eq!(count([400, 600]), None);
+    assert_eq!(count([500, 499]).unwrap(), "expected 1000 states at least, got 999");
+    assert_eq!(count([399, 601]).unwrap(), "expected 400 states of Confirm at least, got 399");
 }
 
 #[test]
@@ -121,7 +160,7 @@ fn power_is_cut_at_every_write() {
     disk::need();
     let mode = Mode::here();
     let dir = scratch();
-    let mut total = Tally::default();
+    let (mut total, mut of_each) = (Tally::default(), BTreeMap::new());
     for kind in &mode.kinds {
         let loaders = mode.loaders.iter().filter(|loader| **loader == Loader::Grub || kind.u_boot_reads);
         for (loader, own_boot) in loaders.flat_map(|l| mode.own_boot.iter().map(move |own| (l, *own))) {
@@ -131,25 +170,44 @@ fn power_is_cut_at_every_write() {
                 let title = format!("{} {loader:?} {:?}", layout.name(), scene.op);
                 let tally = replay(&scene, &layout, &mode, dir.path());
                 println!(
-                    "{title}: {} states, {} of them after it, {} bad, {:.1} s",
+                    "{title}: {} states, {} of them after it, {} bad, {} mounted at another try, {} flushes left out, {:.1} s",
                     tally.states,
                     tally.new,
                     tally.bad.len(),
+                    tally.again,
+                    tally.flushes_left_out,
                     start.elapsed().as_secs_f64()
                 );
                 for bad in tally.bad.iter().take(3) {
                     println!("   {bad}");
                 }
+                *of_each.entry(format!("{:?}", scene.op)).or_default() += tally.states;
                 total.states += tally.states;
+                total.flushes_left_out += tally.flushes_left_out;
+                total.again += tally.again;
                 total.bad.extend(tally.bad.into_iter().map(|bad| format!("{title}: {bad}")));
             }
         }
     }
-    println!("{} states, {} bad", total.states, total.bad.len());
+    let named =
+        |kinds: &mut dyn Iterator<Item = &&Kind>| kinds.map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+    println!(
+        "{} states ({of_each:?}), {} bad, {} mounted at another try, {} flushes left out; on {}{}",
+        total.states,
+        total.bad.len(),
+        total.again,
+        total.flushes_left_out,
+        named(&mut mode.kinds.iter()),
+        match named(&mut mode.unknown.iter()) {
+            none if none.is_empty() => none,
+            unknown => format!("; not known to this kernel: {unknown}"),
+        }
+    );
     match mode.without {
         None => assert!(total.bad.is_empty(), "{} bad states; the first: {}", total.bad.len(), total.bad[0]),
         Some(what) => assert!(!total.bad.is_empty(), "without {what:?} nothing was found bad"),
     }
+    assert_eq!(too_few(mode.least, &of_each), None);
 }
 
 /// The child of the agent thaws also where the agent is gone.
@@ -198,8 +256,9 @@ fn replay(scene: &Scene, layout: &Layout, mode: &Mode, folder: &Path) -> Tally {
     drop(neighbour);
     let (lists, (base, log)) = (Lists { old, new }, logged.cut());
 
-    let states = states::states(&base, &log, mode.limit, 20_261_126);
-    let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
+    let ask = Ask { limit: mode.limit, every_flush: mode.every_flush, block: BLOCK, seed: 20_261_126 };
+    let States { states, flushes_left_out } = states(&base, &log, ask);
+    let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally { flushes_left_out, ..Tally::default() }));
     std::thread::scope(|scope| {
         for worker in 0..if kind.one_at_a_time { 1 } else { 2 } {
             let (states, next, tally, lists) = (&states, &next, &tally, &lists);
@@ -210,13 +269,18 @@ fn replay(scene: &Scene, layout: &Layout, mode: &Mode, folder: &Path) -> Tally {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(state) = states.get(at) else { break };
                     let judge = || judge(scene, layout, lists, state, &folder, at % mode.goes_on == 0);
-                    // the bytes of a bad state are bad each time; a loop device that another program holds is not
-                    let judged = judge().or_else(|first| {
-                        judge()
-                            .inspect(|_| println!("{}: good when judged again; before: {first}", state.what))
-                    });
+                    let (mut judged, mut tries) = (judge(), 1);
+                    // what is wrong with the bytes is wrong at once; only a device that another program holds is not
+                    while let Err(why) = &judged
+                        && disk::is_held(why)
+                        && tries < TRIES
+                    {
+                        println!("{}: {why}", state.what);
+                        (judged, tries) = (judge(), tries + 1);
+                    }
                     let mut tally = tally.lock().unwrap();
                     tally.states += 1;
+                    tally.again += usize::from(tries > 1);
                     match judged {
                         Ok(is_new) => tally.new += usize::from(is_new),
                         Err(why) => {

@@ -1,27 +1,59 @@
-//! Judges states that a loss of power could leave on a FAT boot partition: `fat BASE WRITES LIMIT`.
+//! Judges states that a loss of power could leave on a FAT: `fat BASE WRITES LIMIT`, `fat env BASE WRITES LIMIT`.
 //!
 //! BASE is the disk before an update, WRITES the log of the update's writes, as `rootling-qemu validate --log-writes`
-//! leaves them.
+//! leaves them; `env` for those of its scenarios `fat-env` and `fat-env-renamed`.
 
 use anyhow::{Context, Result, bail, ensure};
-use rootling_tests::fat::{Ask, replay};
+use rootling_tests::fat::{Ask, env, replay};
 
-const USAGE: &str = "usage: fat BASE WRITES LIMIT [--without-flush] [--several]";
+const USAGE: &str = "usage: fat BASE WRITES LIMIT [--without-flush] [--several], fat env BASE WRITES LIMIT";
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [base, writes, limit, rest @ ..] = args.as_slice() else { bail!("{USAGE}") };
-    let limit = limit.parse().with_context(|| format!("LIMIT {limit:?}: expected a number"))?;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+    match args.as_slice() {
+        ["env", base, writes, limit] => environment(base, writes, number(limit)?, folder.path()),
+        [base, writes, limit, rest @ ..] => entries(base, writes, number(limit)?, rest, folder.path()),
+        _ => bail!("{USAGE}"),
+    }
+}
+
+fn number(limit: &str) -> Result<usize> {
+    limit.parse().with_context(|| format!("LIMIT {limit:?}: expected a number"))
+}
+
+/// U-Boot's environment.
+fn environment(base: &str, writes: &str, limit: usize, folder: &std::path::Path) -> Result<()> {
+    let mut count = 0;
+    for tally in env::replay(base.as_ref(), writes.as_ref(), limit, folder)? {
+        println!(
+            "FAT, {}: {} flushes, {} states, {} of them new, {} with two names, {} bad",
+            tally.operation,
+            tally.flushes,
+            tally.states,
+            tally.new,
+            tally.drafts,
+            tally.bad.len()
+        );
+        tally.bad.iter().take(3).for_each(|bad| println!("   {bad}"));
+        count += tally.bad.len();
+    }
+    ensure!(count == 0, "{count} bad states");
+    Ok(())
+}
+
+/// What systemd-boot reads.
+fn entries(base: &str, writes: &str, limit: usize, flags: &[&str], folder: &std::path::Path) -> Result<()> {
     let mut ask = Ask { limit, without_flush: false, several: false };
-    for flag in rest {
-        match flag.as_str() {
+    for flag in flags {
+        match *flag {
             "--without-flush" => ask.without_flush = true,
             "--several" => ask.several = true,
             other => bail!("{other}: not known\n{USAGE}"),
         }
     }
-    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
-    let tally = replay(base.as_ref(), writes.as_ref(), ask, folder.path())?;
+    let tally = replay(base.as_ref(), writes.as_ref(), ask, folder)?;
     for bad in tally.bad.iter().take(5) {
         println!("   {bad}");
     }

@@ -16,10 +16,15 @@ pub struct Part {
     pub length: u64,
 }
 
+/// A FAT in a file.
+pub struct Fat {
+    pub file: PathBuf,
+    pub part: Part,
+}
+
 /// A state in a file.
 pub struct Disk {
-    pub file: PathBuf,
-    pub esp: Part,
+    pub fat: Fat,
     pub root: Part,
     /// Where the root is mounted.
     pub at: PathBuf,
@@ -42,7 +47,7 @@ pub fn parts(disk: &Path) -> Result<(Part, Part)> {
     Ok((find("ESP")?, find("ROOT")?))
 }
 
-impl Disk {
+impl Fat {
     /// The names in a folder of the FAT.
     pub fn list(&self, folder: &str) -> Result<Vec<String>> {
         let text = said(self.mtool("mdir").arg("-b").arg(format!("::{folder}")))?;
@@ -62,35 +67,37 @@ impl Disk {
     fn mtool(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env("MTOOLS_SKIP_CHECK", "1").arg("-i");
-        command.arg(format!("{}@@{}", self.file.display(), self.esp.start));
+        command.arg(format!("{}@@{}", self.file.display(), self.part.start));
         command
     }
 
     /// The FAT partition alone, in a file of its own, as its checker leaves it.
-    pub fn repaired(&self, file: PathBuf) -> Result<Disk> {
+    pub fn repaired(&self, file: PathBuf) -> Result<Fat> {
         let count = |bytes: u64| bytes / BLOCK;
         let mut copy = Command::new("dd");
         copy.args([
             "conv=sparse",
             "status=none",
             &format!("bs={BLOCK}"),
-            &format!("skip={}", count(self.esp.start)),
+            &format!("skip={}", count(self.part.start)),
         ]);
-        copy.arg(format!("count={}", count(self.esp.length))).arg(format!("if={}", self.file.display()));
+        copy.arg(format!("count={}", count(self.part.length))).arg(format!("if={}", self.file.display()));
         said(copy.arg(format!("of={}", file.display())))?;
         let output = Command::new("fsck.fat").arg("-a").arg(&file).output();
         let output = output.context("fsck.fat: apt-get install dosfstools")?;
         let text = String::from_utf8_lossy(&output.stdout);
         // 1: errors were found and corrected
         ensure!(matches!(output.status.code(), Some(0 | 1)), "fsck.fat: {}\n{text}", output.status);
-        Ok(Disk { file, esp: Part { start: 0, ..self.esp }, root: self.root, at: self.at.clone() })
+        Ok(Fat { file, part: Part { start: 0, ..self.part } })
     }
+}
 
+impl Disk {
     /// The commit that a link of the root's boot folder leads to; the journal is replayed for it.
     pub fn deployment(&self, link: &str) -> Result<String> {
         fs::create_dir_all(&self.at).with_context(|| format!("create {}", self.at.display()))?;
         let options = format!("loop,offset={},sizelimit={}", self.root.start, self.root.length);
-        said(Command::new("mount").args(["-o", &options]).arg(&self.file).arg(&self.at))?;
+        said(Command::new("mount").args(["-o", &options]).arg(&self.fat.file).arg(&self.at))?;
         let tree = self.at.join(link).canonicalize().with_context(|| format!("the choice {link}"));
         let whole = tree.as_ref().is_ok_and(|tree| tree.join("usr/lib/os-release").is_file());
         said(Command::new("umount").arg(&self.at))?;

@@ -8,7 +8,7 @@ use rootling_boot::entry::Entry;
 use rootling_boot::sdboot::{CountedName, Listed, boot_order};
 use rootling_object::Hasher;
 
-use super::disk::Disk;
+use super::disk::Fat;
 
 /// The entry that boots.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Choice {
 }
 
 /// Follows the loader to a kernel and initramfs whose bytes are right.
-pub fn choose(disk: &Disk) -> Result<Choice> {
+pub fn choose(disk: &Fat) -> Result<Choice> {
     let mut menu: Vec<Listed> = Vec::new();
     for file in disk.list("/loader/entries")? {
         let Some(name) = CountedName::parse(&file) else { continue };

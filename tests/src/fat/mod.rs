@@ -2,9 +2,11 @@
 //!
 //! No driver for FAT may be here, so an update ran in a virtual machine that logged its disk's writes. Of those to the FAT
 //! partition any part after a flush may be missing; what went to the root is taken as written, which `tests/it/replay`
-//! does not do. mtools read the FAT, before `fsck.fat` and after it; the kernel mounts the root.
+//! does not do. mtools read the FAT, before `fsck.fat` and after it; the kernel mounts the root. [`env`] is the same for a
+//! file that U-Boot reads.
 
 mod disk;
+pub mod env;
 mod loader;
 
 use std::fs;
@@ -12,10 +14,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::writes::image::Image;
+use crate::writes::image::{BLOCK, Image};
 use crate::writes::log::{self, Entry, FLUSH, FUA};
-use crate::writes::states::{State, states};
-use disk::{Disk, Part};
+use crate::writes::states::{self, State, states};
+use disk::{Disk, Fat, Part};
 
 /// A fixed sequence, so that a failure can be repeated.
 const SEED: u64 = 20_261_126;
@@ -51,11 +53,13 @@ pub fn replay(base: &Path, writes: &Path, ask: Ask, folder: &Path) -> Result<Tal
     if ask.without_flush {
         entries.iter_mut().for_each(|entry| entry.flags &= !FLUSH);
     }
-    let disk = Disk { file: folder.join("disk"), esp, root, at: folder.join("root") };
+    let fat = Fat { file: folder.join("disk"), part: esp };
+    let disk = Disk { fat, root, at: folder.join("root") };
     let base = Image::read(base);
     let old = judge(&disk, &base)?;
     ensure!(!old.counted, "the disk before the update: {old:?} is on trial");
-    let states = states(&base, &entries, ask.limit, SEED);
+    let ask_states = states::Ask { limit: ask.limit, every_flush: true, block: BLOCK, seed: SEED };
+    let states = states(&base, &entries, ask_states).states;
     let last = states.iter().find(|state| state.is_last).context("no state with all that was written")?;
     let new = judge(&disk, &last.image).context(last.what.clone())?;
     ensure!(!new.counted, "after all that was written {new:?} is still on trial");
@@ -82,11 +86,12 @@ struct Found {
 }
 
 fn judge(disk: &Disk, image: &Image) -> Result<Found> {
-    image.save(&disk.file);
-    let choice = loader::choose(disk)?;
+    let fat = &disk.fat;
+    image.save(&fat.file);
+    let choice = loader::choose(fat)?;
     let link = choice.options.split(' ').find_map(|word| word.strip_prefix("ostree=/"));
     let repaired =
-        loader::choose(&disk.repaired(disk.file.with_extension("esp"))?).context("after fsck.fat")?;
+        loader::choose(&fat.repaired(fat.file.with_extension("esp"))?).context("after fsck.fat")?;
     ensure!(repaired == choice, "{choice:?} before fsck.fat, {repaired:?} after it");
     let commit = disk.deployment(link.context("no ostree= argument")?)?;
     Ok(Found { commit, counted: choice.counted })

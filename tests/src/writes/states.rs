@@ -3,7 +3,7 @@
 //! What came before the last flush of the same disk is there. Of what came after it, any part is: all, some of the writes, or, where a
 //! write is longer than a block, some of its blocks.
 
-use super::image::{BLOCK, DISK, Image};
+use super::image::{DISK, Image};
 use super::log::{Entry, FLUSH, FUA};
 use std::collections::HashSet;
 
@@ -15,6 +15,27 @@ pub struct State {
     pub image: Image,
     /// Nothing that was written is missing.
     pub is_last: bool,
+}
+
+/// Which states, and how many.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask {
+    /// At most so many: of all, or with `every_flush` of those between flushes.
+    pub limit: usize,
+    /// The disk at each flush, however many there are; else at every n-th, so that half of the states are of other kinds.
+    pub every_flush: bool,
+    /// Bytes that the disk writes as a whole, which begin at a multiple of it.
+    pub block: usize,
+    /// Where the random choices begin.
+    pub seed: u64,
+}
+
+/// What [`states`] found.
+pub struct States {
+    /// No two of them the same.
+    pub states: Vec<State>,
+    /// Flushes at which the disk was not taken.
+    pub flushes_left_out: usize,
 }
 
 /// A fixed sequence, so that a failure can be repeated.
@@ -62,11 +83,10 @@ fn all(span: &Span) -> Image {
     image
 }
 
-/// At most `limit` states, no two of them the same: the disk at each flush, or at every n-th, then parts of what came
-/// between two of them, as often from one span as from another.
-pub fn states(base: &Image, log: &[Entry], limit: usize, seed: u64) -> Vec<State> {
+/// The disk at each flush, or at every n-th, then parts of what came between two of them, as often from one span as from another.
+pub fn states(base: &Image, log: &[Entry], ask: Ask) -> States {
     let spans = spans(base, log);
-    let (mut seen, mut states, mut random) = (HashSet::new(), Vec::new(), Random(seed));
+    let (mut seen, mut states, mut random) = (HashSet::new(), Vec::new(), Random(ask.seed));
     let mut add = |what: String, image: Image| {
         if seen.insert(image.checksum()) {
             let is_last = what == ALL;
@@ -74,25 +94,27 @@ pub fn states(base: &Image, log: &[Entry], limit: usize, seed: u64) -> Vec<State
         }
         states.len()
     };
-    let stride = (spans.len() * 2).div_ceil(limit).max(1);
-    add(ALL.into(), all(spans.last().unwrap()));
+    let stride = if ask.every_flush { 1 } else { (spans.len() * 2).div_ceil(ask.limit).max(1) };
+    let mut count = add(ALL.into(), all(spans.last().unwrap()));
     for (at, span) in spans.iter().enumerate().step_by(stride) {
-        add(format!("flush {at}"), span.durable.clone());
+        count = add(format!("flush {at}"), span.durable.clone());
     }
+    let flushes_left_out = spans.len() - spans.len().div_ceil(stride);
+    let limit = if ask.every_flush { count + ask.limit } else { ask.limit };
     let open: Vec<_> = spans.iter().enumerate().filter(|(_, span)| !span.writes.is_empty()).collect();
     // a span of few writes has few parts: it gives up after some that were there before
-    for round in 0..limit * 4 / open.len().max(1) + 4 {
+    for round in 0..ask.limit * 4 / open.len().max(1) + 4 {
         for (at, span) in &open {
-            let torn = round % 3 == 2;
-            let image = if torn { tear(span, &mut random) } else { some(span, &mut random) };
-            let how = if torn { "blocks" } else { "writes" };
-            if add(format!("flush {at}, some {how} of {}, round {round}", span.writes.len()), image) >= limit
-            {
-                return states;
+            if count >= limit {
+                return States { states, flushes_left_out };
             }
+            let torn = round % 3 == 2;
+            let image = if torn { tear(span, ask.block, &mut random) } else { some(span, &mut random) };
+            let how = if torn { "blocks" } else { "writes" };
+            count = add(format!("flush {at}, some {how} of {}, round {round}", span.writes.len()), image);
         }
     }
-    states
+    States { states, flushes_left_out }
 }
 
 /// Each write or not, of all that followed the flush or of the first few; one that was to be durable is there.
@@ -101,11 +123,11 @@ fn some<'a>(span: &Span<'a>, random: &mut Random) -> Image {
 }
 
 /// Each block of each write or not.
-fn tear<'a>(span: &Span<'a>, random: &mut Random) -> Image {
+fn tear<'a>(span: &Span<'a>, block: usize, random: &mut Random) -> Image {
     pick(span, random, |entry| {
-        let first = entry.data.len().min(BLOCK - (entry.offset % BLOCK as u64) as usize);
+        let first = entry.data.len().min(block - (entry.offset % block as u64) as usize);
         let (first, rest) = entry.data.split_at(first);
-        let blocks = std::iter::once(first).chain(rest.chunks(BLOCK));
+        let blocks = std::iter::once(first).chain(rest.chunks(block));
         let mut next = entry.offset;
         let placed = blocks.map(|block| {
             let at = next;
@@ -135,6 +157,44 @@ fn pick<'a>(
     image
 }
 
+#[cfg(test)]
+use super::image::BLOCK;
+
+#[cfg(test)]
+const ASK: Ask = Ask { limit: 100, every_flush: false, block: BLOCK, seed: 1 };
+
+/// A disk of zeros.
+#[cfg(test)]
+fn empty(blocks: usize) -> Image {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len((blocks * BLOCK) as u64).unwrap();
+    Image::read(file.path())
+}
+
+#[test]
+fn every_flush_is_taken_where_it_is_asked_for() {
+    let write = |at: u64| Entry { offset: at * 2 * BLOCK as u64, flags: 0, data: vec![1; 2 * BLOCK] };
+    let flush = Entry { offset: 0, flags: FLUSH, data: Vec::new() };
+    let log: Vec<_> = (0..40).flat_map(|at| [write(at), flush.clone()]).collect();
+    let count = |ask: Ask| {
+        let found = states(&empty(80), &log, ask);
+        let random = found.states.iter().filter(|state| state.what.contains(',')).count();
+        (found.states.len() - random, random, found.flushes_left_out)
+    };
+    // 41 with the first; what is last has its own name
+    assert_eq!(count(Ask { limit: 5, every_flush: true, ..ASK }), (41, 5, 0));
+    assert_eq!(count(Ask { limit: 10, ..ASK }), (6, 4, 36));
+}
+
+#[test]
+fn a_write_is_torn_at_the_blocks_of_the_disk() {
+    let log = [Entry { offset: 512, flags: 0, data: vec![1; 1024] }];
+    let whole = states(&empty(1), &log, ASK).states.len();
+    assert_eq!(whole, 2, "a block of 4096 bytes is written or not");
+    let torn = states(&empty(1), &log, Ask { block: 512, ..ASK }).states.len();
+    assert_eq!(torn, 4);
+}
+
 #[test]
 fn a_flush_is_of_one_disk() {
     let write = |disk: u64, block: u64| Entry {
@@ -149,7 +209,7 @@ fn a_flush_is_of_one_disk() {
     let mut found = HashSet::new();
     std::fs::write(&path, vec![0; 2 * BLOCK]).unwrap();
     let base = Image::join(&[Image::read(&path), Image::read(&path)]);
-    for state in states(&base, &log, 100, 1) {
+    for state in states(&base, &log, ASK).states {
         let [first, second] = [0, 1].map(|disk| {
             state.image.save_one(disk, 2 * BLOCK as u64, &path);
             std::fs::read(&path).unwrap()
@@ -172,7 +232,7 @@ fn what_was_flushed_is_there_and_the_rest_may_be() {
     let flush = Entry { offset: 0, flags: FLUSH, data: Vec::new() };
     let log = [write(0, 0), flush.clone(), write(1, 0), write(2, FUA), write(3, 0), flush, write(4, 0)];
     let mut found = HashSet::new();
-    for state in states(&base, &log, 100, 1) {
+    for state in states(&base, &log, ASK).states {
         state.image.save(&path);
         let bytes = std::fs::read(&path).unwrap();
         found.insert([0, 1, 2, 3, 4].map(|block| bytes[block * BLOCK]));
