@@ -64,9 +64,12 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
 }
 
 /// Makes everything written to the file system of `path` durable.
+///
+/// Linux writes a FAT by `syncfs` and does not have the disk make it durable (6.1: it has no `sync_fs`); `fsync` does.
 pub fn sync_file_system(path: &Path) -> Result<()> {
     let dir = File::open(path).map_err(Error::io("open", path))?;
-    nix::unistd::syncfs(&dir).map_err(|errno| Error::io("sync the file system of", path)(errno.into()))
+    nix::unistd::syncfs(&dir).map_err(|errno| Error::io("sync the file system of", path)(errno.into()))?;
+    dir.sync_all().map_err(Error::io("sync", path))
 }
 
 /// Puts what is durable on the file system of `path` where a boot loader finds it that does not replay the journal.
