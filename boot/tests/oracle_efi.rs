@@ -109,6 +109,55 @@ fn a_unified_kernel_image_is_told_by_its_sections() {
     assert!(!with(&[".linux"]) && !with(&[]));
 }
 
+/// A loop device that goes with its guard: libefivar takes a disk by its node only.
+struct Loop(String);
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.0]).output();
+    }
+}
+
+/// A disk with the partition of [`option`] as its second.
+fn disk(dir: &Path) -> Loop {
+    let (file, script) = (dir.join("disk"), dir.join("script"));
+    fs::File::create(&file).unwrap().set_len(8 << 20).unwrap();
+    let parts = "label: gpt\nfirst-lba: 64\nstart=64, size=64\n\
+                 start=2048, size=4096, uuid=12345678-ABCD-EF01-0102-030405060708\n";
+    fs::write(&script, parts).unwrap();
+    let mut sfdisk = Command::new("sfdisk");
+    sfdisk.args(["-q", "--no-reread", "--no-tell-kernel"]).arg(&file);
+    let made = sfdisk.stdin(fs::File::open(&script).unwrap()).status();
+    assert!(made.expect("apt-get install fdisk").success());
+    let shown = Command::new("losetup").args(["-f", "--show"]).arg(&file).output();
+    let shown = shown.expect("apt-get install mount");
+    let why = String::from_utf8_lossy(&shown.stderr);
+    assert!(shown.status.success(), "a loop device for efibootmgr's disk, as root: {why}");
+    Loop(String::from_utf8(shown.stdout).unwrap().trim().to_owned())
+}
+
+#[test]
+fn we_read_the_load_option_that_efibootmgr_creates() {
+    let dir = tempfile::tempdir().unwrap();
+    let (variables, disk) = (dir.path().join("variables"), disk(dir.path()));
+    fs::create_dir(&variables).unwrap();
+    let file = ["-c", "-d", &disk.0, "-p", "2", "-l", r"\EFI\Linux\b.efi"];
+    for (label, arguments) in [("Rootling a", "quiet rw"), ("no arguments", "")] {
+        let shown = run(&variables, "efibootmgr", &[&file[..], &["-L", label, "-u", arguments]].concat());
+        let there = firmware(&variables);
+        let number = *there.order.first().unwrap_or_else(|| panic!("efibootmgr created nothing:\n{shown}"));
+        let created = there.option(number).unwrap();
+        let ours =
+            LoadOption::new(label, DevicePath::file(2, 0x800, 0x1000, GUID, "/EFI/Linux/b.efi"), arguments);
+        assert_eq!((&created.description, &created.path), (&ours.description, &ours.path), "{shown}");
+        // efibootmgr puts no NUL behind the arguments
+        let data = ours.data.strip_suffix(&[0, 0]).unwrap_or_default();
+        assert_eq!((created.attributes, &created.data[..]), (ours.attributes, data));
+        let bytes = fs::read(variables.join(number.variable())).unwrap();
+        assert_eq!(created.encode().unwrap(), Variable::decode(&bytes).unwrap().data);
+    }
+}
+
 #[test]
 fn mutated_variables_are_read_or_refused() {
     let seed = Variable { attributes: 7, data: &option("Rootling").encode().unwrap() }.encode();

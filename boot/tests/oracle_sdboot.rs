@@ -1,7 +1,6 @@
 //! systemd against this crate: the order of versions, by `systemd-analyze compare-versions`.
 //!
-//! `bootctl list` reads a mounted FAT partition only, which a test cannot make without being root; the loader itself
-//! is booted by the QEMU suite.
+//! The order of entries is that of `bootctl list` in `oracle_bootctl.rs`; the loader itself is booted by the QEMU suite.
 
 mod common;
 

@@ -1,5 +1,7 @@
 //! Everything CI runs.
 
+use std::process::Command;
+
 use anyhow::{Result, bail};
 
 use crate::machines::recipe;
@@ -22,9 +24,10 @@ pub fn test() -> Result<()> {
     check::lint()?;
     step("programs", || run(&mut cargo("build --workspace --bins")))?;
     step("RPM test bed", testbed)?;
+    let bootctl = step("bootctl", || tools::unpacked("systemd-boot", "usr/bin/bootctl"))?;
     let (passed, lines) = step("tests", || {
         let mut command = cargo("test --workspace --no-fail-fast");
-        command.env("ROOTLING_TEST_BED", place::testbed());
+        command.env("ROOTLING_TEST_BED", place::testbed()).env("ROOTLING_BOOTCTL", &bootctl);
         watched(&mut command, closing)
     })?;
     step("agents with the rules of one architecture", || rules::rules(None))?;
@@ -63,7 +66,7 @@ pub fn kills(count: usize) -> Result<()> {
 
 /// Makes both states of the test bed.
 pub fn testbed() -> Result<()> {
-    let mut command = std::process::Command::new(place::program("debug", "testbed"));
+    let mut command = Command::new(place::program("debug", "testbed"));
     run(command.args(["--state", "all", "--dir"]).arg(place::testbed()).current_dir(place::root()))
 }
 

@@ -1,11 +1,12 @@
 //! What must be installed beside Rust, and installing it where we may.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::run;
+use crate::{place, run};
 
 /// A program, and the Debian package that brings it.
 pub type Tool = (&'static str, &'static str);
@@ -89,6 +90,30 @@ pub fn ensure(sets: &[&[Tool]]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A program of a package that would change this machine if it were installed: `systemd-boot` puts the loader into its ESP.
+pub fn unpacked(package: &str, program: &str) -> Result<PathBuf> {
+    let folder = place::root().join("target/unpacked").join(package);
+    let file = folder.join("root").join(program);
+    if file.exists() {
+        return Ok(file);
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let download = || {
+        let mut command = Command::new("apt-get");
+        run::run(command.args(["-q", "download", package]).current_dir(&folder))
+    };
+    if download().is_err() {
+        apt("-o DPkg::Lock::Timeout=300 update -q")?;
+        download()?;
+    }
+    let names = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let deb = names.filter(|name| name.extension().is_some_and(|ending| ending == "deb")).max();
+    let deb = deb.with_context(|| format!("{package}: nothing was downloaded"))?;
+    run::run(Command::new("dpkg-deb").arg("-x").arg(deb).arg(folder.join("root")))?;
+    ensure!(file.exists(), "{package}: expected {program} in it");
+    Ok(file)
 }
 
 /// Packages whose program is not there.
