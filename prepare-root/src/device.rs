@@ -1,7 +1,7 @@
 //! The root device, found among the kernel's block devices: there is no udev here.
 
 use crate::error::Error;
-use crate::{gpt, superblock};
+use crate::{gpt, mbr, superblock};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,6 @@ use std::thread::sleep;
 use std::time::Duration;
 
 const CLASS: &str = "/sys/class/block";
-const SECTOR: u64 = 512;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What `root=` names.
@@ -76,16 +75,22 @@ fn find(wanted: &Wanted) -> Option<PathBuf> {
     })
 }
 
-/// The partition of a disk, by the number that its table gives it.
+/// The partition of a disk, by the number that its table gives it; a partition has no queue of its own.
 fn partition(disk: &str, path: &Path, uuid: &str) -> Option<PathBuf> {
-    let entries = gpt::header(&read(path, SECTOR, 512)?, SECTOR)?;
-    let number = gpt::find(&read(path, entries.start, entries.size * entries.count)?, entries.size, uuid)?;
-    let parts = fs::read_dir(Path::new(CLASS).join(disk)).ok()?.filter_map(Result::ok);
-    let mut parts = parts.filter(|part| {
-        let text = fs::read_to_string(part.path().join("partition"));
-        text.is_ok_and(|text| text.trim() == number.to_string())
-    });
-    Some(Path::new("/dev").join(parts.next()?.file_name()))
+    let class = Path::new(CLASS).join(disk);
+    let sector = number(&class.join("queue/logical_block_size"))?;
+    let start = read(path, 0, sector as usize + 512)?;
+    let named = gpt::header(start.get(sector as usize..)?, sector.into())
+        .and_then(|table| gpt::find(&read(path, table.start, table.size * table.count)?, table.size, uuid));
+    let named = named.or_else(|| mbr::find(&start, uuid))?;
+    let mut parts = fs::read_dir(class).ok()?.filter_map(Result::ok);
+    let part = parts.find(|part| number(&part.path().join("partition")) == Some(named))?;
+    Some(Path::new("/dev").join(part.file_name()))
+}
+
+/// A number that the kernel says of a device.
+fn number(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// Some bytes of a device; fewer at its end.

@@ -35,12 +35,12 @@ pub fn header(sector: &[u8], sector_size: u64) -> Option<Entries> {
 }
 
 /// The number of the partition with a PARTUUID, counted from 1.
-pub fn find(entries: &[u8], size: usize, partuuid: &str) -> Option<usize> {
+pub fn find(entries: &[u8], size: usize, partuuid: &str) -> Option<u32> {
     let place = entries.chunks(size).position(|entry| {
         let used = entry.get(..16).is_some_and(|kind| kind != [0; 16]);
         used && entry.get(16..32).and_then(text).is_some_and(|text| text.eq_ignore_ascii_case(partuuid))
     });
-    place.map(|place| place + 1)
+    place.map(|place| place as u32 + 1)
 }
 
 fn text(guid: &[u8]) -> Option<String> {
@@ -63,6 +63,7 @@ mod tests {
         sector[80] = 128;
         sector[84] = 128;
         assert_eq!(header(&sector, 512), Some(Entries { start: 1024, size: 128, count: 128 }));
+        assert_eq!(header(&sector, 4096).unwrap().start, 8192);
         sector[83] = 0xff;
         assert_eq!(header(&sector, 512).unwrap().count, 128, "a header that lies is bounded");
         sector[84] = 0;

@@ -12,7 +12,7 @@
 //! | `config` | `prepare-root.conf` |
 //! | `plan` | the mounts, as data |
 //! | `modules` | what an initramfs of rootling-compose wants loaded first |
-//! | `device`, `superblock`, `gpt` | the root device, with no udev |
+//! | `device`, `superblock`, `gpt`, `mbr` | the root device, with no udev |
 //! | `apply`, `sys` | performing them |
 //!
 //! **Invariant:** as PID 1 no failure ends in a shell or a hanging machine: it reboots, and the loader has one try
@@ -24,6 +24,7 @@ mod config;
 mod device;
 mod error;
 mod gpt;
+mod mbr;
 mod modules;
 mod plan;
 mod superblock;
