@@ -16,6 +16,10 @@ use std::process::Command;
 /// Where the physical root is mounted in an initramfs.
 const SYSROOT: &str = "/sysroot";
 const WATCHDOG: &str = "/dev/watchdog";
+const EFI: &str = "/sys/firmware/efi";
+const VARIABLES: &str = "/sys/firmware/efi/efivars";
+/// systemd-boot makes it in the boots that it counts; the agent's `rootling_boot::sdboot::variable`.
+const BOOT_COUNT: &str = "/sys/firmware/efi/efivars/LoaderBootCountPath-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// As a step of another initramfs: the deployment takes the place of the mounted root.
 pub fn prepare_there(sysroot: &str) -> Result<(), Error> {
@@ -36,7 +40,7 @@ pub fn start() -> Result<(), Error> {
     }
     // its driver may be one of the modules
     if let Err(error) = watched.or_else(|_| watch(&cmdline)) {
-        // no reason to stay away from a root that may be good; `rootling boot status` says what is missing
+        // no reason to stay away from a root that may be good; only the console says so
         eprintln!("rootling-prepare-root: {error}");
     }
     if in_memory {
@@ -81,9 +85,22 @@ fn enter(path: &str) -> Result<(), Error> {
     std::env::set_current_dir(path).map_err(Error::io(format!("enter {path}")))
 }
 
-/// Arms the watchdog where that is asked for.
+/// Arms the watchdog where that is asked for and the boot is a try.
 fn watch(cmdline: &Cmdline) -> Result<(), Error> {
-    cmdline.watchdog_s.map_or(Ok(()), |seconds| sys::watchdog(WATCHDOG, seconds))
+    match cmdline.watchdog_s {
+        Some(seconds) if cmdline.is_trial || may_be_counted() => sys::watchdog(WATCHDOG, seconds),
+        _ => Ok(()),
+    }
+}
+
+/// Whether systemd-boot counts this boot, for its arguments outlast a confirm; where the firmware does not say, it may.
+fn may_be_counted() -> bool {
+    let is_empty = || fs::read_dir(VARIABLES).map_or(true, |mut all| all.next().is_none());
+    // stays mounted, as systemd would mount it
+    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    let mount = || sys::mount("efivarfs", VARIABLES, "efivarfs", flags, "");
+    let exists = |path| Path::new(path).exists();
+    exists(EFI) && (is_empty() && mount().is_err() || exists(BOOT_COUNT))
 }
 
 /// What the kernel does not mount by itself; what is mounted already stays.

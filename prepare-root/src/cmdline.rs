@@ -1,6 +1,7 @@
 //! What the kernel arguments ask for.
 
 use crate::error::Error;
+use rootling_boot::loader::TRIAL_ARG;
 use rootling_boot::{KernelArgs, bootlink};
 
 /// The arguments that concern the root.
@@ -14,10 +15,12 @@ pub struct Cmdline {
     pub fstype: Option<String>,
     /// `rootflags=`.
     pub flags: String,
-    /// `rootwait=SECONDS` or `rootdelay=`; `rootwait` alone waits as long as there is a watchdog to end it.
+    /// `rootwait=SECONDS`, else `rootdelay=`, else 30: `rootwait` alone, for ever to the kernel, is no longer here.
     pub wait_s: u32,
-    /// `rootling.watchdog=SECONDS`: armed before anything else, for a system in which nothing starts.
+    /// `rootling.watchdog=SECONDS`: armed before anything else on a try, for a system in which nothing starts.
     pub watchdog_s: Option<u32>,
+    /// `rootling.trial`: the boot is a try. systemd-boot's entries never say so.
+    pub is_trial: bool,
     /// The program to start: `rootling.init=`, else `/sbin/init`.
     pub init: String,
 }
@@ -41,6 +44,7 @@ impl Cmdline {
             flags: text("rootflags").unwrap_or_default(),
             wait_s: number("rootwait").or(number("rootdelay")).unwrap_or(WAIT_S),
             watchdog_s: number("rootling.watchdog").filter(|seconds| *seconds > 0),
+            is_trial: args.has_key(TRIAL_ARG),
             init: text("rootling.init").unwrap_or_else(|| "/sbin/init".into()),
         })
     }
@@ -62,6 +66,14 @@ mod tests {
         assert_eq!(lasting.link, format!("ostree/links/{sum}.0"));
         assert_eq!((cmdline.root.as_deref(), cmdline.flags.as_str()), (Some("LABEL=ROOT"), "noatime"));
         assert_eq!((cmdline.wait_s, cmdline.watchdog_s, cmdline.init.as_str()), (30, Some(60), "/sbin/init"));
+        let tried = Cmdline::parse(&format!("{} rootling.trial panic=10", text.trim_end())).unwrap();
+        assert_eq!((cmdline.is_trial, tried.is_trial), (false, true));
+        for (more, want) in
+            [("rootwait", 30), ("rootwait=5 rootdelay=7", 5), ("rootwait rootdelay=7", 7), ("", 30)]
+        {
+            let text = format!("ostree=/ostree/links/{sum}.0 {more}");
+            assert_eq!(Cmdline::parse(&text).unwrap().wait_s, want, "{more}");
+        }
     }
 
     #[test]
