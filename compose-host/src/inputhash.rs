@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rootling_object::{Checksum, Hasher};
 
-use crate::initramfs::{Options, Program};
+use crate::initramfs::{Maker, Options, Program};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
 
@@ -28,7 +28,7 @@ pub fn inputhash(manifest: &Manifest, lock: &Lock) -> Result<String> {
         let content = content(&file.source).context("add-files")?;
         writeln!(text, "file {:?} {content}", file.dest).expect("writing to a String does not fail");
     }
-    if let Some(Options { program: Program::Host(path), .. }) = &manifest.initramfs {
+    if let Some(Maker::Rootling(Options { program: Program::Host(path), .. })) = &manifest.initramfs {
         let content = content(path).context("initramfs-program")?;
         writeln!(text, "initramfs {content}").expect("writing to a String does not fail");
     }

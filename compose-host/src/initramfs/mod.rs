@@ -77,6 +77,15 @@ pub enum Program {
     Host(PathBuf),
 }
 
+/// Who makes the initramfs: `initramfs` in the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// `rootling`: [`make`].
+    Rootling(Options),
+    /// `dracut`: the tree's own, with these arguments more (`initramfs-args`).
+    Dracut(Vec<String>),
+}
+
 /// The manifest's part in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {

@@ -83,6 +83,7 @@ fn merge(layer: &mut Layer, under: Layer) {
     }
     scalar(&mut layer.no_initramfs, under.no_initramfs);
     scalar(&mut layer.initramfs, under.initramfs);
+    list(&mut layer.initramfs_args, under.initramfs_args);
     list(&mut layer.initramfs_modules, under.initramfs_modules);
     scalar(&mut layer.initramfs_program, under.initramfs_program);
     scalar(&mut layer.initramfs_compression, under.initramfs_compression);

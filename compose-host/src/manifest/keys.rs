@@ -40,14 +40,21 @@ pub(crate) struct Layer {
     pub(crate) automatic_version_prefix: Option<String>,
     pub(crate) add_commit_metadata: Map<String, Value>,
     pub(crate) no_initramfs: Option<bool>,
-    /// There is one kind.
-    pub(crate) initramfs: Option<()>,
+    pub(crate) initramfs: Option<By>,
+    pub(crate) initramfs_args: Vec<String>,
     pub(crate) initramfs_modules: Vec<String>,
     pub(crate) initramfs_program: Option<Program>,
     pub(crate) initramfs_compression: Option<Compression>,
     pub(crate) tmp_is_dir: Option<bool>,
     pub(crate) machineid_compat: Option<bool>,
     pub(crate) postprocess: Vec<String>,
+}
+
+/// A value of `initramfs`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By {
+    Rootling,
+    Dracut,
 }
 
 /// A file to include, and where that is said.
@@ -99,9 +106,11 @@ pub(crate) fn read(document: Node, dir: &Path, basearch: &str) -> Result<(Layer,
             }
             "no-initramfs" => layer.no_initramfs = Some(boolean(value, &key)?),
             "initramfs" => match text(value, &key)?.as_str() {
-                "rootling" => layer.initramfs = Some(()),
-                other => bail!("{at}: initramfs {other:?} is not supported, expected \"rootling\""),
+                "rootling" => layer.initramfs = Some(By::Rootling),
+                "dracut" => layer.initramfs = Some(By::Dracut),
+                other => bail!("{at}: initramfs {other:?} is not known, expected rootling or dracut"),
             },
+            "initramfs-args" => layer.initramfs_args = texts(value, &key)?,
             "initramfs-modules" => layer.initramfs_modules.extend(words(value, &key)?),
             "initramfs-program" => {
                 let path = text(value, &key)?;
@@ -264,7 +273,11 @@ mod tests {
             ("add-files:\n  - [a]\n", "m.yaml:2: \"add-files\" has an entry of 1 parts"),
             ("ref: a\nselinux: true\n", "m.yaml:2: selinux: true is not supported"),
             ("packages: [\"'a b\"]\n", "m.yaml:1: \"packages\" has a quote that does not end"),
-            ("\ninitramfs: dracut\n", "m.yaml:2: initramfs \"dracut\" is not supported"),
+            (
+                "\ninitramfs: mkosi\n",
+                "m.yaml:2: initramfs \"mkosi\" is not known, expected rootling or dracut",
+            ),
+            ("initramfs-args: --no-x\n", "m.yaml:1: \"initramfs-args\" is a string, expected a list"),
             ("initramfs-compression: lz4\n", "m.yaml:1: initramfs-compression \"lz4\" is not known"),
             ("- a\n", "m.yaml:1: \"the manifest\" is a list, expected a mapping"),
         ] {

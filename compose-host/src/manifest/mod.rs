@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::initramfs::{self, Program};
+use crate::initramfs::{Maker, Program};
 use crate::postprocess::Compressed;
 
 pub use version::next_version;
@@ -59,8 +59,8 @@ pub struct Manifest {
     pub add_commit_metadata: serde_json::Map<String, Value>,
     /// Whether the tree is made without an initramfs (`no-initramfs`, default false).
     pub no_initramfs: bool,
-    /// How the initramfs is made (`initramfs: rootling`, `initramfs-modules`, `-program`, `-compression`).
-    pub initramfs: Option<initramfs::Options>,
+    /// How the initramfs is made (`initramfs`, `initramfs-modules`, `-program`, `-compression`, `-args`).
+    pub initramfs: Option<Maker>,
     /// Whether `/tmp` is a directory instead of a link (`tmp-is-dir`, default false).
     pub tmp_is_dir: bool,
     /// Whether `/etc/machine-id` is an empty file (`machineid-compat`, default true).
@@ -119,14 +119,21 @@ impl Manifest {
                 Compressed::ALL.iter().filter(|kind| self.uncompress.contains(kind)).collect();
             json["uncompress"] = names.iter().map(|kind| kind.name()).collect();
         }
-        if let Some(initramfs) = &self.initramfs {
-            json["initramfs"] = json!("rootling");
-            json["initramfs-modules"] = json!(initramfs.modules);
-            json["initramfs-compression"] = json!(initramfs.compression.name());
-            json["initramfs-program"] = match &initramfs.program {
-                Program::Tree(path) => json!(path),
-                Program::Host(path) => json!(path.file_name().unwrap_or_default().to_string_lossy()),
-            };
+        match &self.initramfs {
+            Some(Maker::Rootling(options)) => {
+                json["initramfs"] = json!("rootling");
+                json["initramfs-modules"] = json!(options.modules);
+                json["initramfs-compression"] = json!(options.compression.name());
+                json["initramfs-program"] = match &options.program {
+                    Program::Tree(path) => json!(path),
+                    Program::Host(path) => json!(path.file_name().unwrap_or_default().to_string_lossy()),
+                };
+            }
+            Some(Maker::Dracut(args)) => {
+                json["initramfs"] = json!("dracut");
+                json["initramfs-args"] = json!(args);
+            }
+            None => {}
         }
         json
     }

@@ -3,15 +3,16 @@
 //! `vmlinuz`, `initramfs.img`, `dtb/`, and `config` and `System.map` for the record. What else packages put into `/boot`
 //! goes to `/usr/lib/ostree-boot`; `/boot` itself is empty in a tree.
 
-use super::{Options, Outcome};
-use crate::initramfs;
+use super::{Options, Outcome, dracut};
+use crate::initramfs::{self, Maker};
 use crate::root::Root;
 use crate::sandbox::Sandbox;
 use anyhow::{Result, bail, ensure};
 use rustix::fs::FileType;
 use std::collections::BTreeSet;
 
-const MODULES: &str = "usr/lib/modules";
+/// Below it each kernel has a folder of its own.
+pub(super) const MODULES: &str = "usr/lib/modules";
 
 /// Moves the only kernel, runs depmod, and sees to the initramfs.
 pub fn apply(tree: &Root, options: &Options, outcome: &mut Outcome) -> Result<()> {
@@ -24,13 +25,17 @@ pub fn apply(tree: &Root, options: &Options, outcome: &mut Outcome) -> Result<()
         gather(tree, &version)?;
         depmod(tree, options, &version)?;
         let image = format!("{MODULES}/{version}/initramfs.img");
-        if let Some(options) = &options.initramfs {
-            tree.write(&image, &initramfs::make(tree, &version, options)?, 0o644)?;
+        match &options.initramfs {
+            Some(Maker::Rootling(own)) => {
+                tree.write(&image, &initramfs::make(tree, &version, own)?, 0o644)?;
+            }
+            Some(Maker::Dracut(args)) => dracut::make(tree, &version, args, options.timestamp)?,
+            None => {}
         }
         ensure!(
             options.no_initramfs || tree.exists(&image)?,
             "kernel {version} has no initramfs: \
-             expected initramfs: rootling, no-initramfs: true, or a file {image} such as dracut makes"
+             expected initramfs: rootling or dracut, no-initramfs: true, or a file {image}"
         );
         outcome.kernel = Some(version);
     }

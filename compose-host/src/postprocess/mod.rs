@@ -7,6 +7,7 @@
 mod accounts;
 mod cleanup;
 mod compressed;
+mod dracut;
 mod etc;
 mod files;
 mod kernel;
@@ -42,8 +43,8 @@ pub struct Options {
     pub tmp_is_dir: bool,
     /// `no-initramfs`.
     pub no_initramfs: bool,
-    /// `initramfs: rootling`.
-    pub initramfs: Option<initramfs::Options>,
+    /// `initramfs`.
+    pub initramfs: Option<initramfs::Maker>,
     /// `machineid-compat`, true unless the treefile says otherwise.
     pub machineid_compat: bool,
     /// `postprocess`: inline scripts, in order.

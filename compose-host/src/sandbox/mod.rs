@@ -40,6 +40,7 @@ const IDS: u64 = 65536;
 pub struct Sandbox<'a> {
     root: &'a Root,
     timestamp: u64,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 /// How a program ended.
@@ -57,7 +58,13 @@ impl<'a> Sandbox<'a> {
         for directory in ["dev", "proc", "run", "tmp"] {
             root.make_dirs(directory)?;
         }
-        Ok(Sandbox { root, timestamp })
+        Ok(Sandbox { root, timestamp, variables: Vec::new() })
+    }
+
+    /// Adds a variable to the environment.
+    pub fn with(mut self, name: &'static str, value: &'static str) -> Sandbox<'a> {
+        self.variables.push((name, value));
+        self
     }
 
     /// Runs a program with its arguments; `Err` only when it could not be started.
@@ -102,6 +109,7 @@ impl<'a> Sandbox<'a> {
         command.arg("--").args(words);
         command.env_clear().env("PATH", PATH).env("LANG", "C.UTF-8").env("SYSTEMD_OFFLINE", "1");
         command.env("SOURCE_DATE_EPOCH", self.timestamp.to_string());
+        command.envs(self.variables.iter().copied());
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
         let umask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let child = command.spawn();

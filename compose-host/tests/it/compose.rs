@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use rpm::{BuildConfig, FileOptions, PackageBuilder};
 
 /// A repository, a manifest and an OSTree repo in one folder.
-struct Bench {
+pub struct Bench {
     dir: tempfile::TempDir,
 }
 
@@ -21,7 +21,7 @@ add-commit-metadata: {origin: test}
 ";
 
 impl Bench {
-    fn new() -> Bench {
+    pub fn new() -> Bench {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let bench = Bench { dir };
@@ -37,7 +37,7 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -55,7 +55,7 @@ impl Bench {
         builder.build().unwrap().write_file(self.path(&format!("rpms/{name}-{version}.rpm"))).unwrap();
     }
 
-    fn index(&self) {
+    pub fn index(&self) {
         let done = Command::new("createrepo_c").args(["-q", "--no-database"]).arg(self.path("rpms")).status();
         assert!(done.expect("createrepo_c is not here, install createrepo-c").success());
     }
@@ -66,7 +66,7 @@ impl Bench {
         command
     }
 
-    fn run(&self, words: &[&str]) -> (i32, String, String) {
+    pub fn run(&self, words: &[&str]) -> (i32, String, String) {
         outcome(self.command().args(words).output().unwrap())
     }
 
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     /// Composes, and says which commit it is.
-    fn tree(&self, more: &[&str]) -> String {
+    pub fn tree(&self, more: &[&str]) -> String {
         let text = self.ok(&[&["tree", "m.yaml", "--repo", "repo", "--cachedir", "cache"], more].concat());
         text.lines().find_map(|line| line.strip_prefix("commit:   ")).expect("a commit line").to_string()
     }
@@ -88,7 +88,7 @@ fn outcome(output: Output) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 
-fn ostree(repo: &Path, words: &[&str]) -> String {
+pub fn ostree(repo: &Path, words: &[&str]) -> String {
     let output = Command::new("ostree").args(words).arg("--repo").arg(repo).output();
     let (code, text, errors) = outcome(output.expect("ostree is not here, install ostree"));
     assert_eq!(code, 0, "ostree {words:?}: {errors}");

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rootling_compose::initramfs::{Compression, Options, Program, STORAGE, make};
+use rootling_compose::initramfs::{Compression, Maker, Options, Program, STORAGE, make};
 use rootling_compose::postprocess;
 use rootling_compose::root::Root;
 
@@ -126,7 +126,8 @@ fn modules_are_those_of_kmod_in_an_order_that_loads() {
     // the same by the manifest's way, in the default compression
     let image = format!("usr/lib/modules/{version}/initramfs.img");
     let gzip = Options { compression: Compression::Gzip, ..options.clone() };
-    let with = postprocess::Options { initramfs: Some(gzip), ..postprocess::Options::default() };
+    let with =
+        postprocess::Options { initramfs: Some(Maker::Rootling(gzip)), ..postprocess::Options::default() };
     let outcome = postprocess::run(dir.path(), &with).unwrap_or_else(|error| panic!("{error:#}"));
     assert_eq!(outcome.kernel.as_deref(), Some(version.as_str()));
     let mut plain = Vec::new();

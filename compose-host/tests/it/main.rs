@@ -4,6 +4,7 @@ mod compose;
 mod delta;
 mod delta_ostree;
 mod dnf;
+mod dracut;
 mod headers;
 mod hostile;
 mod https;
