@@ -10,13 +10,22 @@ use anyhow::{Context, Result, bail, ensure};
 use super::recipe::Lies;
 use crate::run::output;
 
-/// What needs a loader, or another start: a program header, and tags of the dynamic section.
-const FOREIGN: &[&str] = &["INTERP", "(NEEDED)", "TEXTREL", "(TEXTREL)", "(REL)", "(RELA)", "(JMPREL)"];
+/// What needs a loader: a program header, and a tag of the dynamic section.
+const LOADER: &[&str] = &["INTERP", "(NEEDED)"];
+
+/// What needs another start than ours: tags of the dynamic section.
+const RELOCATIONS: &[&str] = &["TEXTREL", "(TEXTREL)", "(REL)", "(RELA)", "(JMPREL)"];
 
 /// An error if the program is of the other kind, or needs what nobody does for it.
 pub fn judge(path: &Path, lies: Lies) -> Result<()> {
     let told = output(Command::new("readelf").arg("-hldW").arg(path).env("LC_ALL", "C"))?;
     judge_told(&told, lies).with_context(|| path.display().to_string())
+}
+
+/// An error if the program needs a loader, or libraries of the machine.
+pub fn judge_static(path: &Path) -> Result<()> {
+    let told = output(Command::new("readelf").arg("-ldW").arg(path).env("LC_ALL", "C"))?;
+    judge_needs(&told, LOADER).with_context(|| path.display().to_string())
 }
 
 fn judge_told(told: &str, lies: Lies) -> Result<()> {
@@ -26,16 +35,22 @@ fn judge_told(told: &str, lies: Lies) -> Result<()> {
         Lies::Anywhere => "DYN",
     };
     ensure!(kind.starts_with(expected), "expected an ELF file of type {expected}, got {kind:?}");
-    for foreign in FOREIGN {
-        if told.split_whitespace().any(|word| word == *foreign) {
-            bail!("expected nothing for a loader to do, got {foreign}");
-        }
-    }
+    judge_needs(told, LOADER)?;
+    judge_needs(told, RELOCATIONS)?;
     let packed = told.contains("(RELR)");
     ensure!(
         packed == (lies == Lies::Anywhere),
         "expected packed relocations of a static PIE, and of it alone"
     );
+    Ok(())
+}
+
+fn judge_needs(told: &str, foreign: &[&str]) -> Result<()> {
+    for foreign in foreign {
+        if told.split_whitespace().any(|word| word == *foreign) {
+            bail!("expected nothing for a loader to do, got {foreign}");
+        }
+    }
     Ok(())
 }
 
@@ -61,6 +76,16 @@ mod tests {
         ] {
             let error = judge_told(&told, lies).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stock_program_may_relocate_itself_and_needs_no_loader() {
+        let own = "  Type:   DYN\n  LOAD 0x000000\n 0x07 (RELA) 0x420\n";
+        assert!(judge_needs(own, LOADER).is_ok());
+        for more in ["  INTERP 0x2a8\n", " 0x01 (NEEDED) Shared library: [libc.so]\n"] {
+            let error = judge_needs(&format!("{own}{more}"), LOADER).unwrap_err().to_string();
+            assert!(error.starts_with("expected nothing for a loader to do"), "{error}");
         }
     }
 }

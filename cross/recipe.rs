@@ -21,11 +21,18 @@ use super::{elf, musl, small};
 use crate::place;
 use crate::run::{cargo_at, output, run};
 
-/// What building needs beside Rust and a target's own C compiler.
-pub const TOOLS: &[crate::tools::Tool] = &[
+/// Debian's compiler.
+pub const COMPILER: &[crate::tools::Tool] = &[
     ("/usr/bin/rustc", "rustc-web"),
     ("/usr/bin/cargo", "cargo-web"),
     ("/usr/lib/rustlib/src/rust/library/std/src/lib.rs", "rust-web-src"),
+];
+
+/// What building needs beside Rust and a target's own C compiler.
+pub const TOOLS: &[crate::tools::Tool] = &[
+    COMPILER[0],
+    COMPILER[1],
+    COMPILER[2],
     ("ld.lld", "lld"),
     ("ar", "binutils"),
     ("dpkg-deb", "dpkg"),
@@ -75,6 +82,14 @@ impl Program {
             false => Lies::Anywhere,
         }
     }
+
+    /// It and its target, for titles and tables.
+    pub fn title(self, target: &Target) -> String {
+        match self.package {
+            "rootling" => format!("rootling for {} {}", target.name, self.set.words()),
+            other => format!("{other} for {}", target.name),
+        }
+    }
 }
 
 /// Where the kernel puts a program.
@@ -120,22 +135,30 @@ impl Set {
     }
 }
 
-/// Builds a program for a target, with what the table of targets has for it; answers where it is.
-pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
+/// What a program has built in on a target, as features for cargo.
+pub fn features(target: &Target, program: Program) -> String {
     let (rules, loaders) = (target.rules, target.loaders);
-    let features = match (program.package, program.set) {
+    match (program.package, program.set) {
         ("rootling", Set::Plain) => loaders.to_owned(),
         ("rootling", Set::Deltas) => format!("{rules},{loaders}"),
         ("rootling", Set::Tls) => format!("tls,{rules},{loaders}"),
         _ => String::new(),
-    };
-    let kept = match program {
+    }
+}
+
+/// The file name that a program is kept under, beside those of other sets.
+pub fn name(program: Program) -> String {
+    match program {
         Program { package: "rootling", set: set @ (Set::Plain | Set::Tls) } => {
             format!("rootling-{}", set.key())
         }
         Program { package, .. } => package.to_owned(),
-    };
-    build_with(target, program, &features, &kept)
+    }
+}
+
+/// Builds a program for a target, with what the table of targets has for it; answers where it is.
+pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
+    build_with(target, program, &features(target, program), &name(program))
 }
 
 /// Builds a program with these features in place of the default ones, and keeps it under a name.
@@ -150,13 +173,18 @@ pub fn build_with(target: &Target, program: Program, features: &str, name_kept: 
         command.arg("--").args(small::last(target, program.set == Set::Tls)?);
     }
     run(&mut command)?;
-    let built = folder().join(target.triple).join("release").join(program.package);
-    // the next feature set is built over it
-    let kept = folder().join("out").join(target.name);
-    fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
-    let kept = kept.join(name_kept);
-    fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
+    let kept = keep(&folder(), target, program, name_kept)?;
     elf::judge(&kept, lies)?;
+    Ok(kept)
+}
+
+/// Copies what was built in a target folder of cargo's to where the next feature set is not built over it.
+pub fn keep(folder: &Path, target: &Target, program: Program, name: &str) -> Result<PathBuf> {
+    let built = folder.join(target.triple).join("release").join(program.package);
+    let kept = folder.join("out").join(target.name);
+    fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
+    let kept = kept.join(name);
+    fs::copy(&built, &kept).with_context(|| format!("copy {}", built.display()))?;
     Ok(kept)
 }
 

@@ -184,6 +184,11 @@ impl Target {
         self.loaders.split(',').any(|has| has == loader)
     }
 
+    /// Whether zig builds its C library.
+    pub fn needs_zig(&self) -> bool {
+        matches!(self.libc, Libc::Zig(_))
+    }
+
     /// Whether its programs run here without one.
     pub fn native(&self) -> bool {
         self.triple.starts_with(&format!("{}-", std::env::consts::ARCH))

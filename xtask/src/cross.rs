@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::machines::budget::Budget;
 use crate::machines::recipe::{self, Lies, PROGRAMS};
-use crate::machines::targets::{Libc, TARGETS, Target, target};
-use crate::machines::zig;
+use crate::machines::stock::{self, By, There};
+use crate::machines::targets::{TARGETS, Target, target};
 use crate::measure::file_size;
 use crate::run::{output, step};
 use crate::smoke::{self, Bed};
@@ -17,30 +17,26 @@ use crate::{aslr, emulated, place, tools};
 /// Where deltas have to decode to the same bytes: both sizes of a word, both orders of its bytes.
 const DELTAS: &[&str] = &["x86_64", "aarch64", "armv7", "s390x"];
 
-/// Builds for one target, or for all; red above the budget.
-pub fn cross(name: &str) -> Result<()> {
-    let targets = match name {
-        "all" => TARGETS.iter().filter(|target| target.ships).collect(),
-        name => vec![target(name)?],
-    };
-    // asked for by its name, it is an error where zig is missing
-    let lacks =
-        |target: &Target| name == "all" && matches!(target.libc, Libc::Zig(_)) && zig::find().is_none();
-    let (missing, targets): (Vec<&Target>, Vec<_>) = targets.into_iter().partition(|target| lacks(target));
-    ensure!(targets.iter().all(|target| target.ships), "{name}: there for tests only; see --tests");
+/// A target, and whose compiler builds for it.
+type Job = (&'static Target, By);
+
+/// Builds for one target, or for all, by Debian's compiler or, asked for or alone there, a stock target; red above the budget, which is
+/// for Debian's alone.
+pub fn cross(name: &str, asked: bool) -> Result<()> {
+    let (targets, missing) = choose(name, asked)?;
     prepare(&targets)?;
     let budget = Budget::read()?;
     let bed = Bed::make()?;
     let (mut rows, mut over) = (Vec::new(), Vec::new());
-    for target in targets {
+    for (target, by) in targets {
         for program in PROGRAMS {
-            let title = match program.package {
-                "rootling" => format!("rootling for {} {}", target.name, program.set.words()),
-                other => format!("{other} for {}", target.name),
-            };
+            let title = program.title(target);
             let bytes = step(&title, || {
-                let path = recipe::build(target, *program)?;
-                if target.native() && program.lies(target) == Lies::Anywhere {
+                let path = match by {
+                    By::Debian => recipe::build(target, *program)?,
+                    By::Stock => stock::build(target, *program)?,
+                };
+                if by == By::Debian && target.native() && program.lies(target) == Lies::Anywhere {
                     aslr::differs(&path)?;
                 }
                 for cpu in [None].into_iter().chain(target.cpus.iter().copied().map(Some)) {
@@ -51,8 +47,13 @@ pub fn cross(name: &str) -> Result<()> {
                 }
                 file_size(&path)
             })?;
+            if by == By::Stock {
+                rows.push((title, bytes, "reported, not judged".to_owned()));
+                continue;
+            }
             let key = program.set.key();
-            let limit = budget.limit(program.package, target.name, key);
+            let limit =
+                budget.limit(program.package, target.name, key).map_or("-".to_owned(), place::grouped);
             match budget.judge(&title, program.package, target.name, key, bytes) {
                 Ok(standing) => eprintln!("   {standing}"),
                 Err(fault) => over.push(fault.to_string()),
@@ -62,11 +63,10 @@ pub fn cross(name: &str) -> Result<()> {
     }
     println!("| program | stripped bytes | budget |\n|---|---:|---:|");
     for (title, bytes, limit) in rows {
-        let limit = limit.map_or("-".to_owned(), place::grouped);
         println!("| {title} | {} | {limit} |", place::grouped(bytes));
     }
     for target in missing {
-        println!("not built: {}, which needs zig: {}", target.name, zig::HOW);
+        println!("not built: {}: {}", target.name, stock::how(target));
     }
     if !over.is_empty() {
         bail!("{}", over.join("; "));
@@ -74,10 +74,33 @@ pub fn cross(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whose compiler builds each target that is asked for; and of `all`, those that nothing here can build.
+fn choose(name: &str, asked: bool) -> Result<(Vec<Job>, Vec<&'static Target>)> {
+    let targets = match name {
+        "all" => TARGETS.iter().filter(|target| target.ships).collect(),
+        name => vec![target(name)?],
+    };
+    ensure!(targets.iter().all(|target| target.ships), "{name}: there for tests only; see --tests");
+    let debian = has_debians();
+    let (mut chosen, mut missing) = (Vec::new(), Vec::new());
+    for target in targets {
+        match There::look(target, debian).choose(asked) {
+            Some(by) => chosen.push((target, by)),
+            None => missing.push(target),
+        }
+    }
+    if let Some(first) = missing.first()
+        && (chosen.is_empty() || name != "all")
+    {
+        bail!("{}: {}", first.name, stock::how(first));
+    }
+    Ok((chosen, missing))
+}
+
 /// The test suites of the device's crates on one target.
 pub fn tests(name: &str) -> Result<()> {
     let target = target(name)?;
-    prepare(&[target])?;
+    prepare(&[(target, By::Debian)])?;
     emulated::suites(target, emulated::DEVICE, &[])
 }
 
@@ -85,14 +108,28 @@ pub fn tests(name: &str) -> Result<()> {
 pub fn deltas(only: Option<&str>) -> Result<()> {
     let names = only.as_ref().map_or(DELTAS, std::slice::from_ref);
     let targets = names.iter().map(|name| target(name)).collect::<Result<Vec<_>>>()?;
-    prepare(&targets)?;
+    prepare(&targets.iter().map(|target| (*target, By::Debian)).collect::<Vec<_>>())?;
     let tests = |target| emulated::suites(target, &["rootling-delta"], &["golden::"]);
     targets.into_iter().try_for_each(tests)
 }
 
-fn prepare(targets: &[&Target]) -> Result<()> {
-    let own: Vec<_> = targets.iter().flat_map(|target| [target.linker, target.cc, target.emulator]).collect();
-    step("tools", || tools::ensure(&[recipe::TOOLS, smoke::TOOLS, &own]))
+fn prepare(jobs: &[Job]) -> Result<()> {
+    let mut own: Vec<_> = jobs.iter().flat_map(|(target, _)| [target.cc, target.emulator]).collect();
+    own.extend(stock::TOOLS);
+    for (target, _) in jobs.iter().filter(|(_, by)| *by == By::Debian) {
+        own.push(target.linker);
+        own.extend(recipe::TOOLS);
+    }
+    let ready = step("tools", || tools::ensure(&[smoke::TOOLS, &own]));
+    match jobs.iter().find(|(_, by)| *by == By::Debian) {
+        Some((target, _)) if !has_debians() => ready.with_context(|| stock::how(target)),
+        _ => ready,
+    }
+}
+
+/// Whether Debian's compiler is there.
+fn has_debians() -> bool {
+    tools::missing(&[recipe::COMPILER]).is_empty()
 }
 
 /// The program answers under the emulator; both programs print something and touch nothing without arguments.

@@ -62,6 +62,7 @@ cargo xtask bench delta packages ARCH NAME...
                                  the same for packages of Debian's of your own choice, into no document
 cargo xtask size [--shipping]    how large the device program is, against its budget; the shipping profile alone
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
+cargo xtask cross TARGET|all --stock the same by a stock rustup target: sizes are reported, not judged
 cargo xtask cross TARGET --tests test suites of the device's crates, on another processor
 cargo xtask cross deltas [TARGET] golden deltas, decoded on processors of every kind
 cargo xtask guest TARGET         a small system for virtual machines, into target/guest/TARGET
@@ -113,7 +114,8 @@ fn work() -> Result<()> {
         ["cross", "deltas"] => cross::deltas(None),
         ["cross", "deltas", name] => cross::deltas(Some(name)),
         ["cross", name, "--tests"] => cross::tests(name),
-        ["cross", name] => cross::cross(name),
+        ["cross", name, "--stock"] => cross::cross(name, true),
+        ["cross", name] => cross::cross(name, false),
         ["guest", name] => guest::guest(name).map(drop),
         ["qemu", paths @ ..] if !paths.is_empty() => qemu::qemu(paths),
         ["uboot", arch] => uboot::uboot(arch).map(|path| println!("{}", path.display())),
