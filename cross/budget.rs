@@ -77,6 +77,8 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machines::recipe::PROGRAMS;
+    use crate::machines::targets::TARGETS;
 
     #[test]
     fn reads_the_file_of_this_folder() {
@@ -85,6 +87,12 @@ mod tests {
         assert_eq!(budget.limit("rootling", "armv7", "deltas"), Some((400 + 60) << 10));
         assert_eq!(budget.limit("rootling", "armv7", "tls"), Some(900 << 10));
         assert_eq!(budget.limit("rootling", "vax", "tls"), None);
+        for target in TARGETS.iter().filter(|target| target.ships) {
+            for program in PROGRAMS {
+                let limit = budget.limit(program.package, target.name, program.set.key());
+                assert!(limit.is_some(), "no limit: {}", program.title(target));
+            }
+        }
         let text = "[a.b]\nplain = 10\nplain-held = 15\ntls = 10\n";
         let budget = Budget::parse(text).unwrap();
         for (key, bytes, fits) in [

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::machines::budget::Budget;
-use crate::machines::recipe::{self, Set};
+use crate::machines::recipe::{self, Program, Set};
+use crate::machines::targets::target;
 use crate::measure::file_size;
 use crate::run::{cargo, output, run, step};
 use crate::{place, ship, tools};
@@ -68,6 +69,41 @@ fn deltas(budget: &Budget) -> Result<()> {
         let standing = budget.judge(&name, "delta", ship::TARGET, key, bytes.saturating_sub(fetching))?;
         eprintln!("   {standing}");
     }
+    Ok(())
+}
+
+/// The programs that CI builds and judges beside the agent for this machine: what has its own limit, and one machine of 32 bits.
+const BESIDE: &[(&str, Program)] = &[
+    ("x86_64", PREPARE_ROOT),
+    // the guest of real boots has it too
+    ("aarch64", PREPARE_ROOT),
+    ("armv7", PREPARE_ROOT),
+    ("armv7", Program { package: "rootling", set: Set::Plain }),
+    ("armv7", Program { package: "rootling", set: Set::Deltas }),
+    ("armv7", Program { package: "rootling", set: Set::Tls }),
+];
+const PREPARE_ROOT: Program = Program { package: "rootling-prepare-root", set: Set::Plain };
+
+/// What building them needs beside [`recipe::TOOLS`].
+pub fn beside_tools() -> Result<Vec<tools::Tool>> {
+    let targets = BESIDE.iter().map(|(name, _)| target(name)).collect::<Result<Vec<_>>>()?;
+    Ok(targets.iter().flat_map(|target| [target.linker, target.cc]).collect())
+}
+
+/// Builds them and checks the budget; the error names all that are too large.
+pub fn beside() -> Result<()> {
+    step("tools", || tools::ensure(&[tools::BUILD, recipe::TOOLS, &beside_tools()?]))?;
+    let budget = Budget::read()?;
+    let mut over = Vec::new();
+    for (name, program) in BESIDE {
+        let title = program.title(target(name)?);
+        let path = step(&title, || recipe::build(target(name)?, *program))?;
+        match budget.judge(&title, program.package, name, program.set.key(), file_size(&path)?) {
+            Ok(standing) => eprintln!("   {standing}"),
+            Err(fault) => over.push(fault.to_string()),
+        }
+    }
+    ensure!(over.is_empty(), "{}", over.join("; "));
     Ok(())
 }
 

@@ -18,6 +18,7 @@ pub fn test() -> Result<()> {
             tools::REPLAY,
             recipe::TOOLS,
             ship::TOOLS,
+            &size::beside_tools()?,
             &qemu::ci_tools(),
         ])
     })?;
@@ -32,6 +33,7 @@ pub fn test() -> Result<()> {
     })?;
     step("agents with the rules of one architecture", || rules::rules(None))?;
     step("size of the device program", size::shipping)?;
+    step("sizes of the programs beside it", size::beside)?;
     step("the main job, with the memory of the device program", || {
         demo::memory_gate(ship::build(recipe::Set::Tls)?)
     })?;
