@@ -1,30 +1,7 @@
 //! The program on a sysroot in a mount namespace of its own; it takes root, or user namespaces.
 
+use crate::world::{PROGRAM, SUM, cmdline, sysroot, unshared};
 use std::fs;
-use std::path::Path;
-use std::process::Command;
-
-const SUM: &str = "abababababababababababababababababababababababababababababababab";
-
-/// A sysroot with one deployment, as a deploy leaves it.
-fn sysroot(at: &Path, config: &str) {
-    let tree = at.join("ostree/deploy/os/deploy/c.0");
-    for dir in ["usr/lib/ostree", "usr/etc", "etc", "var", "boot", "sysroot", "dev", "proc", "sys", "run"] {
-        fs::create_dir_all(tree.join(dir)).unwrap();
-    }
-    fs::write(tree.join("usr/lib/ostree/prepare-root.conf"), config).unwrap();
-    fs::write(tree.join("usr/marker"), "tree").unwrap();
-    fs::write(tree.join("usr/etc/default"), "factory").unwrap();
-    fs::write(tree.join("etc/default"), "mine").unwrap();
-    fs::create_dir_all(at.join("ostree/deploy/os/var")).unwrap();
-    fs::write(at.join("ostree/deploy/os/var/data"), "kept").unwrap();
-    fs::create_dir_all(at.join("boot/loader.0")).unwrap();
-    std::os::unix::fs::symlink("loader.0", at.join("boot/loader")).unwrap();
-    fs::create_dir_all(at.join(format!("ostree/boot.0.1/os/{SUM}"))).unwrap();
-    std::os::unix::fs::symlink("boot.0.1", at.join("ostree/boot.0")).unwrap();
-    let link = at.join(format!("ostree/boot.0.1/os/{SUM}/0"));
-    std::os::unix::fs::symlink("../../../deploy/os/deploy/c.0", link).unwrap();
-}
 
 /// Prepares the root in a namespace, and runs a script there; answers what it printed.
 fn prepared(config: &str, cmdline: &str, script: &str) -> String {
@@ -41,22 +18,12 @@ fn prepared(config: &str, cmdline: &str, script: &str) -> String {
         mount --rbind /usr usr; mount --rbind /proc proc
         mount --bind ../cmdline proc/cmdline
         mount --bind ../disk sysroot
-        mkdir program; touch program/p; mount --bind {program} program/p
+        mkdir program; touch program/p; mount --bind {PROGRAM} program/p
         chroot . /program/p /sysroot
         chroot . /bin/sh -c '{script}'",
         dir = dir.path().display(),
-        program = env!("CARGO_BIN_EXE_rootling-prepare-root"),
     );
-    let args = ["--mount", "--propagation", "private", "--map-root-user", "--user", "sh", "-c", &outer];
-    let root = fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
-    let args = if root { [&args[..3], &args[5..]].concat() } else { args.to_vec() };
-    let out = Command::new("unshare").args(args).output();
-    let out = out.unwrap_or_else(|e| panic!("unshare: {e}; install it with: apt-get install util-linux"));
-    format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
-}
-
-fn cmdline() -> String {
-    format!("quiet ostree=/ostree/boot.0/os/{SUM}/0\n")
+    unshared(&[], &outer)
 }
 
 const LOOK: &str = "cd /sysroot; cat usr/marker etc/default var/data; ls sysroot boot; ls /run; \
@@ -92,5 +59,31 @@ fn what_it_cannot_do_is_named() {
     ] {
         let out = prepared(config, cmdline, "echo went on");
         assert!(out.contains(want) && !out.contains("went on"), "no {want:?} in {out}");
+    }
+}
+
+#[test]
+fn a_transient_etc_starts_from_that_of_the_image() {
+    let look = "cd /sysroot; cat etc/default; echo changed > etc/default; cat etc/default; echo; \
+        cat usr/etc/default sysroot/ostree/deploy/os/deploy/c.0/etc/default";
+    let out = prepared("[etc]\ntransient=true\n[sysroot]\nreadonly=true\n", &cmdline(), look);
+    assert!(out.starts_with("factorychanged\n\nfactorymine"), "{out}");
+}
+
+#[test]
+fn changes_of_a_transient_root_are_not_on_the_disk() {
+    let look = "cd /sysroot; cat etc/default; echo changed > etc/default; touch new; mkdir etc/folder; \
+        echo more > var/data; touch usr/x; ls -d new; ls -d etc/folder; cat etc/default; \
+        cd sysroot/ostree/deploy/os; cat deploy/c.0/etc/default; echo; ls -d deploy/c.0/new deploy/c.0/etc/folder; \
+        cat var/data";
+    for config in ["[root]\ntransient=true\n", "[root]\ntransient=true\n[sysroot]\nreadonly=true\n"] {
+        let out = prepared(config, &cmdline(), look);
+        assert!(out.starts_with("minenew\netc/folder\nchanged\nmine\n"), "{config}: {out}");
+        let gone =
+            ["touch: cannot touch 'usr/x'", "access 'deploy/c.0/new'", "access 'deploy/c.0/etc/folder'"];
+        for want in gone {
+            assert!(out.contains(want), "no {want:?} in {config}: {out}");
+        }
+        assert!(out.contains("\nmore\n"), "/var stays: {out}");
     }
 }

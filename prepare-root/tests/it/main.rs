@@ -1,0 +1,5 @@
+//! The program at its places: on a mounted root, as PID 1 on the root itself, as `/init` of an initramfs.
+
+mod mounts;
+mod pid1;
+mod world;

@@ -1,0 +1,83 @@
+//! As PID 1 on the root itself, without an initramfs: the kernel has mounted it.
+
+use crate::world::{Disk, boot, cmdline};
+
+/// Not tmpfs, which is taken for an initramfs; `/dev` and `/sys` as the kernel or an earlier program left them.
+const MOUNT: &str = "mount -t ramfs none root
+    cp -a disk/. root
+    mkdir root/dev root/sys
+    mount -t tmpfs none root/dev
+    mount -t tmpfs none root/sys
+    touch root/dev/there root/sys/there";
+
+const LOOK: &str = "cat usr/marker etc/default var/data
+    echo
+    ls /sysroot /run /dev /sys
+    w() { touch $1/x && echo $1 writable || echo $1 read-only; }
+    w usr; w etc; w var; w .; w sysroot
+    cat /proc/cmdline sysroot/ostree/deploy/os/deploy/c.0/etc/default
+    ls /sysroot/ostree/deploy/os/var /sysroot/proc /sysroot/run /sysroot/dev
+    [ -e /sysroot/ostree/deploy/os/deploy/c.0/x ] && echo kept || echo thrown away";
+
+fn booted(config: &str, arguments: &str) -> String {
+    let disk = Disk::make(config);
+    boot(disk.dir(), arguments, MOUNT, LOOK)
+}
+
+fn arguments() -> String {
+    format!("{} rootling.init=/run/look\n", cmdline().trim_end())
+}
+
+fn has(out: &str, wanted: &[&str]) {
+    for want in wanted {
+        assert!(out.contains(want), "no {want:?} in {out}");
+    }
+}
+
+#[test]
+fn the_deployment_becomes_the_root() {
+    let out = booted("", &arguments());
+    assert!(
+        out.starts_with(
+            "pid 1 single\ntreeminekept\n/dev:\nthere\n\n/run:\nhost\nlook\nostree-booted\n\n/sys:\nthere\n\n"
+        ),
+        "{out}"
+    );
+    has(&out, &["/sysroot:\nbin\nboot\n", "\nostree\n", &arguments(), "\nkept\n", "exit status: 0"]);
+    has(&out, &["usr read-only", "etc writable", "var writable", ". writable", "sysroot writable"]);
+    has(
+        &out,
+        &["/sysroot/dev:\n\n/sysroot/ostree/deploy/os/var:\ndata\nx\n\n/sysroot/proc:\n\n/sysroot/run:\n"],
+    );
+}
+
+#[test]
+fn a_read_only_root_leaves_etc_and_var_writable() {
+    let out = booted("[sysroot]\nreadonly=true\n", &arguments());
+    has(&out, &["pid 1 single\ntreeminekept\n", "usr read-only", "etc writable", "var writable"]);
+    has(&out, &[". read-only", "sysroot read-only", "exit status: 0"]);
+}
+
+#[test]
+fn transient_etc_and_root() {
+    let out = booted("[etc]\ntransient=true\n", &arguments());
+    has(&out, &["treefactorykept\n", "usr read-only", "etc writable", "var writable"]);
+    let out = booted("[root]\ntransient=true\n[sysroot]\nreadonly=true\n", &arguments());
+    has(&out, &["treeminekept\n", "usr read-only", "etc writable", "var writable", ". writable"]);
+    has(&out, &["sysroot read-only", "\nthrown away\n", "exit status: 0"]);
+}
+
+#[test]
+fn every_failure_ends_in_a_reboot() {
+    for (config, arguments, want) in [
+        ("", "quiet\n", "no ostree= argument"),
+        ("", &arguments().replace("run/look", "run/nothing"), "start /run/nothing: No such file"),
+        ("", &arguments().replace("/0", "/7"), "follow /ostree/boot.0/os"),
+        ("[composefs]\nenabled=yes\n", &arguments(), "composefs.enabled=yes"),
+    ] {
+        let out = booted(config, arguments);
+        // what reboot(2) of the PID 1 of a namespace is to its parent
+        has(&out, &[want, "rootling-prepare-root: rebooting\n", "signal: 1 (SIGHUP)"]);
+        assert!(!out.contains("pid 1"), "{out}");
+    }
+}
