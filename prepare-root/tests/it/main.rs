@@ -2,4 +2,5 @@
 
 mod mounts;
 mod pid1;
+mod watchdog;
 mod world;

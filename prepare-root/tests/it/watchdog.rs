@@ -1,0 +1,53 @@
+//! In which boots the watchdog is started. Its device is a plain file here, which takes no time: that is told.
+
+use crate::world::{Disk, boot, cmdline};
+use rootling_boot::sdboot::variable::GUID;
+
+const STARTED: &str = "set the time of /dev/watchdog: Inappropriate ioctl for device";
+
+/// Boots with a folder of firmware that a script makes; the watchdog's trace, once the system has started all the same.
+fn booted(arguments: &str, firmware: &str) -> String {
+    let disk = Disk::make("");
+    let mount = format!(
+        "mount -t ramfs none root
+        cp -a disk/. root
+        mkdir root/dev root/sys
+        mount -t tmpfs none root/dev
+        mount -t tmpfs none root/sys
+        touch root/dev/watchdog
+        {firmware}"
+    );
+    let out =
+        boot(disk.dir(), &format!("{} {arguments}\n", cmdline().trim_end()), &mount, "cat usr/marker; echo");
+    assert!(out.contains("pid 1 single\ntree\n") && out.contains("exit status: 0"), "{out}");
+    out
+}
+
+#[test]
+fn it_is_started_on_a_try_alone() {
+    let count = format!(
+        "mkdir -p root/sys/firmware/efi/efivars; touch root/sys/firmware/efi/efivars/LoaderBootCountPath-{GUID}"
+    );
+    let other = count.replace("BootCountPath", "Info");
+    let no_variables = "mkdir -p root/sys/firmware/efi";
+    for (arguments, firmware, want) in [
+        ("rootling.watchdog=60 rootling.trial", ":", true),
+        ("rootling.watchdog=60 rootling.trial", &other, true),
+        ("rootling.watchdog=60", &count, true),
+        ("rootling.watchdog=60", no_variables, true),
+        ("rootling.watchdog=60", &other, false),
+        ("rootling.watchdog=60", ":", false),
+        ("rootling.watchdog=0 rootling.trial", &count, false),
+        ("rootling.trial", &count, false),
+    ] {
+        let out = booted(arguments, firmware);
+        assert_eq!(out.matches(STARTED).count(), usize::from(want), "{arguments}, {firmware}: {out}");
+        assert_eq!(out.contains("rootling-prepare-root: "), want, "{arguments}, {firmware}: {out}");
+    }
+}
+
+#[test]
+fn one_that_is_not_there_is_told() {
+    let out = booted("rootling.watchdog=60 rootling.trial", "rm root/dev/watchdog");
+    assert_eq!(out.matches("open /dev/watchdog: No such file").count(), 1, "{out}");
+}
