@@ -13,7 +13,7 @@ pub struct Cmdline {
     pub root: Option<String>,
     /// `rootfstype=`, else the file system that the device has.
     pub fstype: Option<String>,
-    /// `rootflags=`.
+    /// `rootflags=`: options of the file system, not those that mount(8) makes flags of, such as `noatime`.
     pub flags: String,
     /// `rootwait=SECONDS`, else `rootdelay=`, else 30: `rootwait` alone, for ever to the kernel, is no longer here.
     pub wait_s: u32,
@@ -58,13 +58,13 @@ mod tests {
     fn reads_what_a_boot_entry_says() {
         let sum = "ab".repeat(32);
         let text = format!(
-            "BOOT_IMAGE=/k root=LABEL=ROOT rw rootwait rootflags=noatime ostree=/ostree/boot.1/os/{sum}/0 rootling.watchdog=60\n"
+            "BOOT_IMAGE=/k root=LABEL=ROOT rw rootwait rootflags=data=journal ostree=/ostree/boot.1/os/{sum}/0 rootling.watchdog=60\n"
         );
         let cmdline = Cmdline::parse(&text).unwrap();
         assert_eq!(cmdline.link, format!("ostree/boot.1/os/{sum}/0"));
         let lasting = Cmdline::parse(&format!("ostree=/ostree/links/{sum}.0")).unwrap();
         assert_eq!(lasting.link, format!("ostree/links/{sum}.0"));
-        assert_eq!((cmdline.root.as_deref(), cmdline.flags.as_str()), (Some("LABEL=ROOT"), "noatime"));
+        assert_eq!((cmdline.root.as_deref(), cmdline.flags.as_str()), (Some("LABEL=ROOT"), "data=journal"));
         assert_eq!((cmdline.wait_s, cmdline.watchdog_s, cmdline.init.as_str()), (30, Some(60), "/sbin/init"));
         let tried = Cmdline::parse(&format!("{} rootling.trial panic=10", text.trim_end())).unwrap();
         assert_eq!((cmdline.is_trial, tried.is_trial), (false, true));
