@@ -36,6 +36,7 @@ pub const ORACLES: &[Tool] = &[
     ("grub-editenv", "grub-common"),
     ("grub-emu", "grub-emu"),
     ("mke2fs", "e2fsprogs"),
+    ("sfdisk", "fdisk"),
     ("mkenvimage", "u-boot-tools"),
     ("fw_setenv", "libubootenv-tool"),
     ("systemd-analyze", "systemd"),
