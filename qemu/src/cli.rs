@@ -101,7 +101,7 @@ struct ValidateArgs {
     /// Scenarios, or all.
     #[arg(required = true)]
     scenarios: Vec<String>,
-    /// A path, PATH:SCENARIO,SCENARIO for its own scenarios, or all; may be repeated.
+    /// A path, PATH:SCENARIO,SCENARIO for its own scenarios, or all, each with the scenarios that it can show; may be repeated.
     #[arg(long = "path", required = true)]
     paths: Vec<String>,
     /// The folder with the guest of an architecture, as cargo xtask guest makes it: ARCH=FOLDER; may be repeated.
@@ -202,6 +202,7 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
         console: if args.shell { Console::Terminal } else { Console::Plain },
         writes: None,
         second: None,
+        watchdog: false,
     };
     let mut qemu = command(&options)?;
     let status = qemu.status().with_context(|| format!("start {}", crate::host::line(&qemu)))?;
@@ -224,7 +225,10 @@ fn validate(args: ValidateArgs) -> Result<ExitCode> {
             log_writes: args.log_writes,
             folder: std::path::absolute(&args.output)?,
         };
-        let wanted = own.map_or_else(|| scenarios(&args.scenarios, path), Ok)?;
+        let mut wanted = own.map_or_else(|| scenarios(&args.scenarios, path), Ok)?;
+        if args.paths.iter().any(|name| name == "all") {
+            wanted.retain(|scenario| scenario.fits(path));
+        }
         let mut tell = |outcome: &scenario::Outcome| println!("{}", report::line(outcome));
         outcomes.extend(scenario::run(&setting, path, &wanted, &mut tell)?);
         report::write(&args.output, &outcomes)?;

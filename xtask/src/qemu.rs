@@ -51,6 +51,9 @@ const UBOOT: &[(&str, &str, &str)] =
 /// What every path has to show.
 const SCENARIOS: &[&str] = &["upgrade", "panic", "failed-check"];
 
+/// What those of them have to show beside it that have a watchdog; two minutes each.
+const WATCHDOG: &str = "watchdog";
+
 /// Boots the paths that are named, those of CI, or all; or Debian.
 pub fn qemu(names: &[&str]) -> Result<()> {
     let paths = match names {
@@ -110,7 +113,11 @@ fn validate(paths: &[&str]) -> Result<Command> {
 
 fn boot(paths: &[&str]) -> Command {
     let mut command = Command::new(place::program("debug", "rootling-qemu"));
-    command.arg("validate").args(SCENARIOS).args(paths.iter().flat_map(|path| ["--path", path]));
+    command.arg("validate").args(SCENARIOS);
+    if paths.contains(&"all") {
+        command.arg(WATCHDOG);
+    }
+    command.args(paths.iter().flat_map(|path| ["--path", path]));
     command.arg("--output").arg(place::root().join("target/qemu"));
     command
 }

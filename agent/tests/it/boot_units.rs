@@ -80,6 +80,48 @@ fn the_deadline_is_for_trials_only() {
     assert!(waits());
 }
 
+/// The script for systems without systemd, with stubs for what it calls: what it waited for, and what came of it.
+#[test]
+fn the_scripts_deadline_is_a_setting() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("units/rootling.init");
+    let script = fs::read_to_string(script).unwrap();
+    for (setting, confirms, want) in [
+        (None, false, "rootling boot confirm --reboot\nsleep 900\nreboot -f\n"),
+        (Some("DEADLINE=20\n"), false, "rootling boot confirm --reboot\nsleep 20\nreboot -f\n"),
+        (Some("DEADLINE=20\n"), true, "rootling boot confirm --reboot\nsleep 20\n"),
+        (Some("OTHER=1\n"), true, "rootling boot confirm --reboot\nsleep 900\n"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let (log, confirmed) = (at("log"), at("confirmed"));
+        let confirm = if confirms { format!("; touch {confirmed}") } else { String::new() };
+        // the deadline comes after the confirm, as its time does
+        let stubs = format!(
+            "told() {{ echo \"$@\" >>{log}; }}; rootling() {{ told rootling \"$@\"{confirm}; touch {0}; }}\n\
+             sleep() {{ while [ ! -e {0} ]; do :; done; told sleep \"$@\"; }}; reboot() {{ told reboot \"$@\"; }}\n",
+            at("asked")
+        );
+        let mut own = script.clone();
+        for (path, stub) in [
+            ("/usr/bin/rootling", "rootling"),
+            ("/etc/default/rootling", &at("default")),
+            ("/proc/cmdline", &at("cmdline")),
+            ("/run/rootling/confirmed", &confirmed),
+        ] {
+            assert!(own.contains(path), "{path}");
+            own = own.replace(path, stub);
+        }
+        fs::write(at("cmdline"), format!("quiet {}\n", rootling_boot::loader::TRIAL_ARG)).unwrap();
+        if let Some(setting) = setting {
+            fs::write(at("default"), setting).unwrap();
+        }
+        let status =
+            Command::new("sh").args(["-c", &format!("{stubs}{own}\nwait\n"), "sh", "start"]).status();
+        assert!(status.unwrap().success());
+        assert_eq!(fs::read_to_string(log).unwrap(), want, "{setting:?}, confirmed: {confirms}");
+    }
+}
+
 #[test]
 fn a_confirm_that_failed_is_tried_again() {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("units/rootling-confirm.service");

@@ -46,6 +46,8 @@ pub struct Options {
     pub writes: Option<PathBuf>,
     /// Another disk, whose writes are always logged.
     pub second: Option<Second>,
+    /// A device that resets the machine when nobody has written to it for a while.
+    pub watchdog: bool,
 }
 
 /// A disk beside the one that is booted: `/dev/vdb`.
@@ -111,6 +113,9 @@ pub fn command(options: &Options) -> Result<Command> {
         _ => ["virtio-blk-pci,drive=disk,bootindex=0", "virtio-net-pci,netdev=net,romfile="],
     };
     command.args(["-device", bus[0], "-netdev", "user,id=net", "-device", bus[1]]);
+    if options.watchdog {
+        command.args(["-device", "i6300esb", "-action", "watchdog=reset"]);
+    }
     if let Some(Second { disk, writes }) = &options.second {
         logged(&mut command, disk, writes, "second");
         command.args(["-device", "virtio-blk-pci,drive=second"]);
@@ -185,6 +190,7 @@ mod tests {
                 console,
                 writes: None,
                 second: None,
+                watchdog: false,
             };
             let line = host::line(&command(&options).unwrap());
             // every -serial is another port, and QEMU refuses a second user of stdio

@@ -18,6 +18,8 @@ pub enum Scenario {
     FailedCheck,
     /// An update in which the device program does not start.
     DeadAgent,
+    /// An update in which nothing acts but a watchdog.
+    Watchdog,
     /// Back to the previous system by hand.
     Rollback,
     /// An old system, a newer one, and one newer still.
@@ -42,6 +44,7 @@ pub const ALL: &[Scenario] = &[
     Scenario::Panic,
     Scenario::FailedCheck,
     Scenario::DeadAgent,
+    Scenario::Watchdog,
     Scenario::Rollback,
     Scenario::Chain,
     Scenario::PowerCut,
@@ -60,6 +63,7 @@ impl Scenario {
             Scenario::Panic => "panic",
             Scenario::FailedCheck => "failed-check",
             Scenario::DeadAgent => "dead-agent",
+            Scenario::Watchdog => "watchdog",
             Scenario::Rollback => "rollback",
             Scenario::Chain => "chain",
             Scenario::PowerCut => "power-cut",
@@ -76,6 +80,7 @@ impl Scenario {
     pub fn fits(self, path: Path) -> bool {
         match self {
             Scenario::TakeOver => matches!(path.loader, Loader::Grub | Loader::GrubEfi),
+            Scenario::Watchdog => path.arch == Arch::X86_64,
             Scenario::FatEnv | Scenario::FatEnvRenamed => {
                 path == Path { arch: Arch::X86_64, loader: Loader::Grub }
             }
@@ -142,6 +147,8 @@ mod tests {
         ] {
             assert_eq!(Scenario::TakeOver.fits(path(name)), taken_over, "{name}");
             assert_eq!(Scenario::Memory.memory(path(name)), memory, "{name}");
+            assert_eq!(Scenario::Watchdog.fits(path(name)), name.starts_with("x86_64/"), "{name}");
+            assert_eq!(Scenario::FatEnv.fits(path(name)), name == "x86_64/grub", "{name}");
             assert_eq!(Scenario::Upgrade.memory(path(name)), None, "{name}");
         }
         assert_eq!((Scenario::TakeOver.by(), Scenario::Upgrade.by()), (By::Ostree, By::Agent));

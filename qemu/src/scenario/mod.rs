@@ -9,6 +9,7 @@ mod serve;
 mod stage;
 mod steps;
 mod take_over;
+mod watchdog;
 
 pub use kind::{ALL, Scenario};
 
@@ -135,6 +136,7 @@ fn one(
         console: Console::Plain,
         writes: setting.log_writes.then(|| folder.join("writes")),
         second: scenario.has_env().then(|| fat_env::disk(&folder)).transpose()?,
+        watchdog: scenario == Scenario::Watchdog,
     };
     let served = serve::serve(&repo.path, setting.guest.tls().as_deref(), &folder)?;
     let base = repo.publish(&setting.compose, BASE)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, ensure};
 
 use super::stage::{Stage, TRIES, same};
-use super::{Scenario, fat_env, full_disk, memory, take_over};
+use super::{Scenario, fat_env, full_disk, memory, take_over, watchdog};
 
 /// Seconds until a guest on trial whose device program does not start gives up.
 const DEADLINE_S: u32 = 20;
@@ -34,6 +34,7 @@ pub fn play(scenario: Scenario, stage: &mut Stage) -> Result<()> {
         Scenario::FullDisk => full_disk::play(stage),
         Scenario::Memory => memory::play(stage),
         Scenario::TakeOver => take_over::play(stage),
+        Scenario::Watchdog => watchdog::play(stage),
         Scenario::FatEnv => fat_env::play(stage, false),
         Scenario::FatEnvRenamed => fat_env::play(stage, true),
     }
@@ -58,13 +59,18 @@ fn upgrade(stage: &mut Stage) -> Result<()> {
 fn falls_back(stage: &mut Stage, name: &str) -> Result<()> {
     let bad = stage.publish(name)?;
     stage.machine.expect(&format!("rootling upgrade --tries={TRIES}"), 0)?;
+    is_given_up(stage, name, &bad)
+}
+
+/// What was armed has its tries, and is not tried again by itself.
+pub fn is_given_up(stage: &mut Stage, name: &str, bad: &str) -> Result<()> {
     stage.machine.reboot()?;
     for _ in 0..TRIES {
         match name {
             "panics" => stage.machine.panics()?,
             _ => {
                 let booted = stage.machine.booted()?;
-                same(&booted, &bad, true)?;
+                same(&booted, bad, true)?;
                 stage.machine.restarts();
             }
         }
@@ -73,18 +79,15 @@ fn falls_back(stage: &mut Stage, name: &str) -> Result<()> {
     stage.arrives(&base, false)?;
     let status = stage.status()?;
     let failed = status["failed"].as_array().context("boot status: expected a list of what failed")?;
-    ensure!(
-        failed.iter().any(|entry| entry["checksum"] == bad.as_str()),
-        "the deny list has no {bad}: {status}"
-    );
+    ensure!(failed.iter().any(|entry| entry["checksum"] == bad), "the deny list has no {bad}: {status}");
     // not again by itself
     stage.machine.expect("rootling upgrade", 77)?;
     Ok(())
 }
 
-/// The guest's own deadline, outside of the device program, ends each try; /etc carries it to the new system.
+/// The deadline of `rootling.init`, outside of the device program, ends each try; /etc carries it to the new system.
 fn dead_agent(stage: &mut Stage) -> Result<()> {
-    stage.machine.expect(&format!("echo {DEADLINE_S} >/etc/guest.deadline"), 0)?;
+    stage.machine.expect(&format!("echo DEADLINE={DEADLINE_S} >/etc/default/rootling"), 0)?;
     falls_back(stage, "dead-agent")
 }
 

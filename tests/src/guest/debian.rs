@@ -10,12 +10,13 @@ use rpm::{FileOptions, Package, PackageBuilder};
 use super::packages::{builder, busybox, debian, file, link, programs};
 use super::{Made, Options};
 use crate::testbed::AptRoot;
+use crate::testbed::kernel::NAME;
 
 /// `lines` is the state of the test bed.
 pub const COMMITS: [Made; 3] = [
-    Made { name: "good-1", packages: "", lines: "base" },
-    Made { name: "failed-check", packages: ", guest-check-fails", lines: "base" },
-    Made { name: "good-2", packages: "", lines: "sec" },
+    Made { name: "good-1", kernel: NAME, packages: "", lines: "base" },
+    Made { name: "failed-check", kernel: NAME, packages: ", guest-check-fails", lines: "base" },
+    Made { name: "good-2", kernel: NAME, packages: "", lines: "sec" },
 ];
 
 const UNITS: &str = "/usr/lib/systemd/system";

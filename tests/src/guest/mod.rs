@@ -17,6 +17,7 @@
 //! | `panics` | its init ends, which is a kernel panic |
 //! | `failed-check` | boots; a required check fails |
 //! | `dead-agent` | boots; the agent is no program |
+//! | `watched`, `watched-dead` | as `good-1` and `dead-agent`, with a kernel that has a watchdog; on PCs only |
 //!
 //! Beside these there is Debian out of the test bed, with systemd and 12,000 files: `good-1` is its earlier state, `good-2`
 //! (and `good-3`, the same) the later one, and `failed-check` has a unit before `boot-complete.target` that fails.
@@ -34,6 +35,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::testbed::kernel::NAME as KERNEL;
 use crate::testbed::{AptRoot, Arch, Compression, State, write_repodata};
 
 /// Time of the first commit in seconds since 1970; each of the others is an hour later.
@@ -63,22 +65,31 @@ pub struct Options {
 /// One commit: its name, the packages that only it has, and more lines of its treefile.
 struct Made {
     name: &'static str,
+    kernel: &'static str,
     packages: &'static str,
     lines: &'static str,
 }
 
-const COMMITS: [Made; 6] = [
-    Made { name: "good-1", packages: "guest-init, rootling", lines: "" },
-    Made { name: "panics", packages: "guest-init-ends, rootling", lines: "" },
-    Made { name: "failed-check", packages: "guest-init, rootling, guest-check-fails", lines: "" },
-    Made { name: "dead-agent", packages: "guest-init, rootling-dead", lines: "" },
-    Made { name: "good-2", packages: "guest-init, rootling", lines: "" },
-    Made { name: "good-3", packages: "guest-init, rootling", lines: "initramfs-compression: zstd\n" },
+const MADE: Made = Made { name: "", kernel: KERNEL, packages: "guest-init, rootling", lines: "" };
+/// The driver of the watchdog is loaded before anything of the system runs.
+const WATCHED: Made = Made { kernel: packages::WATCHED, lines: "initramfs-modules: [i6300esb]\n", ..MADE };
+
+const COMMITS: [Made; 8] = [
+    Made { name: "good-1", ..MADE },
+    Made { name: "panics", packages: "guest-init-ends, rootling", ..MADE },
+    Made { name: "failed-check", packages: "guest-init, rootling, guest-check-fails", ..MADE },
+    Made { name: "dead-agent", packages: "guest-init, rootling-dead", ..MADE },
+    Made { name: "watched-dead", packages: "guest-init, rootling-dead", ..WATCHED },
+    Made { name: "watched", ..WATCHED },
+    Made { name: "good-2", ..MADE },
+    Made { name: "good-3", lines: "initramfs-compression: zstd\n", ..MADE },
 ];
 
 impl Options {
-    fn commits(&self) -> &'static [Made] {
-        if self.testbed.is_some() { &debian::COMMITS } else { &COMMITS }
+    /// A watchdog is there for PCs only.
+    fn commits(&self) -> Vec<&'static Made> {
+        let all: &[Made] = if self.testbed.is_some() { &debian::COMMITS } else { &COMMITS };
+        all.iter().filter(|made| made.kernel == KERNEL || self.arch == Arch::Amd64).collect()
     }
 }
 
@@ -94,7 +105,7 @@ pub fn make(options: &Options) -> Result<Vec<(String, String)>> {
     }
     fs::create_dir_all(dir.join("packages"))?;
     let apt = AptRoot::create(&dir.join("apt"), &options.debs, options.arch, State::Base)?;
-    let names: Vec<&str> = COMMITS.iter().map(|made| made.name).collect();
+    let names: Vec<&str> = options.commits().iter().map(|made| made.name).collect();
     let packages = match options.testbed {
         Some(_) => debian::packages(&apt, options, &dir.join("tls"))?,
         None => packages::all(&apt, options, &names)?,
@@ -166,9 +177,9 @@ fn commit(options: &Options, dir: &Path, made: &Made, timestamp: u64) -> Result<
 }
 
 fn treefile(made: &Made, target: &str) -> String {
-    let Made { name, packages, lines } = made;
+    let Made { name, kernel, packages, lines } = made;
     format!(
-        "ref: guest/{target}\nrepos: [guest]\npackages: [guest-base, kernel-core, busybox-static, guest-release-{name}, {packages}]\n\
+        "ref: guest/{target}\nrepos: [guest]\npackages: [guest-base, {kernel}, busybox-static, guest-release-{name}, {packages}]\n\
          recommends: false\ndocumentation: false\ntmp-is-dir: true\ninitramfs: rootling\n{lines}\
          add-commit-metadata: {{version: {name}}}\n"
     )

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use rpm::{FileOptions, Package, PackageBuilder};
 
 use super::Options;
+use crate::testbed::kernel::reshape;
 use crate::testbed::{AptRoot, Arch, Deb, DebFile, Distilled, build_config, convert, rpm_arch};
 
 /// Build time of those made from nothing, seconds since 1970.
@@ -16,11 +17,16 @@ const MODULES: &str = include_str!("files/modules");
 /// Programs of busybox that get a name of their own.
 const APPLETS: &str = include_str!("files/applets");
 
-/// Path and text of files, 0755 below `/usr/lib/guest` and else 0644.
-const BASE: [(&str, &str); 6] = [
+/// The package of a kernel with the driver of a watchdog that QEMU has; that for virtual machines has none of a device.
+pub const WATCHED: &str = "kernel-watched";
+
+/// Path and text of files, 0755 below `/usr/lib/guest` and `/etc/init.d`, and else 0644.
+const BASE: [(&str, &str); 7] = [
     ("/etc/passwd", "root::0:0:root:/root:/bin/sh\n"),
     ("/etc/group", "root:x:0:\n"),
     ("/etc/inittab", include_str!("files/inittab")),
+    // as it ships
+    ("/etc/init.d/rootling", include_str!("../../../agent/units/rootling.init")),
     ("/usr/lib/guest/boot", include_str!("files/boot")),
     ("/usr/lib/guest/commands", include_str!("files/commands")),
     ("/usr/lib/guest/stop", include_str!("files/stop")),
@@ -29,6 +35,9 @@ const BASE: [(&str, &str); 6] = [
 /// All packages; `names` are the commits, each with a release of its own.
 pub fn all(apt: &AptRoot, options: &Options, names: &[&str]) -> Result<Vec<Package>> {
     let mut all = vec![kernel(apt, options.arch)?, busybox(apt)?, base()?];
+    if options.arch == Arch::Amd64 {
+        all.push(converted(apt, "linux-image-amd64", Some(WATCHED))?);
+    }
     all.push(programs("rootling", options)?.build()?);
     all.push(program("rootling-dead", options, b"this is no program\n")?.build()?);
     let mut init = builder("guest-init", "noarch");
@@ -75,6 +84,11 @@ fn kernel(apt: &AptRoot, arch: Arch) -> Result<Package> {
         Arch::Arm64 => "linux-image-cloud-arm64",
         Arch::Armhf => "linux-image-armmp",
     };
+    converted(apt, meta, None)
+}
+
+/// What a meta package of a kernel leads to, by Fedora's name of it or another one.
+fn converted(apt: &AptRoot, meta: &str, name: Option<&str>) -> Result<Package> {
     let mut deb = read(&apt.kernel(meta)?)?;
     deb.entries.retain(|entry| {
         let Some((_, below)) = entry.path.split_once("/kernel/") else {
@@ -92,7 +106,11 @@ fn kernel(apt: &AptRoot, arch: Arch) -> Result<Package> {
         }
     }
     remove.push("/usr/share".to_owned());
-    let distilled = Distilled { forget: vec!["*".to_owned()], remove, ..Distilled::default() };
+    let mut distilled = Distilled { forget: vec!["*".to_owned()], remove, ..Distilled::default() };
+    if let Some(name) = name {
+        distilled.ghosts = reshape(&mut deb)?;
+        deb.control.insert("Package".to_owned(), name.to_owned());
+    }
     convert(deb, &distilled)
 }
 
@@ -124,6 +142,8 @@ fn base() -> Result<Package> {
         "/dev",
         "/efi",
         "/etc",
+        "/etc/default",
+        "/etc/init.d",
         "/proc",
         "/run",
         "/sys",
@@ -143,10 +163,14 @@ fn base() -> Result<Package> {
         link(&mut base, &format!("/usr/bin/{applet}"), "busybox")?;
     }
     for (path, text) in BASE {
-        let mode = if path.starts_with("/usr/lib/guest/") { 0o755 } else { 0o644 };
+        let mode = if is_program(path) { 0o755 } else { 0o644 };
         file(&mut base, path, text.as_bytes(), mode)?;
     }
     Ok(base.build()?)
+}
+
+fn is_program(path: &str) -> bool {
+    ["/usr/lib/guest/", "/etc/init.d/"].iter().any(|folder| path.starts_with(folder))
 }
 
 pub fn builder(name: &str, arch: &str) -> PackageBuilder {
@@ -178,7 +202,7 @@ mod tests {
     fn scripts_are_shell_and_can_be_run() {
         let base = base().expect("builds");
         let files = base.metadata.get_file_entries().expect("files");
-        for (path, text) in BASE.iter().filter(|(path, _)| path.starts_with("/usr/lib/guest/")) {
+        for (path, text) in BASE.iter().filter(|(path, _)| is_program(path)) {
             let entry = files.iter().find(|entry| entry.path().to_str() == Some(*path)).expect(path);
             assert_eq!(entry.mode().raw_mode() & 0o7777, 0o755, "{path}");
             let checked = std::process::Command::new("sh").args(["-n", "-c", text]).status().expect("sh");

@@ -19,7 +19,7 @@ mod contents;
 mod convert;
 mod deb;
 mod distilled;
-mod kernel;
+pub(crate) mod kernel;
 mod lists;
 mod manifest;
 mod relation;
