@@ -95,25 +95,27 @@ fn watch(cmdline: &Cmdline) -> Result<(), Error> {
 
 /// Whether systemd-boot counts this boot, for its arguments outlast a confirm; where the firmware does not say, it may.
 fn may_be_counted() -> bool {
-    let is_empty = || fs::read_dir(VARIABLES).map_or(true, |mut all| all.next().is_none());
-    // stays mounted, as systemd would mount it
-    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let mount = || sys::mount("efivarfs", VARIABLES, "efivarfs", flags, "");
     let exists = |path| Path::new(path).exists();
-    exists(EFI) && (is_empty() && mount().is_err() || exists(BOOT_COUNT))
+    exists(EFI) && (early_mount("efivarfs", VARIABLES, EFI).is_err() || exists(BOOT_COUNT))
 }
 
-/// What the kernel does not mount by itself; what is mounted already stays.
+/// What the kernel does not mount by itself.
 fn early_mounts() -> Result<(), Error> {
     for (kind, path) in [("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")] {
-        let above = fs::metadata("/").map_err(Error::io("look at /"))?.dev();
         // on a read-only root the folder is there or nothing can be done
         let _ = fs::create_dir(path);
-        if fs::metadata(path).map_err(Error::io(format!("look at {path}")))?.dev() == above {
-            sys::mount(kind, path, kind, libc::MS_NOSUID, "")?;
-        }
+        early_mount(kind, path, "/")?;
     }
     Ok(())
+}
+
+/// Mounts on a folder of the file system of `above`; what is mounted there already stays.
+fn early_mount(kind: &str, path: &str, above: &str) -> Result<(), Error> {
+    let device = |path: &str| Ok(fs::metadata(path).map_err(Error::io(format!("look at {path}")))?.dev());
+    match device(path)? == device(above)? {
+        true => sys::mount(kind, path, kind, libc::MS_NOSUID, ""),
+        false => Ok(()),
+    }
 }
 
 fn is_in_memory() -> Result<bool, Error> {

@@ -60,32 +60,33 @@ fn find(wanted: &Wanted) -> Option<PathBuf> {
     names.sort();
     names.iter().find_map(|name| {
         let path = Path::new("/dev").join(name);
-        match wanted {
-            Wanted::PartUuid(uuid) => partition(name, &path, uuid),
+        let matches = match wanted {
+            Wanted::PartUuid(uuid) => is_partition(&Path::new(CLASS).join(name), uuid)?,
             _ => {
                 let found = superblock::decode(&read(&path, 0, superblock::LOOK)?)?;
-                let matches = match wanted {
+                match wanted {
                     Wanted::Label(label) => found.label.as_ref() == Some(label),
                     Wanted::Uuid(uuid) => found.uuid.as_ref() == Some(uuid),
                     _ => false,
-                };
-                matches.then_some(path)
+                }
             }
-        }
+        };
+        matches.then_some(path)
     })
 }
 
-/// The partition of a disk, by the number that its table gives it; a partition has no queue of its own.
-fn partition(disk: &str, path: &Path, uuid: &str) -> Option<PathBuf> {
-    let class = Path::new(CLASS).join(disk);
-    let sector = number(&class.join("queue/logical_block_size"))?;
-    let start = read(path, 0, sector as usize + 512)?;
-    let named = gpt::header(start.get(sector as usize..)?, sector.into())
-        .and_then(|table| gpt::find(&read(path, table.start, table.size * table.count)?, table.size, uuid));
-    let named = named.or_else(|| mbr::find(&start, uuid))?;
-    let mut parts = fs::read_dir(class).ok()?.filter_map(Result::ok);
-    let part = parts.find(|part| number(&part.path().join("partition")) == Some(named))?;
-    Some(Path::new("/dev").join(part.file_name()))
+/// Whether it is a partition, to which the table of its disk gives this PARTUUID.
+fn is_partition(class: &Path, uuid: &str) -> Option<bool> {
+    let part = number(&class.join("partition"))?;
+    let class = fs::canonicalize(class).ok()?;
+    let disk = class.parent()?;
+    let sector = number(&disk.join("queue/logical_block_size"))?;
+    let path = Path::new("/dev").join(disk.file_name()?);
+    let start = read(&path, 0, sector as usize + 512)?;
+    let table = gpt::header(start.get(sector as usize..)?, sector.into());
+    let named = table
+        .and_then(|table| gpt::find(&read(&path, table.start, table.size * table.count)?, table.size, uuid));
+    Some(named == Some(part) || mbr::names(&start, part, uuid))
 }
 
 /// A number that the kernel says of a device.

@@ -5,13 +5,16 @@
 //! ```
 //! Source: Linux, `block/partitions/msdos.c`. The number is the kernel's own, so logical partitions have theirs from 5.
 
-/// The number in a PARTUUID, where its signature is that of the disk that starts with these bytes.
-pub fn find(start: &[u8], partuuid: &str) -> Option<u32> {
-    let (signature, number) = partuuid.split_once('-')?;
-    let found = u32::from_le_bytes(start.get(440..444)?.try_into().ok()?);
-    let is_mbr = start.get(510..512)? == [0x55, 0xaa] && start[450] != 0xee;
-    let is_asked = is_mbr && u32::from_str_radix(signature, 16) == Ok(found);
-    u32::from_str_radix(number, 16).ok().filter(|_| is_asked)
+use crate::superblock::dashed;
+
+/// Whether a PARTUUID, in lower case, names the partition with a number on the disk that starts with these bytes.
+pub fn names(start: &[u8], number: u32, partuuid: &str) -> bool {
+    match start.get(440..512) {
+        Some([d, c, b, a, _, _, _, _, _, _, kind, .., 0x55, 0xaa]) if *kind != 0xee => {
+            dashed(&[*a, *b, *c, *d, number as u8]) == partuuid
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -19,25 +22,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_a_partition_by_the_signature_of_its_disk() {
+    fn a_partition_has_the_signature_of_its_disk() {
         let mut start = vec![0; 512];
         start[440..444].copy_from_slice(&[0x78, 0x56, 0x34, 0x02]);
-        assert_eq!(find(&start, "02345678-02"), None, "no MBR");
+        assert!(!names(&start, 2, "02345678-02"), "no MBR");
         start[510..].copy_from_slice(&[0x55, 0xaa]);
-        for (partuuid, want) in [
-            ("02345678-02", Some(2)),
-            ("02345678-0f", Some(15)),
-            ("02345679-02", None),
-            ("78563402-02", None),
-            ("02345678", None),
-            ("02345678-", None),
-            ("02345678-0506-0708-090a-0b0c0d0e0f10", None),
+        for (partuuid, number, want) in [
+            ("02345678-02", 2, true),
+            ("02345678-0f", 15, true),
+            ("02345678-02", 3, false),
+            ("02345679-02", 2, false),
+            ("78563402-02", 2, false),
+            ("2345678-02", 2, false),
+            ("02345678", 2, false),
+            ("02345678-0506-0708-090a-0b0c0d0e0f10", 5, false),
         ] {
-            assert_eq!(find(&start, partuuid), want, "{partuuid}");
+            assert_eq!(names(&start, number, partuuid), want, "{partuuid}");
         }
         start[450] = 0xee;
-        assert_eq!(find(&start, "02345678-02"), None, "a GPT's");
+        assert!(!names(&start, 2, "02345678-02"), "a GPT's");
         start[450] = 0x83;
-        assert_eq!((find(&start[..511], "02345678-02"), find(&[], "02345678-02")), (None, None));
+        assert!(names(&start, 2, "02345678-02"));
+        assert!(!names(&start[..511], 2, "02345678-02") && !names(&[], 2, "02345678-02"));
     }
 }

@@ -26,7 +26,9 @@ fn booted(arguments: &str, firmware: &str) -> String {
 #[test]
 fn it_is_started_on_a_try_alone() {
     let count = format!(
-        "mkdir -p root/sys/firmware/efi/efivars; touch root/sys/firmware/efi/efivars/LoaderBootCountPath-{GUID}"
+        "mkdir -p root/sys/firmware/efi/efivars
+        mount -t tmpfs none root/sys/firmware/efi/efivars
+        touch root/sys/firmware/efi/efivars/LoaderBootCountPath-{GUID}"
     );
     let other = count.replace("BootCountPath", "Info");
     let no_variables = "mkdir -p root/sys/firmware/efi";
