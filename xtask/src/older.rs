@@ -18,6 +18,9 @@ const TOOLS: &[tools::Tool] =
 
 const NOTHING_NEW: i32 = 77;
 
+/// What every change is played against: a commit that has landed.
+pub const LANDED: &str = "22f0562a93b9d068bc27c41f2f924d351b1d58bc";
+
 /// Builds the agent of a commit of this history and plays both parts.
 pub fn older(revision: &str) -> Result<()> {
     step("tools", || tools::ensure(&[tools::BUILD, TOOLS]))?;
@@ -131,6 +134,19 @@ impl Drop for Device {
     }
 }
 
+/// Whether this clone has a commit.
+fn has(revision: &str) -> bool {
+    let mut ask = Command::new("git");
+    ask.arg("-C").arg(place::root()).args(["cat-file", "-e", &format!("{revision}^{{commit}}")]);
+    output(&mut ask).is_ok()
+}
+
+#[test]
+fn only_commits_of_this_clone_are_there() {
+    assert!(has("HEAD"));
+    assert!(!has("0000000000000000000000000000000000000001"));
+}
+
 /// The agent of a commit, from a copy of its tree.
 fn build(revision: &str) -> Result<PathBuf> {
     let folder = place::target().join("older");
@@ -138,12 +154,25 @@ fn build(revision: &str) -> Result<PathBuf> {
     let _ = fs::remove_dir_all(&tree);
     fs::create_dir_all(&tree).with_context(|| format!("create {}", tree.display()))?;
     let archive = folder.join("tree.tar");
+    if !has(revision) {
+        // a clone of the last commits alone
+        let mut fetch = Command::new("git");
+        fetch.arg("-C").arg(place::root()).args(["fetch", "-q", "--depth=1", "origin", revision]);
+        run(&mut fetch)
+            .with_context(|| format!("{revision}: not in this clone, and its origin does not give it"))?;
+    }
     output(
         Command::new("git").arg("-C").arg(place::root()).args(["archive", "-o"]).arg(&archive).arg(revision),
     )?;
     output(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(&tree))?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = cargo_at(&cargo, "build -q --locked -p rootling --no-default-features");
+    // before there was such a feature every agent knew GRUB
+    let manifest = tree.join("agent/Cargo.toml");
+    let text = fs::read_to_string(&manifest).with_context(|| format!("read {}", manifest.display()))?;
+    if text.lines().any(|line| line.starts_with("loaders =")) {
+        command.args(["--features", "loaders"]);
+    }
     run(command.current_dir(&tree).arg("--target-dir").arg(folder.join("build")))?;
     Ok(folder.join("build/debug/rootling"))
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::machines::recipe;
 use crate::run::{cargo, run, step, watched};
-use crate::{check, demo, place, qemu, rules, ship, size, tools};
+use crate::{check, demo, older, place, qemu, rules, ship, size, tools};
 
 /// Tools, lints, test bed, all tests, real boots; ends with the runners' own closing lines.
 pub fn test() -> Result<()> {
@@ -31,6 +31,7 @@ pub fn test() -> Result<()> {
         command.env("ROOTLING_TEST_BED", place::testbed()).env("ROOTLING_BOOTCTL", &bootctl);
         watched(&mut command, closing)
     })?;
+    step("the agent of an earlier commit", || older::older(older::LANDED))?;
     step("agents with the rules of one architecture", || rules::rules(None))?;
     step("size of the device program", size::shipping)?;
     step("sizes of the programs beside it", size::beside)?;
