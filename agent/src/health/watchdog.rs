@@ -21,10 +21,12 @@ pub struct Watchdog {
     next: Instant,
 }
 
-/// Whether `rootling-prepare-root` was told to start one.
+/// Whether `rootling-prepare-root` was told to start one, and the kernel does not say that it runs not: to open it would start it.
 pub fn is_started_at_boot(root: &Path) -> bool {
-    let cmdline = std::fs::read_to_string(root.join("proc/cmdline"));
-    cmdline.is_ok_and(|cmdline| KernelArgs::parse(&cmdline).has_key("rootling.watchdog"))
+    let read = |path: &str| std::fs::read_to_string(root.join(path));
+    let is_idle = read("sys/class/watchdog/watchdog0/state").is_ok_and(|state| state == "inactive\n");
+    !is_idle
+        && read("proc/cmdline").is_ok_and(|cmdline| KernelArgs::parse(&cmdline).has_key("rootling.watchdog"))
 }
 
 impl Watchdog {

@@ -130,4 +130,8 @@ fn a_watchdog_that_was_started_at_boot_is_stopped_once_the_system_is_confirmed()
     fs::write(&watchdog, "").unwrap();
     assert!(device.run(&["boot", "confirm"], 0).contains("nothing is on trial"));
     assert_eq!(fs::read(&watchdog).unwrap(), b"V", "a boot with nothing to prove");
+    fs::write(&watchdog, "").unwrap();
+    write(&device.root.join("sys/class/watchdog/watchdog0/state"), "inactive\n");
+    device.run(&["boot", "confirm"], 0);
+    assert!(fs::read(&watchdog).unwrap().is_empty(), "started by being opened");
 }
