@@ -42,6 +42,8 @@ pub const ORACLES: &[Tool] = &[
     ("systemd-analyze", "systemd"),
     ("efibootmgr", "efibootmgr"),
     ("efivar", "efivar"),
+    ("/usr/lib/systemd/boot/efi/linuxx64.efi.stub", "systemd-boot-efi"),
+    ("objcopy", "binutils"),
 ];
 
 /// What the replay of power cuts to a FAT boot partition needs beside [`REPLAY`].

@@ -53,7 +53,7 @@ impl Family for Grub {
 
     fn files(&self, list: &mut Listed<'_>) -> Result<Vec<(&'static str, String)>> {
         if list.entries.first().is_some_and(|entry| entry.get("fdtdir").is_some()) {
-            log::warn!("GRUB loads no device tree from a folder: the firmware's is used");
+            super::warn_of_folder();
         }
         Ok(vec![(grub::MENU, grub::menu(&list.entries, list.trial))])
     }

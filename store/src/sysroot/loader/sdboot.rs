@@ -325,7 +325,7 @@ impl Locked {
             return Err(Error::refused("expected one deployment"));
         };
         if new.kernel.devicetree == DeviceTree::Dir {
-            log::warn!("systemd-boot loads no device tree from a folder: the firmware's is used");
+            super::warn_of_folder();
         }
         sdboot::arm(entries, self.version, &kept, new, tries, dropped).map_err(refuse)
     }
