@@ -21,6 +21,15 @@ const NOTHING_NEW: i32 = 77;
 /// What every change is played against: a commit that has landed.
 pub const LANDED: &str = "22f0562a93b9d068bc27c41f2f924d351b1d58bc";
 
+/// For every change: plays both parts with the agent of [`LANDED`], and says so; or says that this clone has no such commit.
+pub fn landed() -> Result<String> {
+    let short = LANDED.get(..12).unwrap_or(LANDED);
+    if let Err(why) = fetch(LANDED) {
+        return Ok(format!("NOT PLAYED: the agent of {short} against today's: {why:#}"));
+    }
+    older(LANDED).map(|()| format!("the agent of {short} and today's: played, ok"))
+}
+
 /// Builds the agent of a commit of this history and plays both parts.
 pub fn older(revision: &str) -> Result<()> {
     step("tools", || tools::ensure(&[tools::BUILD, TOOLS]))?;
@@ -147,6 +156,16 @@ fn only_commits_of_this_clone_are_there() {
     assert!(!has("0000000000000000000000000000000000000001"));
 }
 
+/// Has a clone of the last commits alone get one that it lacks.
+fn fetch(revision: &str) -> Result<()> {
+    if has(revision) {
+        return Ok(());
+    }
+    let mut fetch = Command::new("git");
+    fetch.arg("-C").arg(place::root()).args(["fetch", "-q", "--depth=1", "origin", revision]);
+    run(&mut fetch).with_context(|| format!("{revision}: not in this clone, and its origin does not give it"))
+}
+
 /// The agent of a commit, from a copy of its tree.
 fn build(revision: &str) -> Result<PathBuf> {
     let folder = place::target().join("older");
@@ -154,13 +173,7 @@ fn build(revision: &str) -> Result<PathBuf> {
     let _ = fs::remove_dir_all(&tree);
     fs::create_dir_all(&tree).with_context(|| format!("create {}", tree.display()))?;
     let archive = folder.join("tree.tar");
-    if !has(revision) {
-        // a clone of the last commits alone
-        let mut fetch = Command::new("git");
-        fetch.arg("-C").arg(place::root()).args(["fetch", "-q", "--depth=1", "origin", revision]);
-        run(&mut fetch)
-            .with_context(|| format!("{revision}: not in this clone, and its origin does not give it"))?;
-    }
+    fetch(revision)?;
     output(
         Command::new("git").arg("-C").arg(place::root()).args(["archive", "-o"]).arg(&archive).arg(revision),
     )?;

@@ -31,7 +31,7 @@ pub fn test() -> Result<()> {
         command.env("ROOTLING_TEST_BED", place::testbed()).env("ROOTLING_BOOTCTL", &bootctl);
         watched(&mut command, closing)
     })?;
-    step("the agent of an earlier commit", || older::older(older::LANDED))?;
+    let played = step("the agent of an earlier commit", older::landed)?;
     step("agents with the rules of one architecture", || rules::rules(None))?;
     step("size of the device program", size::shipping)?;
     step("sizes of the programs beside it", size::beside)?;
@@ -41,7 +41,7 @@ pub fn test() -> Result<()> {
     // last: the sizes have built the programs of the guests already
     let (booted, boots) = step("real boots", qemu::ci)?;
     eprintln!("\n== what the test runners said");
-    lines.iter().chain(&boots).for_each(|line| eprintln!("{line}"));
+    lines.iter().chain(&boots).chain([&played]).for_each(|line| eprintln!("{line}"));
     if !passed {
         bail!("some tests failed; see above");
     }

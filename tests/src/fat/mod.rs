@@ -2,7 +2,7 @@
 //!
 //! No driver for FAT may be here, so an update ran in a virtual machine that logged its disk's writes. Of those to the FAT
 //! partition any part after a flush may be missing; what went to the root is taken as written, which `tests/it/replay`
-//! does not do. mtools read the FAT, before `fsck.fat` and after it; the kernel mounts the root. [`env`] is the same for a
+//! does not do. mtools read the FAT, before `fsck.fat` and after it; the kernel mounts the root. `env` is the same for a
 //! file that U-Boot reads.
 
 mod disk;
