@@ -34,12 +34,12 @@ pub fn start() -> Result<(), Error> {
     early_mounts()?;
     let cmdline = cmdline()?;
     let in_memory = is_in_memory()?;
-    let watched = watch(&cmdline);
+    let watched = watch(&cmdline, false);
     if in_memory {
         modules::load(Path::new("/"));
     }
-    // its driver may be one of the modules
-    if let Err(error) = watched.or_else(|_| watch(&cmdline)) {
+    // its driver may be one of the modules, and so may efivarfs
+    if let Err(error) = watched.or_else(|_| watch(&cmdline, true)) {
         // no reason to stay away from a root that may be good; only the console says so
         eprintln!("rootling-prepare-root: {error}");
     }
@@ -85,18 +85,23 @@ fn enter(path: &str) -> Result<(), Error> {
     std::env::set_current_dir(path).map_err(Error::io(format!("enter {path}")))
 }
 
-/// Arms the watchdog where that is asked for and the boot is a try.
-fn watch(cmdline: &Cmdline) -> Result<(), Error> {
-    match cmdline.watchdog_s {
-        Some(seconds) if cmdline.is_trial || may_be_counted() => sys::watchdog(WATCHDOG, seconds),
-        _ => Ok(()),
+/// Arms the watchdog where that is asked for and the boot is a try, or, as the `last` call, may be one.
+fn watch(cmdline: &Cmdline, last: bool) -> Result<(), Error> {
+    let Some(seconds) = cmdline.watchdog_s else { return Ok(()) };
+    let counted = || if last { is_counted().or(Ok(true)) } else { is_counted() };
+    match cmdline.is_trial || counted()? {
+        true => sys::watchdog(WATCHDOG, seconds),
+        false => Ok(()),
     }
 }
 
-/// Whether systemd-boot counts this boot, for its arguments outlast a confirm; where the firmware does not say, it may.
-fn may_be_counted() -> bool {
+/// Whether systemd-boot counts this boot, for its arguments outlast a confirm; an error where the firmware does not say.
+fn is_counted() -> Result<bool, Error> {
     let exists = |path| Path::new(path).exists();
-    exists(EFI) && (early_mount("efivarfs", VARIABLES, EFI).is_err() || exists(BOOT_COUNT))
+    if exists(EFI) {
+        early_mount("efivarfs", VARIABLES, EFI)?;
+    }
+    Ok(exists(BOOT_COUNT))
 }
 
 /// What the kernel does not mount by itself.

@@ -49,6 +49,39 @@ fn it_is_started_on_a_try_alone() {
 }
 
 #[test]
+fn the_variables_may_come_with_the_modules_of_an_initramfs() {
+    // opening this one waits, so that a start that comes too early is told
+    let waits = "mkfifo root/dev/watchdog; (sleep 100; echo waited; : < root/dev/watchdog) &";
+    let takes_no_time = "touch root/dev/watchdog";
+    for (watchdog, come, started) in [
+        (waits, "mount -t tmpfs none $vars", false),
+        (takes_no_time, &format!("mount -t tmpfs none $vars; touch $vars/LoaderBootCountPath-{GUID}"), true),
+        (takes_no_time, ":", true),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        // whoever reads the list waits for what comes behind `exec`
+        let mount = format!(
+            "mount -t tmpfs none root
+            vars=root/sys/firmware/efi/efivars
+            mkdir -p root/dev root/sys root/lib/rootling
+            ln -s run/host/lib64 root
+            for folder in /usr/lib/*-linux-*; do ln -s /run/host/lib/${{folder##*/}} root/lib; done
+            mount -t tmpfs none root/dev
+            mount -t tmpfs none root/sys
+            mkdir -p $vars
+            {watchdog}
+            mkfifo root/lib/rootling/modules.load
+            (exec 3> root/lib/rootling/modules.load; {come}) &"
+        );
+        let arguments = format!("root=/dev/nothing rootwait=0 rootling.watchdog=60 {}", cmdline());
+        let out = boot(dir.path(), &arguments, &mount, "");
+        assert!(out.contains("rootling-prepare-root: rebooting\nsignal: 1 (SIGHUP)"), "{come}: {out}");
+        assert_eq!(out.matches(STARTED).count(), usize::from(started), "{come}: {out}");
+        assert!(!out.contains("waited"), "{come}: started before the modules were loaded: {out}");
+    }
+}
+
+#[test]
 fn one_that_is_not_there_is_told() {
     let out = booted("rootling.watchdog=60 rootling.trial", "rm root/dev/watchdog");
     assert_eq!(out.matches("open /dev/watchdog: No such file").count(), 1, "{out}");
