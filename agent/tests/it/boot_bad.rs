@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::boot_trial::{grubenv, order, tool, with_grub, with_loader, write};
-use crate::fixture::{Fixture, REF, text};
+use crate::boot_trial::{deployed, grubenv, order, tool, with_grub, with_loader, write};
+use crate::fixture::{Fixture, text};
 use crate::sysroot::{Device, bootable};
 
 const ENV_SIZE: &str = "0x2000";
@@ -42,10 +42,7 @@ fn with_u_boot(fixture: &Fixture) -> (Device<'_>, String, [PathBuf; 2]) {
 
 /// The same, where nobody but the environment itself says that it is in use.
 fn u_boot_found(fixture: &Fixture) -> (Device<'_>, String, [PathBuf; 2]) {
-    let first = bootable(fixture, 1, 2000);
-    let device = Device::new(fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(fixture);
     let copies = ["boot/uboot-0.env", "boot/uboot-1.env"];
     let variables = fixture.dir.path().join("variables");
     fs::write(&variables, "altbootcmd=run second\n").unwrap();
@@ -137,10 +134,7 @@ fn a_u_boot_that_was_found_by_itself_is_not_lost_with_its_environment() {
 #[test]
 fn a_grubenv_of_greenboots_that_is_damaged_is_refused() {
     let fixture = Fixture::unsigned();
-    let first = bootable(&fixture, 1, 2000);
-    let device = Device::new(&fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(&fixture);
     device.boots(&first);
     bootable(&fixture, 2, 3000);
     let env = device.root.join("boot/grub2/grubenv");
@@ -196,10 +190,7 @@ fn in_namespace(device: &Device<'_>, script: &str) -> String {
 
 /// A device of state 1 that boots from an ESP, with state 2 to come.
 fn with_esp(fixture: &Fixture) -> (Device<'_>, String, String) {
-    let first = bootable(fixture, 1, 2000);
-    let device = Device::new(fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(fixture);
     fs::create_dir_all(device.root.join("efi/loader/entries")).unwrap();
     device.run(&["boot", "install", "systemd-boot"], 0);
     device.boots(&first);

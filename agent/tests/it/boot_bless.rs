@@ -7,18 +7,15 @@ use rootling_boot::efi::{Variable, text};
 use rootling_boot::sdboot::variable;
 
 use crate::boot_health::program;
-use crate::boot_trial::write;
-use crate::fixture::{Fixture, REF};
+use crate::boot_trial::{deployed, write};
+use crate::fixture::Fixture;
 use crate::sysroot::{Device, bootable};
 
 const ESP: &str = "efi/loader/entries";
 
 /// A device whose second state runs, tried once of three times.
 fn on_trial(fixture: &Fixture) -> (Device<'_>, String, String) {
-    let first = bootable(fixture, 1, 2000);
-    let device = Device::new(fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(fixture);
     device.boots(&first);
     fs::create_dir_all(device.root.join(ESP)).unwrap();
     device.run(&["boot", "install", "systemd-boot"], 0);

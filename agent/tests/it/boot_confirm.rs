@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rootling_store::lock::{FileLock, LockKind};
 
 use crate::boot_health::{on_trial, program};
-use crate::boot_trial::{grubenv, order, tool, with_grub, with_loader, write};
+use crate::boot_trial::{deployed, grubenv, order, tool, with_grub, with_loader, write};
 use crate::fixture::{Fixture, REF, text};
 use crate::sysroot::{Device, bootable};
 
@@ -51,10 +51,7 @@ fn a_confirm_that_was_cut_is_finished_and_not_judged_again() {
 #[test]
 fn an_entry_that_is_only_renamed_does_not_say_trial_for_ever() {
     let fixture = Fixture::unsigned();
-    let first = bootable(&fixture, 1, 2000);
-    let device = Device::new(&fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(&fixture);
     device.boots(&first);
     fs::create_dir_all(device.root.join("efi/loader/entries")).unwrap();
     device.run(&["boot", "install", "systemd-boot"], 0);

@@ -5,8 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use rootling_boot::efi::global;
 
-use crate::boot_trial::{order, write};
-use crate::fixture::{Fixture, REF};
+use crate::boot_trial::{deployed, order, write};
+use crate::fixture::Fixture;
 use crate::sysroot::{Device, bootable};
 
 const VARS: &str = "sys/firmware/efi/efivars";
@@ -46,10 +46,7 @@ fn firmware_boots<'a>(device: &Device<'_>, commits: &[&'a str]) -> &'a str {
 #[test]
 fn one_try_then_a_confirm_or_the_way_back() {
     let fixture = Fixture::unsigned();
-    let first = bootable(&fixture, 1, 2000);
-    let device = Device::new(&fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(&fixture);
     device.boots(&first);
     let told = device.run(&["boot", "install", "efi"], 1);
     assert!(told.contains("an ESP, mounted at efi or boot/efi"), "{told}");
@@ -93,10 +90,7 @@ fn one_try_then_a_confirm_or_the_way_back() {
 #[test]
 fn no_variables_no_change() {
     let fixture = Fixture::unsigned();
-    let first = bootable(&fixture, 1, 2000);
-    let device = Device::new(&fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(&fixture);
     device.boots(&first);
     board(&device);
     let vars = device.root.join(VARS);

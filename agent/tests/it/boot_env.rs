@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::boot_trial::{tool, write};
-use crate::fixture::{Fixture, REF, text};
+use crate::boot_trial::{deployed, tool, write};
+use crate::fixture::{Fixture, text};
 use crate::sysroot::{Device, bootable};
 
 /// Where nothing but the configuration of the environment leads to.
@@ -30,10 +30,7 @@ fn calls(device: &Device<'_>, refused: Option<&str>) -> Vec<String> {
 }
 
 fn device(fixture: &Fixture) -> Device<'_> {
-    let first = bootable(fixture, 1, 2000);
-    let device = Device::new(fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(fixture);
     let (env, variables) = (device.root.join("uboot.env"), fixture.dir.path().join("variables"));
     fs::create_dir(device.root.join(FIRMWARE)).unwrap();
     fs::write(&variables, "altbootcmd=run second\n").unwrap();

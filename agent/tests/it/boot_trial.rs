@@ -20,11 +20,17 @@ pub fn with_grub(fixture: &Fixture) -> (Device<'_>, String) {
     with_loader(fixture, "grub")
 }
 
-pub fn with_loader<'a>(fixture: &'a Fixture, loader: &str) -> (Device<'a>, String) {
+/// A device whose first state is deployed, with no boot loader in use.
+pub fn deployed(fixture: &Fixture) -> (Device<'_>, String) {
     let first = bootable(fixture, 1, 2000);
     let device = Device::new(fixture);
     device.run(&["pull", "origin", REF], 0);
     device.run(&["deploy", "origin:os/main"], 0);
+    (device, first)
+}
+
+pub fn with_loader<'a>(fixture: &'a Fixture, loader: &str) -> (Device<'a>, String) {
+    let (device, first) = deployed(fixture);
     device.run(&["boot", "install", loader], 0);
     device.boots(&first);
     (device, first)
@@ -169,10 +175,7 @@ fn what_a_loader_cannot_promise_is_refused_unless_told_so() {
 #[test]
 fn others_files_and_broken_settings_are_left_alone() {
     let fixture = Fixture::unsigned();
-    let first = bootable(&fixture, 1, 2000);
-    let device = Device::new(&fixture);
-    device.run(&["pull", "origin", REF], 0);
-    device.run(&["deploy", "origin:os/main"], 0);
+    let (device, first) = deployed(&fixture);
     let config = device.root.join("boot/grub/grub.cfg");
     fs::create_dir(config.parent().unwrap()).unwrap();
     fs::write(&config, "menuentry theirs {}\n").unwrap();

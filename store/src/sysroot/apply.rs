@@ -82,8 +82,9 @@ fn link(target: &str, path: &Path) -> Result<()> {
 ///
 /// A loader that does not replay the journal may see the folder as it was: the link or file that was in use then has
 /// to be there still. Renamed over, it would be freed, and its blocks could be used by another file at once, or have no
-/// length any more. Where the file system cannot exchange them (FAT before Linux 6.0) it is held until the folder is on disk. The old one stays under the draft's name until the folder is seen as it is now: a link for the next
-/// swap, a file for the plan's own removal.
+/// length any more. The old one stays under the draft's name until the folder is seen as it is now: a link for the next
+/// swap, a file for the plan's own removal. Where the file system cannot exchange them (FAT before Linux 6.0) a file is
+/// held open until the folder is on disk; a link cannot be.
 fn rename(from: &Path, to: &Path, keeps_old: bool) -> Result<()> {
     let exchanged = keeps_old
         && fs::symlink_metadata(to).is_ok_and(|there| !there.is_dir())
