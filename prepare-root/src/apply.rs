@@ -139,7 +139,7 @@ fn mount_root(cmdline: &Cmdline) -> Result<(), Error> {
     let kind = kind
         .ok_or_else(|| Error::refused(device.display().to_string(), "a known file system, or rootfstype="))?;
     fs::create_dir_all(SYSROOT).map_err(Error::io(format!("make {SYSROOT}")))?;
-    sys::mount(&device.to_string_lossy(), SYSROOT, kind, 0, &cmdline.flags)
+    sys::mount(&device.to_string_lossy(), SYSROOT, kind, cmdline.flags, &cmdline.options)
 }
 
 /// Reads what the plan depends on.

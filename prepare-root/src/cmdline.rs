@@ -13,8 +13,10 @@ pub struct Cmdline {
     pub root: Option<String>,
     /// `rootfstype=`, else the file system that the device has.
     pub fstype: Option<String>,
-    /// `rootflags=`: options of the file system, not those that mount(8) makes flags of, such as `noatime`.
-    pub flags: String,
+    /// `rootflags=`: options of the file system.
+    pub options: String,
+    /// Those of `rootflags=` that mount(8) makes flags of mount(2), such as `noatime`.
+    pub flags: libc::c_ulong,
     /// `rootwait=SECONDS`, else `rootdelay=`, else 30: `rootwait` alone, for ever to the kernel, is no longer here.
     pub wait_s: u32,
     /// `rootling.watchdog=SECONDS`: armed before anything else on a try, for a system in which nothing starts.
@@ -28,6 +30,19 @@ pub struct Cmdline {
 /// How long a device may take to appear where nothing else is said.
 const WAIT_S: u32 = 30;
 
+/// Options that no file system knows. Source: mount(8), "filesystem-independent mount options".
+const FLAGS: [(&str, libc::c_ulong); 9] = [
+    ("defaults", 0),
+    ("noatime", libc::MS_NOATIME),
+    ("nodiratime", libc::MS_NODIRATIME),
+    ("relatime", libc::MS_RELATIME),
+    ("strictatime", libc::MS_STRICTATIME),
+    ("lazytime", libc::MS_LAZYTIME),
+    ("nodev", libc::MS_NODEV),
+    ("sync", libc::MS_SYNCHRONOUS),
+    ("dirsync", libc::MS_DIRSYNC),
+];
+
 impl Cmdline {
     /// Reads the text of `/proc/cmdline`.
     pub fn parse(text: &str) -> Result<Cmdline, Error> {
@@ -37,17 +52,31 @@ impl Cmdline {
         let link = bootlink::link_path(&args)
             .map_err(|error| Error::refused(error.to_string(), "a link of a boot entry"))?;
         let link = link.ok_or_else(|| Error::refused("no ostree= argument", "ostree=/ostree/boot.N/..."))?;
+        let (flags, options) = mount_options(args.last("rootflags").unwrap_or_default());
         Ok(Cmdline {
             link: link.to_string(),
             root: text("root"),
             fstype: text("rootfstype"),
-            flags: text("rootflags").unwrap_or_default(),
+            options,
+            flags,
             wait_s: number("rootwait").or(number("rootdelay")).unwrap_or(WAIT_S),
             watchdog_s: number("rootling.watchdog").filter(|seconds| *seconds > 0),
             is_trial: args.has_key(TRIAL_ARG),
             init: text("rootling.init").unwrap_or_else(|| "/sbin/init".into()),
         })
     }
+}
+
+/// Flags, and what is left to the file system.
+fn mount_options(text: &str) -> (libc::c_ulong, String) {
+    let (mut flags, mut options) = (0, Vec::new());
+    for option in text.trim_matches('"').split(',') {
+        match FLAGS.iter().find(|(name, _)| *name == option) {
+            Some((_, flag)) => flags |= flag,
+            None => options.push(option),
+        }
+    }
+    (flags, options.join(","))
 }
 
 #[cfg(test)]
@@ -64,7 +93,7 @@ mod tests {
         assert_eq!(cmdline.link, format!("ostree/boot.1/os/{sum}/0"));
         let lasting = Cmdline::parse(&format!("ostree=/ostree/links/{sum}.0")).unwrap();
         assert_eq!(lasting.link, format!("ostree/links/{sum}.0"));
-        assert_eq!((cmdline.root.as_deref(), cmdline.flags.as_str()), (Some("LABEL=ROOT"), "data=journal"));
+        assert_eq!((cmdline.root.as_deref(), cmdline.options.as_str()), (Some("LABEL=ROOT"), "data=journal"));
         assert_eq!((cmdline.wait_s, cmdline.watchdog_s, cmdline.init.as_str()), (30, Some(60), "/sbin/init"));
         let tried = Cmdline::parse(&format!("{} rootling.trial panic=10", text.trim_end())).unwrap();
         assert_eq!((cmdline.is_trial, tried.is_trial), (false, true));
@@ -73,6 +102,20 @@ mod tests {
         {
             let text = format!("ostree=/ostree/links/{sum}.0 {more}");
             assert_eq!(Cmdline::parse(&text).unwrap().wait_s, want, "{more}");
+        }
+    }
+
+    #[test]
+    fn options_of_mount_are_no_options_of_the_file_system() {
+        for (text, flags, options) in [
+            ("", 0, ""),
+            ("commit=5,data=journal", 0, "commit=5,data=journal"),
+            ("noatime", libc::MS_NOATIME, ""),
+            ("defaults,noatime,commit=5,nodev", libc::MS_NOATIME | libc::MS_NODEV, "commit=5"),
+            ("\"subvol=a b,relatime\"", libc::MS_RELATIME, "subvol=a b"),
+            ("noatimes", 0, "noatimes"),
+        ] {
+            assert_eq!(mount_options(text), (flags, options.into()), "{text}");
         }
     }
 

@@ -59,7 +59,7 @@ fn find(wanted: &Wanted) -> Option<PathBuf> {
         fs::read_dir(CLASS).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
     names.iter().find_map(|name| {
-        let path = Path::new("/dev").join(name);
+        let path = node(name);
         let matches = match wanted {
             Wanted::PartUuid(uuid) => is_partition(&Path::new(CLASS).join(name), uuid)?,
             _ => {
@@ -81,12 +81,17 @@ fn is_partition(class: &Path, uuid: &str) -> Option<bool> {
     let class = fs::canonicalize(class).ok()?;
     let disk = class.parent()?;
     let sector = number(&disk.join("queue/logical_block_size"))?;
-    let path = Path::new("/dev").join(disk.file_name()?);
+    let path = node(disk.file_name()?.to_str()?);
     let start = read(&path, 0, sector as usize + 512)?;
     let table = gpt::header(start.get(sector as usize..)?, sector.into());
     let named = table
         .and_then(|table| gpt::find(&read(&path, table.start, table.size * table.count)?, table.size, uuid));
     Some(named == Some(part) || mbr::names(&start, part, uuid))
+}
+
+/// Where a device of this name in sysfs is: a `/` of its own is a `!` there (the kernel's `device_get_devnode`).
+fn node(name: &str) -> PathBuf {
+    Path::new("/dev").join(name.replace('!', "/"))
 }
 
 /// A number that the kernel says of a device.
@@ -106,6 +111,12 @@ fn read(path: &Path, start: u64, length: usize) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_in_folders_are_found() {
+        assert_eq!(node("cciss!c0d0p1"), Path::new("/dev/cciss/c0d0p1"));
+        assert_eq!(node("mmcblk0p2"), Path::new("/dev/mmcblk0p2"));
+    }
 
     #[test]
     fn reads_every_form_of_root() {

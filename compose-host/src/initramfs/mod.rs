@@ -40,8 +40,9 @@ const LOAD: &str = "lib/rootling/modules.load";
 /// Where a tree has prepare-root unless the manifest says otherwise.
 pub const PROGRAM: &str = "/usr/lib/rootling/rootling-prepare-root";
 
-/// What finds and mounts a root on common machines; a kernel that lacks one of these is not asked for it.
-pub const STORAGE: [&str; 24] = [
+/// What finds and mounts a root on common machines, and efivarfs, by which prepare-root knows a try of systemd-boot; a
+/// kernel that lacks one of these is not asked for it.
+pub const STORAGE: [&str; 25] = [
     "virtio_pci",
     "virtio_mmio",
     "virtio_blk",
@@ -66,6 +67,7 @@ pub const STORAGE: [&str; 24] = [
     "ext4",
     "vfat",
     "overlay",
+    "efivarfs",
 ];
 
 /// Where `init` comes from.

@@ -118,9 +118,9 @@ fn the_root_on_a_gpt_is_found_by_every_name() {
     }
     let out = booted(
         disk.dir(),
-        &format!("LABEL={} rootfstype=ext4 rootflags=commit=77,data=journal", there.label),
+        &format!("LABEL={} rootfstype=ext4 rootflags=noatime,commit=77,data=journal", there.label),
     );
-    assert!(out.contains("commit=77,data=journal"), "{out}");
+    assert!(out.contains("/sysroot ext4 rw,noatime,") && out.contains("commit=77,data=journal"), "{out}");
     let out = booted(disk.dir(), &format!("LABEL={} rootfstype=xfs", there.label));
     assert!(
         out.contains("on /sysroot: No such device") || out.contains("on /sysroot: Invalid argument"),
