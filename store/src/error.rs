@@ -206,13 +206,5 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self.kind() {
-            ErrorKind::Io { source, .. } => Some(source),
-            ErrorKind::Corrupt { source, .. } => Some(source),
-            ErrorKind::Trust(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+// what it comes from is in its text already
+impl std::error::Error for Error {}

@@ -110,14 +110,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self.kind() {
-            ErrorKind::Malformed(inner) => Some(inner),
-            _ => None,
-        }
-    }
-}
+// what it comes from is in its text already
+impl std::error::Error for Error {}
 
 impl From<rootling_object::Error> for Error {
     fn from(inner: rootling_object::Error) -> Error {
