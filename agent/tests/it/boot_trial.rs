@@ -1,6 +1,7 @@
 //! A trial from the upgrade to its end, with GRUB's own tools as the loader and as the judge.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -222,11 +223,24 @@ fn a_watchdog_of_the_agents_own_is_no_deadline_outside_of_it() {
     write(&etc.join("rootling/agent.conf"), "[health]\nwatchdog=/dev/watchdog\n");
     let told = device.run(&["boot", "status"], 0);
     assert!(told.contains("no deadline outside"), "{told}");
-    for deadline in ["systemd/system/rootling-deadline.timer", "init.d/rootling"] {
-        write(&etc.join(deadline), "");
-        let told = device.run(&["boot", "status"], 0);
-        assert!(!told.contains("no deadline outside"), "{deadline}: {told}");
-        fs::remove_file(etc.join(deadline)).unwrap();
+    let is_there = || !device.run(&["boot", "status"], 0).contains("no deadline outside");
+    write(&etc.join("init.d/rootling"), "");
+    assert!(is_there());
+    fs::remove_file(etc.join("init.d/rootling")).unwrap();
+    // a unit that nobody enabled is not started
+    let units = etc.join("systemd/system");
+    let [timer, service] = ["timer", "service"].map(|end| units.join(format!("rootling-deadline.{end}")));
+    write(&timer, "[Timer]\n");
+    assert!(!is_there());
+    let wants = units.join("sysinit.target.wants");
+    fs::create_dir_all(&wants).unwrap();
+    symlink("../rootling-deadline.timer", wants.join("rootling-deadline.timer")).unwrap();
+    assert!(is_there());
+    for unit in [timer, service] {
+        fs::remove_file(&unit).ok();
+        symlink("/dev/null", &unit).unwrap();
+        assert!(!is_there(), "{} is masked", unit.display());
+        fs::remove_file(&unit).unwrap();
     }
     device.run(&["kargs", "--append=rootling.watchdog=60"], 0);
     assert!(!device.run(&["boot", "status"], 0).contains("no deadline outside"));

@@ -12,12 +12,16 @@ use crate::error::Result;
 use crate::json::Json;
 use crate::text::printable;
 
-/// What reboots a system in which this program does not start.
-const DEADLINES: [&str; 3] = [
-    "usr/lib/systemd/system/rootling-deadline.timer",
-    "etc/systemd/system/rootling-deadline.timer",
-    "etc/init.d/rootling",
+/// What reboots a system in which this program does not start, where systemd is to start it.
+const TIMERS: [&str; 2] = [
+    "usr/lib/systemd/system/sysinit.target.wants/rootling-deadline.timer",
+    "etc/systemd/system/sysinit.target.wants/rootling-deadline.timer",
 ];
+/// Either keeps it from that where it is empty, or a link to what is: a mask.
+const MASKS: [&str; 2] =
+    ["etc/systemd/system/rootling-deadline.timer", "etc/systemd/system/rootling-deadline.service"];
+/// The same without systemd.
+const SCRIPT: &str = "etc/init.d/rootling";
 /// The same, by `rootling-prepare-root` in the initramfs.
 const WATCHDOG_ARG: &str = "rootling.watchdog";
 
@@ -50,7 +54,10 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     };
     let next = sysroot.deployments().first();
     let any = |places: &[&str]| places.iter().any(|place| fs::symlink_metadata(root.join(place)).is_ok());
-    let outside = any(&DEADLINES) || next.is_some_and(|next| next.kernel_args().has_key(WATCHDOG_ARG));
+    let masked = MASKS.iter().any(|place| fs::metadata(root.join(place)).is_ok_and(|unit| unit.len() == 0));
+    let outside = any(&TIMERS) && !masked
+        || any(&[SCRIPT])
+        || next.is_some_and(|next| next.kernel_args().has_key(WATCHDOG_ARG));
     if json {
         let text = Json::object(|j| {
             j.opt("loader", promises.map(|promises| promises.loader));
