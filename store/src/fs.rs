@@ -5,7 +5,7 @@ use crate::input::Input;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Replaces a file: written beside it, synced, renamed, the directory synced.
 ///
@@ -103,18 +103,22 @@ pub fn remove_if_there(path: &Path) -> Result<bool> {
 /// Name and path of everything in a directory, ascending by name; nothing if there is no such directory.
 ///
 /// Names that are not UTF-8 are left out: nothing this crate makes has one.
-pub fn list(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
+pub fn list(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let named = |path: PathBuf| Some((path.file_name()?.to_str()?.to_owned(), path));
+    Ok(paths(dir)?.into_iter().filter_map(named).collect())
+}
+
+/// Everything in a directory, ascending by name; nothing if there is no such directory.
+pub fn paths(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(Error::io("list", dir))?,
     };
-    let mut names = Vec::new();
+    let mut paths = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(Error::io("list", dir))?;
-        if let Ok(name) = entry.file_name().into_string() {
-            names.push((name, entry.path()));
-        }
+        paths.push(entry.map_err(Error::io("list", dir))?.path());
     }
-    names.sort_unstable();
-    Ok(names)
+    // as bytes: all differ behind the last '/' alone
+    paths.sort_unstable_by(|one: &PathBuf, other| one.as_os_str().cmp(other.as_os_str()));
+    Ok(paths)
 }

@@ -11,10 +11,11 @@ mod run;
 mod watchdog;
 
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use rootling_store::fs as store;
 
 use crate::error::{Error, Result};
 use crate::progress::Screen;
@@ -50,20 +51,11 @@ pub fn check(root: &Path, settings: &Settings, watchdog: &mut Watchdog, screen: 
 
 /// The files of a folder in the order of their names; none if there is no folder.
 fn programs(folder: &Path) -> Result<Vec<PathBuf>> {
-    let broken = |error: std::io::Error| Error::io(&folder.display().to_string(), &error);
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(broken)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(broken)?.path();
+    let mut found = store::paths(folder)?;
+    found.retain(|path| {
         // a link to nothing is a check that cannot pass, and is run as one
-        let runs = fs::metadata(&path).map_or(true, |m| m.is_file() && m.permissions().mode() & 0o111 != 0);
-        if runs || path.extension().is_some_and(|end| end == "sh") {
-            found.push(path);
-        }
-    }
-    found.sort();
+        let runs = fs::metadata(path).map_or(true, |m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+        runs || path.extension().is_some_and(|end| end == "sh")
+    });
     Ok(found)
 }

@@ -5,9 +5,9 @@
 //! `revoked.ed25519` and `revoked.ed25519.d` take keys away, wherever they came from.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use rootling_store::fs as store;
 use rootling_trust::{Keyring, Policy, PublicKey};
 
 use super::{KeySource, Remote};
@@ -75,19 +75,7 @@ fn files(sysroot: &Path, name: &str) -> Result<Vec<PathBuf>> {
         if single.is_file() {
             found.push(single);
         }
-        let directory = sysroot.join(folder).join(format!("{name}.d"));
-        let place = directory.display().to_string();
-        let entries = match fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(Error::io(&place, &error)),
-        };
-        let mut paths = entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<Vec<_>>>()
-            .map_err(|error| Error::io(&place, &error))?;
-        paths.sort();
-        found.extend(paths);
+        found.extend(store::paths(&sysroot.join(folder).join(format!("{name}.d")))?);
     }
     Ok(found)
 }

@@ -1,10 +1,10 @@
 //! Where remotes are written down: the repo's `config`, and `etc/ostree/remotes.d/*.conf` of the sysroot.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use rootling_object::keyfile::Keyfile;
+use rootling_store::fs as store;
 
 use super::Remote;
 use super::parse::{group, parse};
@@ -64,19 +64,7 @@ fn open(path: PathBuf) -> Result<Source> {
 }
 
 fn conf_files(directory: &Path) -> Result<Vec<PathBuf>> {
-    let place = directory.display().to_string();
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(&place, &error)),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| Error::io(&place, &error))?.path();
-        if path.extension().is_some_and(|extension| extension == "conf") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
+    let mut paths = store::paths(directory)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
     Ok(paths)
 }

@@ -81,7 +81,7 @@ fn compare_numbers(a: &str, b: &str) -> Ordering {
 }
 
 fn meaningful(text: &str) -> &str {
-    text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && !"-.~^".contains(c))
+    text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '~' | '^'))
 }
 
 fn split(text: &str, belongs: fn(char) -> bool) -> (&str, &str) {

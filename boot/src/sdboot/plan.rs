@@ -177,7 +177,7 @@ fn new_link(kept: &[Kept], new: &Item, bootversion: u8) -> Result<BootLink> {
 
 /// Confirming renames the file, so what its text says of a trial would be said for ever.
 fn entry(new: &Item, link: &BootLink, name: &CountedName) -> Entry {
-    let index = name.stem.trim_start_matches("ostree-").parse().unwrap_or(1);
+    let index = name.stem.strip_prefix("ostree-").unwrap_or_default().parse().unwrap_or(1);
     let mut entry = rebooting_entry(&menu::entry(new, 0, index, link, false, &Options::default()));
     entry.remove("fdtdir");
     entry

@@ -45,7 +45,7 @@ fn remove_drafts(dir: &Path) -> Result<()> {
 
 fn remove_other_boots(tmp: &Path, prefix: &str) -> Result<()> {
     for (name, path) in crate::fs::list(tmp)? {
-        let ours = name.starts_with("staging-") && name.contains("-rootling");
+        let ours = name.starts_with("staging-") && name.split('-').any(|part| part.starts_with("rootling"));
         if ours && !name.starts_with(prefix) {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(Error::io("remove", &path))?;

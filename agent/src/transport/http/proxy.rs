@@ -67,7 +67,8 @@ impl Proxies {
 fn covers(listed: &str, url: &Url) -> bool {
     let port = format!(":{}", url.port);
     let domain = listed.strip_suffix(&port).unwrap_or(listed);
-    let domain = domain.trim_start_matches("*.").trim_start_matches('.');
+    let domain = domain.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(domain);
+    let domain = domain.trim_start_matches('.');
     let (host, domain) = (url.host.trim_matches(['[', ']']), domain.trim_matches(['[', ']']));
     domain == "*" || host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

@@ -22,7 +22,8 @@ pub struct Url {
 impl Url {
     /// Reads an absolute URL; a fragment is dropped.
     pub fn parse(text: &str) -> Result<Url> {
-        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        let scheme = text.split_once(':').and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)));
+        let (scheme, rest) = scheme.unwrap_or(("", text));
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "http" => Some(false),
             "https" => Some(true),
@@ -60,7 +61,7 @@ impl Url {
     pub fn join(&self, location: &str) -> Result<Url> {
         let reference = without_fragment(location);
         let head = reference.split(['/', '?']).next().unwrap_or_default();
-        if head.ends_with(':') && reference.contains("://") {
+        if head.ends_with(':') && reference[head.len()..].starts_with("//") {
             return Url::parse(reference);
         }
         if reference.starts_with("//") {

@@ -27,7 +27,7 @@ pub(super) use enabled::{check, flags, overwrite};
 
 /// Whether U-Boot's tools would take this for flash.
 pub(super) fn is_flash(device: &str) -> bool {
-    device.starts_with("/dev/mtd") || device.contains("ubi")
+    device.starts_with("/dev/mtd") || device.rsplit('/').next().is_some_and(|name| name.starts_with("ubi"))
 }
 
 fn unsupported(device: &str) -> crate::Error {
