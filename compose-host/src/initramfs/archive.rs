@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 const FOLDER: u32 = 0o040_755;
-const CONSOLE: u32 = 0o020_600;
+const DEVICE: u32 = 0o020_000;
 const BLOCK: usize = 512;
 
 /// An archive that grows; all belongs to root, and its times are 0.
@@ -36,10 +36,10 @@ impl Archive {
         }
     }
 
-    /// Adds the device that the kernel gives to init as its standard streams: 5, 1.
-    pub fn console(&mut self, path: &str) {
+    /// Adds a character device.
+    pub fn device(&mut self, path: &str, permissions: u32, numbers: (u32, u32)) {
         self.above(path);
-        self.entry(path, CONSOLE, (5, 1), &[]);
+        self.entry(path, DEVICE | permissions, numbers, &[]);
     }
 
     /// The whole archive.
@@ -95,7 +95,7 @@ mod tests {
         archive.file("usr/lib/a", b"12345", 0o644);
         archive.file("usr/lib/b", b"", 0o644);
         archive.file("usr/lib/b", b"again", 0o644);
-        archive.console("dev/console");
+        archive.device("dev/console", 0o600, (5, 1));
         let bytes = archive.finish();
         assert!(bytes.len().is_multiple_of(BLOCK));
         let mut child = Command::new("cpio")

@@ -3,6 +3,7 @@
 //! | path in the archive | what |
 //! |---|---|
 //! | `init` | a static `rootling-prepare-root` |
+//! | `dev/console`, `dev/null` | what init has for its streams: the kernel takes the one, a program that was given none the other |
 //! | `lib/modules/KVER/...` | modules that storage needs, as they lie in the tree, not compressed |
 //! | `lib/rootling/modules.load` | their absolute paths, one a line, in the order in which they are loaded |
 //! | `lib/firmware/...` | what those modules name, as far as the tree has it |
@@ -122,7 +123,8 @@ pub fn make(tree: &Root, version: &str, options: &Options) -> Result<Vec<u8>> {
     for folder in ["dev", "proc", "run", "sys", "sysroot"] {
         archive.folder(folder);
     }
-    archive.console("dev/console");
+    archive.device("dev/console", 0o600, (5, 1));
+    archive.device("dev/null", 0o666, (1, 3));
     let (mut load, mut firmware) = (String::new(), Vec::new());
     for path in order {
         let from = format!("{folder}/{path}");

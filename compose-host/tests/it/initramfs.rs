@@ -42,7 +42,7 @@ fn list(folder: &Path, name: &str) -> BTreeSet<(String, BTreeSet<String>)> {
 fn loaded(archive: &[u8], tree: &Path) -> Vec<String> {
     let members = said(Command::new("cpio").args(["-t", "--quiet"]), archive);
     let members: BTreeSet<&str> = members.lines().collect();
-    for name in ["init", "dev/console", "sysroot", "lib/firmware/me4000_firmware.bin"] {
+    for name in ["init", "dev/console", "dev/null", "sysroot", "lib/firmware/me4000_firmware.bin"] {
         assert!(members.contains(name), "{name}: {members:#?}");
     }
     let mut cpio = Command::new("cpio");
