@@ -2,6 +2,7 @@
 
 use crate::cmdline::Cmdline;
 use crate::config::{Config, PLACES};
+use crate::console::tell;
 use crate::device::{Wanted, wait_for};
 use crate::error::Error;
 use crate::modules;
@@ -41,7 +42,7 @@ pub fn start() -> Result<(), Error> {
     // its driver may be one of the modules, and so may efivarfs
     if let Err(error) = watched.or_else(|_| watch(&cmdline, true)) {
         // no reason to stay away from a root that may be good; only the console says so
-        eprintln!("rootling-prepare-root: {error}");
+        tell(error);
     }
     if in_memory {
         mount_root(&cmdline)?;
@@ -72,7 +73,7 @@ pub fn start() -> Result<(), Error> {
 
 /// The end of PID 1: the loader gets its turn.
 pub fn give_up() {
-    eprintln!("rootling-prepare-root: rebooting");
+    tell("rebooting");
     sys::reboot();
 }
 

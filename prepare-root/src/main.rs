@@ -14,13 +14,17 @@
 //! | `modules` | what an initramfs of rootling-compose wants loaded first |
 //! | `device`, `superblock`, `gpt`, `mbr` | the root device, with no udev |
 //! | `apply`, `sys` | performing them |
+//! | `console` | what is told, where anybody listens |
 //!
 //! **Invariant:** as PID 1 no failure ends in a shell or a hanging machine: it reboots, and the loader has one try
-//! less.
+//! less. So nothing may panic there: no `eprintln!`, no `std::env::args`.
+
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod apply;
 mod cmdline;
 mod config;
+mod console;
 mod device;
 mod error;
 mod gpt;
@@ -35,13 +39,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let is_first = std::process::id() == 1;
-    let result = match std::env::args().nth(1).filter(|_| !is_first) {
-        Some(sysroot) => apply::prepare_there(&sysroot),
+    let result = match std::env::args_os().nth(1).filter(|_| !is_first) {
+        Some(sysroot) => apply::prepare_there(&sysroot.to_string_lossy()),
         None if is_first => apply::start(),
         None => Err(Error::Usage),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
-    eprintln!("rootling-prepare-root: {error}");
+    console::tell(error);
     if is_first {
         apply::give_up();
     }

@@ -1,5 +1,6 @@
 //! The modules of an initramfs that `rootling-compose` made, loaded in the order of its list.
 
+use crate::console::tell;
 use crate::sys;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ pub fn load(root: &Path) {
         let name = path.display().to_string();
         let loaded = File::open(&path).map_err(crate::error::Error::io(format!("open {name}")));
         if let Err(error) = loaded.and_then(|file| sys::load_module(&file, &name)) {
-            eprintln!("rootling-prepare-root: {error}");
+            tell(error);
         }
     }
 }

@@ -1,9 +1,29 @@
-//! The system calls: mounts, modules, the change of the root, starting init, rebooting.
+//! The system calls: mounts, modules, the change of the root, starting init, rebooting; and the streams that `std` asks for.
 
 use crate::error::Error;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::AsRawFd;
+
+/// Runs before `std` does, which aborts where it has neither streams nor `/dev/null` to take for them.
+// SAFETY: what lies there are pointers to functions, which the C library calls once before `main`.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static STREAMS: extern "C" fn() = streams;
+
+/// The kernel starts init without streams where it finds no console. `/` is always there, and nothing can be written to it; init
+/// gets from us what the kernel would have given it.
+extern "C" fn streams() {
+    // SAFETY: the string ends with NUL; a descriptor that is already open is only counted past and closed again.
+    unsafe {
+        while let fd @ 0.. = libc::open(c"/".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) {
+            if fd > libc::STDERR_FILENO {
+                libc::close(fd);
+                break;
+            }
+        }
+    }
+}
 
 fn text(text: &str) -> Result<CString, Error> {
     CString::new(text).map_err(|_| Error::refused(text, "no NUL"))

@@ -81,3 +81,26 @@ fn every_failure_ends_in_a_reboot() {
         assert!(!out.contains("pid 1"), "{out}");
     }
 }
+
+#[test]
+fn it_needs_no_streams_and_no_console() {
+    let good = format!("{} rootling.watchdog=60 rootling.trial\n", arguments().trim_end());
+    // the kernel has init start without streams where it finds no console
+    for streams in ["<&- >&- 2>&-", "2> /dev/full", "2>&-"] {
+        for (arguments, want) in
+            [(good.as_str(), "went on\nexit status: 0"), ("quiet\n", "signal: 1 (SIGHUP)")]
+        {
+            let disk = Disk::make("");
+            let mount = format!("{MOUNT}\nrm root/dev/there\nexec 3>&1 {streams}");
+            let out = boot(disk.dir(), arguments, &mount, "echo went on >&3");
+            assert!(out.contains(want), "{streams} {arguments}: {out}");
+        }
+    }
+}
+
+#[test]
+fn an_argument_need_not_be_a_text() {
+    let disk = Disk::make("");
+    let out = boot(disk.dir(), &arguments(), &format!("{MOUNT}\nargument=$(printf '\\351')"), "");
+    has(&out, &["pid 1 \u{fffd} single\n", "exit status: 0"]);
+}

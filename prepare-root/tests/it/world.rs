@@ -79,7 +79,7 @@ pub fn unshared(more: &[&str], script: &str) -> String {
 }
 
 /// Boots the program as PID 1 below the folder that `mount` leaves mounted at `root`, with the machine's programs
-/// on its `/run/host`; what is started then is `look`.
+/// on its `/run/host`; what is started then is `look`. `mount` may set one more `argument`, and the streams.
 pub fn boot(dir: &Path, cmdline: &str, mount: &str, look: &str) -> String {
     fs::write(dir.join("cmdline"), cmdline).unwrap();
     fs::write(dir.join("look"), format!("#!/bin/sh\nexport PATH=/bin\necho pid $$ $*\n{look}\n")).unwrap();
@@ -99,7 +99,7 @@ pub fn boot(dir: &Path, cmdline: &str, mount: &str, look: &str) -> String {
         chmod +x run/look
         touch program
         mount --bind {PROGRAM} program
-        exec chroot . /program single",
+        exec chroot . /program $argument single",
         dir = dir.display(),
     );
     unshared(&["--pid", "--fork", "--kill-child"], &outer)
