@@ -16,6 +16,8 @@ use std::process::Command;
 
 /// Where the physical root is mounted in an initramfs.
 const SYSROOT: &str = "/sysroot";
+/// File systems that hold no programs and no devices.
+const INERT: libc::c_ulong = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 const WATCHDOG: &str = "/dev/watchdog";
 const EFI: &str = "/sys/firmware/efi";
 const VARIABLES: &str = "/sys/firmware/efi/efivars";
@@ -100,26 +102,38 @@ fn watch(cmdline: &Cmdline, last: bool) -> Result<(), Error> {
 fn is_counted() -> Result<bool, Error> {
     let exists = |path| Path::new(path).exists();
     if exists(EFI) {
-        early_mount("efivarfs", VARIABLES, EFI)?;
+        early_mount("efivarfs", VARIABLES, EFI, INERT, "")?;
     }
     Ok(exists(BOOT_COUNT))
 }
 
 /// What the kernel does not mount by itself.
 fn early_mounts() -> Result<(), Error> {
-    for (kind, path) in [("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")] {
+    // the options are systemd's, which leaves mounted what it finds
+    for (kind, path, flags, options) in [
+        ("devtmpfs", "/dev", libc::MS_NOSUID, ""),
+        ("proc", "/proc", INERT, ""),
+        ("sysfs", "/sys", INERT, ""),
+        ("tmpfs", "/run", libc::MS_NOSUID | libc::MS_NODEV, "mode=755"),
+    ] {
         // on a read-only root the folder is there or nothing can be done
         let _ = fs::create_dir(path);
-        early_mount(kind, path, "/")?;
+        early_mount(kind, path, "/", flags, options)?;
     }
     Ok(())
 }
 
 /// Mounts on a folder of the file system of `above`; what is mounted there already stays.
-fn early_mount(kind: &str, path: &str, above: &str) -> Result<(), Error> {
+fn early_mount(
+    kind: &str,
+    path: &str,
+    above: &str,
+    flags: libc::c_ulong,
+    options: &str,
+) -> Result<(), Error> {
     let device = |path: &str| Ok(fs::metadata(path).map_err(Error::io(format!("look at {path}")))?.dev());
     match device(path)? == device(above)? {
-        true => sys::mount(kind, path, kind, libc::MS_NOSUID, ""),
+        true => sys::mount(kind, path, kind, flags, options),
         false => Ok(()),
     }
 }

@@ -93,9 +93,12 @@ fn boots(dir: &Path, part: &Path, root: &str) {
     let out = booted(dir, root);
     assert!(out.contains("pid 1 single\ntreeminekept\n"), "{root}: {out}");
     let device = format!("{} /sysroot ext4 rw", part.display());
-    for want in
-        [device.as_str(), "sysfs /sys sysfs rw,nosuid", "devtmpfs /dev devtmpfs rw,nosuid", "exit status: 0"]
-    {
+    for want in [
+        device.as_str(),
+        "sysfs /sys sysfs rw,nosuid,nodev,noexec",
+        "devtmpfs /dev devtmpfs rw,nosuid",
+        "exit status: 0",
+    ] {
         assert!(out.contains(want), "{root}: no {want:?} in {out}");
     }
 }

@@ -99,6 +99,26 @@ fn it_needs_no_streams_and_no_console() {
 }
 
 #[test]
+fn nobody_else_may_write_to_run() {
+    let disk = Disk::make("");
+    let mount = format!(
+        "{MOUNT}
+        mkdir root/host
+        mount --rbind /usr root/host
+        for name in bin lib lib64; do
+            ln -sfn host/$name root/$name
+            ln -sfn sysroot/host/$name root/ostree/deploy/os/deploy/c.0/$name
+        done
+        cp look root/look
+        chmod +x root/look
+        run=:"
+    );
+    let arguments = format!("{} rootling.init=/sysroot/look\n", cmdline().trim_end());
+    let out = boot(disk.dir(), &arguments, &mount, "stat -c %a /run; grep ' /run ' /proc/mounts; ls /run");
+    has(&out, &["pid 1 single\n755\n", " /run tmpfs rw,nosuid,nodev,", "mode=755", "\nostree-booted\n"]);
+}
+
+#[test]
 fn an_argument_need_not_be_a_text() {
     let disk = Disk::make("");
     let out = boot(disk.dir(), &arguments(), &format!("{MOUNT}\nargument=$(printf '\\351')"), "");

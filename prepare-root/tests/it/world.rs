@@ -79,7 +79,8 @@ pub fn unshared(more: &[&str], script: &str) -> String {
 }
 
 /// Boots the program as PID 1 below the folder that `mount` leaves mounted at `root`, with the machine's programs
-/// on its `/run/host`; what is started then is `look`. `mount` may set one more `argument`, and the streams.
+/// on its `/run/host`; what is started then is `look`. `mount` may set one more `argument`, the
+/// streams, and with `run=:` that nothing is mounted on `/run`, where the program then mounts over all that.
 pub fn boot(dir: &Path, cmdline: &str, mount: &str, look: &str) -> String {
     fs::write(dir.join("cmdline"), cmdline).unwrap();
     fs::write(dir.join("look"), format!("#!/bin/sh\nexport PATH=/bin\necho pid $$ $*\n{look}\n")).unwrap();
@@ -90,7 +91,7 @@ pub fn boot(dir: &Path, cmdline: &str, mount: &str, look: &str) -> String {
         {mount}
         cd {dir}/root
         mkdir -p dev proc sys run
-        mount -t tmpfs none run
+        ${{run:-mount -t tmpfs none run}}
         mkdir run/host
         mount --rbind /usr run/host
         mount --rbind /proc proc
