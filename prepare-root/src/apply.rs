@@ -9,6 +9,7 @@ use crate::modules;
 use crate::plan::{Facts, Step, mounts, turn};
 use crate::sys;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -169,7 +170,6 @@ fn look(sysroot: &str, cmdline: &Cmdline) -> Result<(Facts, Config), Error> {
         .filter(|path| path.starts_with("ostree/deploy/") && path.split('/').count() == 5);
     let deployment =
         deployment.ok_or_else(|| Error::refused(tree.display().to_string(), "a deployment of this root"))?;
-    let config = PLACES.iter().find_map(|place| fs::read_to_string(tree.join(place)).ok());
     let is_dir = |name: &str| fs::symlink_metadata(tree.join(name)).is_ok_and(|found| found.is_dir());
     let facts = Facts {
         sysroot: if sysroot.is_empty() { "/".into() } else { sysroot.into() },
@@ -179,7 +179,18 @@ fn look(sysroot: &str, cmdline: &Cmdline) -> Result<(Facts, Config), Error> {
         has_etc: is_dir("etc"),
         has_boot: is_dir("boot"),
     };
-    Ok((facts, Config::parse(&config.unwrap_or_default())?))
+    Ok((facts, configuration(&tree)?))
+}
+
+/// The first file that is there. One that cannot be read is not passed over, lest a read-only root comes up writable.
+fn configuration(tree: &Path) -> Result<Config, Error> {
+    for path in PLACES.map(|place| tree.join(place)) {
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            read => return Config::parse(&read.map_err(Error::io(format!("read {}", path.display())))?),
+        }
+    }
+    Ok(Config::default())
 }
 
 fn perform(steps: &[Step]) -> Result<(), Error> {

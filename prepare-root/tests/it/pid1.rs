@@ -1,6 +1,7 @@
 //! As PID 1 on the root itself, without an initramfs: the kernel has mounted it.
 
 use crate::world::{Disk, boot, cmdline};
+use std::fs;
 
 /// Not tmpfs, which is taken for an initramfs; `/dev` and `/sys` as the kernel or an earlier program left them.
 const MOUNT: &str = "mount -t ramfs none root
@@ -56,6 +57,24 @@ fn a_read_only_root_leaves_etc_and_var_writable() {
     let out = booted("[sysroot]\nreadonly=true\n", &arguments());
     has(&out, &["pid 1 single\ntreeminekept\n", "usr read-only", "etc writable", "var writable"]);
     has(&out, &[". read-only", "sysroot read-only", "exit status: 0"]);
+}
+
+#[test]
+fn the_configuration_in_etc_wins_and_has_to_be_readable() {
+    for (usr, etc, want) in [
+        ("false", &b"[sysroot]\nreadonly=true\n"[..], ". read-only\n"),
+        ("true", b"[sysroot]\nreadonly=false\n", ". writable\n"),
+        ("true", b"", ". writable\n"),
+        ("false", b"# caf\xe9\n[sysroot]\nreadonly=true\n", "signal: 1 (SIGHUP)"),
+    ] {
+        let disk = Disk::make(&format!("[sysroot]\nreadonly={usr}\n"));
+        let place = disk.dir().join("disk/ostree/deploy/os/deploy/c.0/etc/ostree");
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("prepare-root.conf"), etc).unwrap();
+        let out = boot(disk.dir(), &arguments(), MOUNT, LOOK);
+        has(&out, &[want]);
+        assert_eq!(out.contains("c.0/etc/ostree/prepare-root.conf: "), want.starts_with("signal"), "{out}");
+    }
 }
 
 #[test]
