@@ -4,9 +4,10 @@ use crate::error::Error;
 use crate::{gpt, mbr, superblock};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CLASS: &str = "/sys/class/block";
 const PAUSE: Duration = Duration::from_millis(100);
@@ -40,15 +41,19 @@ impl Wanted {
 
 /// Waits for the device; answers its path and the file system on it.
 pub fn wait_for(wanted: &Wanted, wait_s: u32) -> Result<(PathBuf, Option<&'static str>), Error> {
-    let rounds = u64::from(wait_s) * 1000 / PAUSE.as_millis() as u64;
-    for _ in 0..=rounds {
-        if let Some(path) = find(wanted) {
-            let kind = read(&path, 0, superblock::LOOK).and_then(|bytes| superblock::decode(&bytes));
-            return Ok((path, kind.map(|found| found.kind)));
+    // a look takes time of its own where a device answers late
+    let (start, wait) = (Instant::now(), Duration::from_secs(wait_s.into()));
+    loop {
+        // a node is there before its medium is
+        let found = find(wanted).and_then(|path| Some((read(&path, 0, superblock::LOOK)?, path)));
+        if let Some((bytes, path)) = found.filter(|(bytes, _)| !bytes.is_empty()) {
+            return Ok((path, superblock::decode(&bytes).map(|found| found.kind)));
+        }
+        if start.elapsed() >= wait {
+            return Err(Error::refused(format!("no {wanted:?} after {wait_s} s"), "the root device"));
         }
         sleep(PAUSE);
     }
-    Err(Error::refused(format!("no {wanted:?} after {wait_s} s"), "the root device"))
 }
 
 fn find(wanted: &Wanted) -> Option<PathBuf> {
@@ -99,9 +104,9 @@ fn number(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Some bytes of a device; fewer at its end.
+/// Some bytes of a device; fewer at its end. To open it does not wait for a medium.
 fn read(path: &Path, start: u64, length: usize) -> Option<Vec<u8>> {
-    let mut file = File::open(path).ok()?;
+    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut bytes = Vec::with_capacity(length);
     file.take(length as u64).read_to_end(&mut bytes).ok()?;

@@ -78,13 +78,18 @@ impl Drop for Loop {
 
 /// Boots with this `root=`; `/dev` and `/sys` are the program's to mount.
 fn booted(dir: &Path, root: &str) -> String {
+    booted_among(dir, &format!("{root} rootwait=0"), "")
+}
+
+/// Boots with devices that a script makes.
+fn booted_among(dir: &Path, root: &str, devices: &str) -> String {
     let programs = "mount -t tmpfs none root
         for name in bin lib lib64; do ln -s run/host/$name root/$name; done";
-    let arguments = format!("root={root} rootwait=0 {}", cmdline());
+    let arguments = format!("root={root} {}", cmdline());
     boot(
         dir,
         &arguments,
-        programs,
+        &format!("{programs}\n{devices}"),
         "cat usr/marker etc/default var/data; echo; grep -E ' /(sysroot|sys|dev) ' /proc/mounts",
     )
 }
@@ -169,4 +174,31 @@ fn a_gpt_with_sectors_of_4096_bytes() {
     let disk = Disk::make("");
     let there = Loop::make(&disk, "4096", "label: gpt\nsize=1MiB\nsize=40MiB\n", 2);
     boots(disk.dir(), &there.part(2), &format!("PARTUUID={}", there.partuuid(2)));
+}
+
+#[test]
+fn a_device_that_comes_late_is_waited_for() {
+    let disk = Disk::make("");
+    let there = Loop::make(&disk, "512", "label: gpt\nsize=1MiB\nsize=40MiB\n", 2);
+    // no medium yet: opening it to write returns once the program has looked
+    let none = "mkdir -p root/dev root/sys
+        mount -t tmpfs none root/dev
+        mount -t tmpfs none root/sys
+        mkdir -p root/sys/class/block/late
+        mkfifo root/dev/late";
+    let comes = format!(
+        "(: > root/dev/late; cp -a {} root/dev/new; mv root/dev/new root/dev/late) &",
+        there.part(2).display()
+    );
+    let never = "(sleep 60; echo waited; : > root/dev/late) &";
+    for root in ["/dev/late".to_owned(), format!("LABEL={}", there.label)] {
+        let out = booted_among(disk.dir(), &format!("{root} rootwait=60"), &format!("{none}\n{comes}"));
+        assert!(out.contains("pid 1 single\ntreeminekept\n"), "{root}: {out}");
+        assert!(out.contains("/dev/late /sysroot ext4 rw"), "{root}: {out}");
+        let out = booted_among(disk.dir(), &format!("{root} rootwait=0"), &format!("{none}\n{never}"));
+        assert!(out.contains("after 0 s") && out.contains("SIGHUP"), "{root}: {out}");
+        assert!(!out.contains("waited"), "{root}: {out}");
+    }
+    let out = booted_among(disk.dir(), "/dev/late rootwait=0", &none.replace("mkfifo", "touch"));
+    assert!(out.contains("after 0 s") && out.contains("SIGHUP"), "{out}");
 }
