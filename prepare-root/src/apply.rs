@@ -37,7 +37,7 @@ pub fn prepare_there(sysroot: &str) -> Result<(), Error> {
 pub fn start() -> Result<(), Error> {
     early_mounts()?;
     let cmdline = cmdline()?;
-    let in_memory = is_in_memory()?;
+    let Root { in_memory, read_only } = root()?;
     let watched = watch(&cmdline, false);
     if in_memory {
         modules::load(Path::new("/"));
@@ -57,6 +57,10 @@ pub fn start() -> Result<(), Error> {
         sys::mount(".", "/", "", libc::MS_MOVE, "")?;
         sys::chroot(".")?;
     } else {
+        if read_only {
+            // the kernel's default; a system whose /etc and /var take nothing is still better than none
+            sys::mount("", "/", "", libc::MS_REMOUNT | libc::MS_SILENT, "").unwrap_or_else(tell);
+        }
         let (facts, config) = look("", &cmdline)?;
         perform(&mounts(&facts, &config))?;
         let tree = format!("/{}", facts.deployment);
@@ -139,13 +143,25 @@ fn early_mount(
     }
 }
 
-fn is_in_memory() -> Result<bool, Error> {
+/// What the program was started on.
+struct Root {
+    /// An initramfs.
+    in_memory: bool,
+    /// Mounted so.
+    read_only: bool,
+}
+
+fn root() -> Result<Root, Error> {
     let text = fs::read_to_string("/proc/self/mountinfo").map_err(Error::io("read /proc/self/mountinfo"))?;
     let root = text
         .lines()
         .filter_map(|line| line.split_once(" - "))
         .find(|(before, _)| before.split(' ').nth(4) == Some("/"));
-    Ok(root.is_none_or(|(_, after)| after.starts_with("rootfs") || after.starts_with("tmpfs")))
+    let Some((before, after)) = root else { return Ok(Root { in_memory: true, read_only: false }) };
+    Ok(Root {
+        in_memory: after.starts_with("rootfs") || after.starts_with("tmpfs"),
+        read_only: before.split(' ').nth(5).is_some_and(|options| options.starts_with("ro")),
+    })
 }
 
 fn mount_root(cmdline: &Cmdline) -> Result<(), Error> {

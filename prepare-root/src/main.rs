@@ -3,7 +3,7 @@
 //! ```text
 //! rootling-prepare-root SYSROOT    a step of an initramfs that has mounted the root: prepares it there, and returns
 //! as /init of an initramfs         finds and mounts the root, prepares it, starts its init
-//! as PID 1 on the root itself      prepares it, makes it /, starts its init
+//! as PID 1 on the root itself      makes it writable, prepares it, makes it /, starts its init
 //! ```
 //!
 //! | file | noun or verb |

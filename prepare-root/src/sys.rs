@@ -36,9 +36,9 @@ fn check(what: String, result: libc::c_int) -> Result<(), Error> {
     }
 }
 
-/// mount(2).
+/// mount(2); without `from` of what is mounted there already.
 pub fn mount(from: &str, to: &str, kind: &str, flags: libc::c_ulong, data: &str) -> Result<(), Error> {
-    let what = format!("mount {from} on {to}");
+    let what = if from.is_empty() { format!("remount {to}") } else { format!("mount {from} on {to}") };
     let (from, to, kind, data) = (text(from)?, text(to)?, text(kind)?, text(data)?);
     // SAFETY: the four strings end with NUL and live until the call returns.
     let result =

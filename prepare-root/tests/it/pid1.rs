@@ -1,5 +1,6 @@
 //! As PID 1 on the root itself, without an initramfs: the kernel has mounted it.
 
+use crate::loops::Loop;
 use crate::world::{Disk, boot, cmdline};
 use std::fs;
 
@@ -135,6 +136,33 @@ fn nobody_else_may_write_to_run() {
     let arguments = format!("{} rootling.init=/sysroot/look\n", cmdline().trim_end());
     let out = boot(disk.dir(), &arguments, &mount, "stat -c %a /run; grep ' /run ' /proc/mounts; ls /run");
     has(&out, &["pid 1 single\n755\n", " /run tmpfs rw,nosuid,nodev,", "mode=755", "\nostree-booted\n"]);
+}
+
+#[test]
+fn a_root_that_the_kernel_mounted_read_only_is_made_writable() {
+    let disk = Disk::make("");
+    for name in ["dev", "proc", "sys", "run"] {
+        fs::create_dir(disk.dir().join("disk").join(name)).unwrap();
+    }
+    fs::write(disk.dir().join("disk/program"), "").unwrap();
+    let there = Loop::make(&disk, "512", "label: gpt\nsize=40MiB\n", 1);
+    let part = there.part(1).display().to_string();
+    let look = "w() { touch $1/x && echo $1 writable || echo $1 read-only; }; w usr; w etc; w var; w sysroot";
+    for (device, wants) in [
+        ("rw", ["usr read-only", "etc writable", "var writable", "sysroot writable"]),
+        ("ro", ["rootling-prepare-root: remount /: Permission denied", "usr read-only", "etc read-only", "var read-only"]),
+    ] {
+        let mount = format!(
+            "blockdev --set{device} {part}
+            mount -t ext4 -o ro {part} root
+            mount -t tmpfs none root/dev
+            mount -t tmpfs none root/sys"
+        );
+        let out = boot(disk.dir(), &arguments(), &mount, look);
+        has(&out, &["pid 1 single\n", "exit status: 0"]);
+        has(&out, &wants);
+        assert_eq!(out.contains("rootling-prepare-root: "), device == "ro", "{out}");
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub fn boot(dir: &Path, cmdline: &str, mount: &str, look: &str) -> String {
         mount --bind ../cmdline proc/cmdline
         cp ../look run/look
         chmod +x run/look
-        touch program
+        [ -e program ] || touch program
         mount --bind {PROGRAM} program
         exec chroot . /program $argument single",
         dir = dir.display(),
