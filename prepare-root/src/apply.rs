@@ -54,6 +54,8 @@ pub fn start() -> Result<(), Error> {
             sys::mount(&format!("/{name}"), &format!("{SYSROOT}/{name}"), "", libc::MS_MOVE, "")?;
         }
         enter(SYSROOT)?;
+        let memory = fs::symlink_metadata("/").map_err(Error::io("look at /"))?;
+        empty(Path::new("/"), memory.dev());
         sys::mount(".", "/", "", libc::MS_MOVE, "")?;
         sys::chroot(".")?;
     } else {
@@ -162,6 +164,22 @@ fn root() -> Result<Root, Error> {
         in_memory: after.starts_with("rootfs") || after.starts_with("tmpfs"),
         read_only: before.split(' ').nth(5).is_some_and(|options| options.starts_with("ro")),
     })
+}
+
+/// Removes what a folder has on its own device, and nothing that is mounted there: nobody sees an initramfs any more, and
+/// its memory is only free once it is empty.
+fn empty(folder: &Path, device: u64) {
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        // what stays costs memory and no more
+        let _ = match fs::symlink_metadata(&path) {
+            Ok(found) if found.dev() != device => Ok(()),
+            Ok(found) if found.is_dir() => {
+                empty(&path, device);
+                fs::remove_dir(&path)
+            }
+            _ => fs::remove_file(&path),
+        };
+    }
 }
 
 fn mount_root(cmdline: &Cmdline) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rootling-prepare-root SYSROOT    a step of an initramfs that has mounted the root: prepares it there, and returns
-//! as /init of an initramfs         finds and mounts the root, prepares it, starts its init
+//! as /init of an initramfs         finds and mounts the root, prepares it, frees the memory, starts its init
 //! as PID 1 on the root itself      makes it writable, prepares it, makes it /, starts its init
 //! ```
 //!

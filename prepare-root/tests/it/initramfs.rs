@@ -105,6 +105,26 @@ fn a_gpt_with_sectors_of_4096_bytes() {
 }
 
 #[test]
+fn the_memory_of_the_initramfs_is_free_in_the_end() {
+    let disk = Disk::make("");
+    let there = Loop::make(&disk, "512", "label: gpt\nsize=40MiB\n", 1);
+    let (dir, root) = (disk.dir(), format!("root={} {}", there.part(1).display(), cmdline()));
+    // beside the links to the machine's programs; the program itself is a mount
+    let files = "mount -t tmpfs none root
+        for name in bin lib64; do ln -s run/host/$name root/$name; done
+        for folder in /usr/lib/*-linux-*; do mkdir -p root/lib; ln -s /run/host/lib/${folder##*/} root/lib; done
+        mkdir -p root/lib/modules/1/kernel root/lib/rootling root/lib/firmware
+        touch root/init root/lib/modules/1/kernel/a.ko root/lib/rootling/modules.load
+        mkdir root/full
+        mount -t tmpfs none root/full
+        touch root/full/file
+        exec 4< root 5< root/full";
+    let out = boot(dir, &root, files, "ls -A /proc/self/fd/4/ /proc/self/fd/5/; cat usr/marker");
+    let left = "/proc/self/fd/4/:\nfull\nprogram\nsysroot\n\n/proc/self/fd/5/:\nfile\ntree";
+    assert!(out.contains(left) && out.contains("exit status: 0"), "{out}");
+}
+
+#[test]
 fn a_device_that_comes_late_is_waited_for() {
     let disk = Disk::make("");
     let there = Loop::make(&disk, "512", "label: gpt\nsize=1MiB\nsize=40MiB\n", 2);

@@ -150,7 +150,15 @@ fn a_root_that_the_kernel_mounted_read_only_is_made_writable() {
     let look = "w() { touch $1/x && echo $1 writable || echo $1 read-only; }; w usr; w etc; w var; w sysroot";
     for (device, wants) in [
         ("rw", ["usr read-only", "etc writable", "var writable", "sysroot writable"]),
-        ("ro", ["rootling-prepare-root: remount /: Permission denied", "usr read-only", "etc read-only", "var read-only"]),
+        (
+            "ro",
+            [
+                "rootling-prepare-root: remount /: Permission denied",
+                "usr read-only",
+                "etc read-only",
+                "var read-only",
+            ],
+        ),
     ] {
         let mount = format!(
             "blockdev --set{device} {part}

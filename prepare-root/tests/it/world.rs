@@ -94,6 +94,7 @@ pub fn boot(dir: &Path, cmdline: &str, mount: &str, look: &str) -> String {
         ${{run:-mount -t tmpfs none run}}
         mkdir run/host
         mount --rbind /usr run/host
+        mount -o remount,bind,ro run/host
         mount --rbind /proc proc
         mount --bind ../cmdline proc/cmdline
         cp ../look run/look
