@@ -243,8 +243,25 @@ fn perform_one(step: &Step) -> Result<(), Error> {
         Step::Private(path) => sys::mount("", path, "", libc::MS_PRIVATE | libc::MS_SILENT, "").or(Ok(())),
         Step::Move { from, to } => sys::mount(from, to, "", libc::MS_MOVE, ""),
         Step::Overlay { lower, upper, work, to } => {
+            let [lower, upper, work] = [lower, upper, work].map(|path| escaped(path));
             let data = format!("lowerdir={lower},upperdir={upper},workdir={work}");
             sys::mount("overlay", to, "overlay", 0, &data)
         }
+        Step::Tell(what) => {
+            tell(what);
+            Ok(())
+        }
     }
+}
+
+/// As overlayfs reads a path. Source: Linux, `Documentation/filesystems/overlayfs.rst`; it takes a backslash before anything.
+fn escaped(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    for letter in path.chars() {
+        if matches!(letter, '\\' | ',' | ':') {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text
 }

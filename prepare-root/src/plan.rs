@@ -4,7 +4,7 @@
 //! physical root at SYSROOT, deployment at SYSROOT/ostree/deploy/STATEROOT/deploy/CHECKSUM.SERIAL = D
 //!   D on itself, so that it can be moved           (root.transient: an overlay in memory)
 //!   D/etc on itself, writable                      (etc.transient: an overlay of usr/etc in memory)
-//!   D/usr on itself, read-only                     (unlocked: an overlay on .usr-ovl-*)
+//!   D/usr on itself, read-only                     (unlocked: an overlay on .usr-ovl-*, not with root.transient)
 //!   SYSROOT/ostree/deploy/STATEROOT/var on D/var
 //!   SYSROOT/boot on D/boot                         where /boot is a folder of the root
 //!   D read-only                                    (sysroot.readonly)
@@ -50,6 +50,8 @@ pub enum Step {
         /// Where both are seen.
         to: String,
     },
+    /// Tells what is not done.
+    Tell(&'static str),
 }
 
 /// What the disk says.
@@ -96,7 +98,13 @@ pub fn mounts(facts: &Facts, config: &Config) -> Vec<Step> {
     } else if facts.has_etc && config.readonly {
         steps.push(Step::Bind { from: at("etc"), to: at("etc") });
     }
-    if facts.unlocked {
+    if facts.unlocked && config.transient_root {
+        steps.push(Step::Tell(
+            "root.transient: /usr stays as it is, without the changes of ostree admin unlock",
+        ));
+    }
+    // an overlay is no place for the changes of another one
+    if facts.unlocked && !config.transient_root {
         let (upper, work) = (at(".usr-ovl-upper"), at(".usr-ovl-work"));
         steps.push(Step::Overlay { lower: at("usr"), upper, work, to: at("usr") });
     } else {
@@ -159,6 +167,7 @@ mod tests {
             Step::Overlay { lower, upper, to, .. } => {
                 format!("overlay {} {} {}", short(lower), short(upper), short(to))
             }
+            Step::Tell(_) => "tell".into(),
         });
         each.collect()
     }

@@ -5,9 +5,17 @@ use std::fs;
 
 /// Prepares the root in a namespace, and runs a script there; answers what it printed.
 fn prepared(config: &str, cmdline: &str, script: &str) -> String {
+    prepared_with("os", &[], config, cmdline, script)
+}
+
+/// The same with a deployment of this stateroot, which has some more folders.
+fn prepared_with(stateroot: &str, folders: &[&str], config: &str, cmdline: &str, script: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     let disk = dir.path().join("disk");
-    sysroot(&disk, config);
+    sysroot(&disk, stateroot, config);
+    for folder in folders {
+        fs::create_dir(disk.join(format!("ostree/deploy/{stateroot}/deploy/c.0/{folder}"))).unwrap();
+    }
     fs::write(dir.path().join("cmdline"), cmdline).unwrap();
     let outer = format!(
         "set -e
@@ -17,7 +25,7 @@ fn prepared(config: &str, cmdline: &str, script: &str) -> String {
         for d in bin lib lib64; do [ ! -e /$d ] || ln -s usr/$d $d; done
         mount --rbind /usr usr; mount --rbind /proc proc
         mount --bind ../cmdline proc/cmdline
-        mount --bind ../disk sysroot
+        mount -t tmpfs none sysroot; cp -a ../disk/. sysroot
         mkdir program; touch program/p; mount --bind {PROGRAM} program/p
         chroot . /program/p /sysroot
         chroot . /bin/sh -c '{script}'",
@@ -85,5 +93,35 @@ fn changes_of_a_transient_root_are_not_on_the_disk() {
             assert!(out.contains(want), "no {want:?} in {config}: {out}");
         }
         assert!(out.contains("\nmore\n"), "/var stays: {out}");
+    }
+}
+
+const UNLOCKED: [&str; 2] = [".usr-ovl-work", ".usr-ovl-upper"];
+
+#[test]
+fn an_unlocked_usr_takes_changes() {
+    let look = format!("{LOOK}; ls sysroot/ostree/deploy/os/deploy/c.0/.usr-ovl-upper");
+    let out = prepared_with("os", &UNLOCKED, "", &cmdline(), &look);
+    assert!(out.starts_with("treeminekept") && out.contains("usr writable"), "{out}");
+    assert!(out.contains("sysroot writable\nx\n"), "the layer is on the disk: {out}");
+    let out = prepared_with("os", &UNLOCKED, "[root]\ntransient=true\n", &cmdline(), LOOK);
+    for want in
+        ["treeminekept", "usr read-only", "etc writable", "without the changes of ostree admin unlock"]
+    {
+        assert!(out.contains(want), "no {want:?} in {out}");
+    }
+}
+
+#[test]
+fn a_stateroot_may_have_any_name() {
+    let name = r"my:o,s\t";
+    let cmdline = cmdline().replace("/os/", &format!("/{name}/"));
+    for (config, folders) in
+        [("[root]\ntransient=true\n", &[][..]), ("[etc]\ntransient=true\n", &[]), ("", &UNLOCKED)]
+    {
+        let out = prepared_with(name, folders, config, &cmdline, LOOK);
+        assert!(out.starts_with("tree"), "{config}: {out}");
+        let writable = if folders.is_empty() { "etc writable" } else { "usr writable" };
+        assert!(out.contains(writable) && out.contains("sysroot writable"), "{config}: {out}");
     }
 }

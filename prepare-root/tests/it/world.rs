@@ -10,8 +10,8 @@ pub const SUM: &str = "ababababababababababababababababababababababababababababa
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rootling-prepare-root");
 
 /// A sysroot with one deployment, as a deploy leaves it.
-pub fn sysroot(at: &Path, config: &str) {
-    let tree = at.join("ostree/deploy/os/deploy/c.0");
+pub fn sysroot(at: &Path, stateroot: &str, config: &str) {
+    let tree = at.join(format!("ostree/deploy/{stateroot}/deploy/c.0"));
     for dir in ["usr/lib/ostree", "usr/etc", "etc", "var", "boot", "sysroot", "dev", "proc", "sys", "run"] {
         fs::create_dir_all(tree.join(dir)).unwrap();
     }
@@ -19,14 +19,14 @@ pub fn sysroot(at: &Path, config: &str) {
     fs::write(tree.join("usr/marker"), "tree").unwrap();
     fs::write(tree.join("usr/etc/default"), "factory").unwrap();
     fs::write(tree.join("etc/default"), "mine").unwrap();
-    fs::create_dir_all(at.join("ostree/deploy/os/var")).unwrap();
-    fs::write(at.join("ostree/deploy/os/var/data"), "kept").unwrap();
+    fs::create_dir_all(at.join(format!("ostree/deploy/{stateroot}/var"))).unwrap();
+    fs::write(at.join(format!("ostree/deploy/{stateroot}/var/data")), "kept").unwrap();
     fs::create_dir_all(at.join("boot/loader.0")).unwrap();
     symlink("loader.0", at.join("boot/loader")).unwrap();
-    fs::create_dir_all(at.join(format!("ostree/boot.0.1/os/{SUM}"))).unwrap();
+    fs::create_dir_all(at.join(format!("ostree/boot.0.1/{stateroot}/{SUM}"))).unwrap();
     symlink("boot.0.1", at.join("ostree/boot.0")).unwrap();
-    let link = at.join(format!("ostree/boot.0.1/os/{SUM}/0"));
-    symlink("../../../deploy/os/deploy/c.0", link).unwrap();
+    let link = at.join(format!("ostree/boot.0.1/{stateroot}/{SUM}/0"));
+    symlink(format!("../../../deploy/{stateroot}/deploy/c.0"), link).unwrap();
 }
 
 /// A bootable sysroot at `disk` in a folder of its own.
@@ -37,7 +37,7 @@ impl Disk {
     pub fn make(config: &str) -> Disk {
         let dir = tempfile::tempdir().unwrap();
         let disk = dir.path().join("disk");
-        sysroot(&disk, config);
+        sysroot(&disk, "os", config);
         let tree = disk.join("ostree/deploy/os/deploy/c.0");
         for (root, name) in
             [&disk, &tree].into_iter().flat_map(|root| ["bin", "lib", "lib64"].map(|name| (root, name)))
