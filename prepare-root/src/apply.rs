@@ -99,10 +99,17 @@ fn enter(path: &str) -> Result<(), Error> {
 fn watch(cmdline: &Cmdline, last: bool) -> Result<(), Error> {
     let Some(seconds) = cmdline.watchdog_s else { return Ok(()) };
     let counted = || if last { is_counted().or(Ok(true)) } else { is_counted() };
-    match cmdline.is_trial || counted()? {
-        true => sys::watchdog(WATCHDOG, seconds),
-        false => Ok(()),
+    if cmdline.is_trial || counted()? {
+        let watched = sys::watchdog(WATCHDOG, seconds)?;
+        if watched.seconds < seconds {
+            tell(format_args!("{WATCHDOG} resets after {} s, not after {seconds} s", watched.seconds));
+        }
+        if watched.stops {
+            // kept open by init it could be neither written to nor stopped by whoever confirms the boot
+            tell(format_args!("{WATCHDOG} stops when it is closed: nothing resets this boot"));
+        }
     }
+    Ok(())
 }
 
 /// Whether systemd-boot counts this boot, for its arguments outlast a confirm; an error where the firmware does not say.

@@ -70,16 +70,30 @@ pub fn reboot() {
     }
 }
 
-/// Sets the watchdog's time in seconds; closing it afterwards without the letter V leaves it running.
-pub fn watchdog(path: &str, seconds: u32) -> Result<(), Error> {
-    /// `WDIOC_SETTIMEOUT` of `linux/watchdog.h`: read and write an int, 'W', 6.
+/// What a watchdog made of its start.
+pub struct Watched {
+    /// After how long it resets the machine.
+    pub seconds: u32,
+    /// Its driver stops it when it is closed.
+    pub stops: bool,
+}
+
+/// Sets the watchdog's time in seconds; closing it afterwards without the letter V leaves it running, unless `stops`.
+pub fn watchdog(path: &str, seconds: u32) -> Result<Watched, Error> {
+    // of `linux/watchdog.h`: 'W' with 6, which reads and writes an int, and with 0, which writes a `struct watchdog_info`
     const SET_TIMEOUT: u32 = 0xc004_5706;
+    const GET_SUPPORT: u32 = 0x8028_5700;
+    const MAGIC_CLOSE: u32 = 0x100;
     let file =
         std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io(format!("open {path}")))?;
-    let mut seconds = libc::c_int::try_from(seconds).unwrap_or(libc::c_int::MAX);
+    let mut time = libc::c_int::try_from(seconds).unwrap_or(libc::c_int::MAX);
     // SAFETY: the descriptor is open, and the driver reads and writes one int behind the pointer.
-    let result = unsafe { libc::ioctl(file.as_raw_fd(), SET_TIMEOUT as _, &raw mut seconds) };
-    check(format!("set the time of {path}"), result)
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), SET_TIMEOUT as _, &raw mut time) };
+    check(format!("set the time of {path}"), result)?;
+    let mut info = [0u32; 10];
+    // SAFETY: the descriptor is open, and the driver writes the 40 bytes of the structure, the options first.
+    let told = unsafe { libc::ioctl(file.as_raw_fd(), GET_SUPPORT as _, info.as_mut_ptr()) } == 0;
+    Ok(Watched { seconds: time.unsigned_abs(), stops: told && info[0] & MAGIC_CLOSE == 0 })
 }
 
 /// finit_module(2) without parameters; a module that is loaded already is no error.

@@ -1,7 +1,10 @@
-//! In which boots the watchdog is started. Its device is a plain file here, which takes no time: that is told.
+//! In which boots the watchdog is started. Its device is a plain file here, which takes no time: that is told. What a driver
+//! answers is a library's word, loaded before the C library.
 
 use crate::world::{Disk, boot, cmdline};
 use rootling_boot::sdboot::variable::GUID;
+use std::fs;
+use std::process::Command;
 
 const STARTED: &str = "set the time of /dev/watchdog: Inappropriate ioctl for device";
 
@@ -85,4 +88,38 @@ fn the_variables_may_come_with_the_modules_of_an_initramfs() {
 fn one_that_is_not_there_is_told() {
     let out = booted("rootling.watchdog=60 rootling.trial", "rm root/dev/watchdog");
     assert_eq!(out.matches("open /dev/watchdog: No such file").count(), 1, "{out}");
+}
+
+/// A driver that takes at most 16 seconds, and whose options are those of `struct watchdog_info`.
+const DRIVER: &str = "int ioctl(int fd, unsigned long request, void *to) {
+    if (request == 0xc0045706ul) { if (*(int *)to > 16) *(int *)to = 16; return 0; }
+    if (request == 0x80285700ul) { __builtin_memset(to, 0, 40); *(unsigned *)to = OPTIONS; return 0; }
+    return -1;
+}";
+
+#[test]
+fn what_the_driver_makes_of_it_is_told() {
+    let (short, stops) =
+        ("/dev/watchdog resets after 16 s, not after 60 s\n", "/dev/watchdog stops when it is closed");
+    for (seconds, options, told) in
+        [("60", "0x8180", vec![short]), ("16", "0x8180", vec![]), ("5", "0x8080", vec![stops])]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, library) = (dir.path().join("driver.c"), dir.path().join("driver.so"));
+        fs::write(&source, DRIVER.replace("OPTIONS", options)).unwrap();
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-fno-builtin", "-o"]).arg(&library).arg(&source);
+        let made = cc.status().unwrap_or_else(|e| panic!("cc: {e}; install it with: apt-get install gcc"));
+        assert!(made.success());
+        let driver = format!(
+            "cp {} root/driver.so
+            export LD_PRELOAD=/driver.so",
+            library.display()
+        );
+        let out = booted(&format!("rootling.watchdog={seconds} rootling.trial"), &driver);
+        for line in [short, stops] {
+            assert_eq!(out.matches(line).count(), usize::from(told.contains(&line)), "{line}: {out}");
+        }
+        assert_eq!(out.matches("rootling-prepare-root: ").count(), told.len(), "{out}");
+    }
 }
