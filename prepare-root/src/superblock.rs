@@ -31,7 +31,6 @@ struct Known {
 }
 
 const KNOWN: [Known; 6] = [
-    Known { kind: "ext4", at: 0x438, magic: &[0x53, 0xef], uuid: Some(0x468), label: Some((0x478, 16)) },
     Known {
         kind: "f2fs",
         at: 0x400,
@@ -55,6 +54,8 @@ const KNOWN: [Known; 6] = [
         uuid: Some(0x430),
         label: Some((0x440, 16)),
     },
+    // its two bytes may be data of any other
+    Known { kind: "ext4", at: 0x438, magic: &[0x53, 0xef], uuid: Some(0x468), label: Some((0x478, 16)) },
 ];
 
 /// Reads the first bytes of a device; `None` for what is not known.
@@ -91,24 +92,51 @@ pub fn dashed(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
     use std::process::Command;
 
+    /// Makes a file system on a sparse file; its first bytes, and the UUID that blkid finds.
+    fn made(mkfs: &str, args: &[&str], package: &str) -> (Vec<u8>, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        std::fs::File::create(&path).unwrap().set_len(300 << 20).unwrap();
+        let run = |program: &str, args: &[&str], package: &str| {
+            let out = Command::new(program).args(args).arg(&path).output();
+            let out =
+                out.unwrap_or_else(|e| panic!("{program}: {e}; install it with: apt-get install {package}"));
+            assert!(out.status.success(), "{program}: {}", String::from_utf8_lossy(&out.stderr));
+            String::from_utf8_lossy(&out.stdout).trim().to_owned()
+        };
+        run(mkfs, args, package);
+        let uuid = run("blkid", &["-p", "-o", "value", "-s", "UUID"], "util-linux");
+        let mut bytes = vec![0; LOOK];
+        std::fs::File::open(&path).unwrap().read_exact(&mut bytes).unwrap();
+        (bytes, uuid)
+    }
+
     #[test]
-    fn knows_what_mke2fs_makes() {
-        let path = std::env::temp_dir().join(format!("prepare-root-{}.img", std::process::id()));
-        let uuid = "12345678-9abc-def0-1234-56789abcdef0";
-        let made = Command::new("mke2fs")
-            .args(["-q", "-F", "-L", "ROOT", "-U", uuid])
-            .arg(&path)
-            .arg("1M")
-            .status()
-            .unwrap_or_else(|e| panic!("mke2fs: {e}; install it with: apt-get install e2fsprogs"));
-        assert!(made.success());
-        let bytes = std::fs::read(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        let found = decode(&bytes[..LOOK]).unwrap();
-        let want = FileSystem { kind: "ext4", uuid: Some(uuid.into()), label: Some("ROOT".into()) };
-        assert_eq!(found, want);
+    fn knows_what_the_real_programs_make() {
+        for (mkfs, args, kind, package) in [
+            ("mke2fs", &["-q", "-F", "-L", "ROOT"][..], "ext4", "e2fsprogs"),
+            ("mkfs.xfs", &["-q", "-L", "ROOT"], "xfs", "xfsprogs"),
+            ("mkfs.btrfs", &["-q", "-L", "ROOT"], "btrfs", "btrfs-progs"),
+            ("mkfs.f2fs", &["-q", "-l", "ROOT"], "f2fs", "f2fs-tools"),
+        ] {
+            let (bytes, uuid) = made(mkfs, args, package);
+            assert_eq!(uuid.len(), 36, "{mkfs}: {uuid:?}");
+            let want = FileSystem { kind, uuid: Some(uuid), label: Some("ROOT".into()) };
+            assert_eq!(decode(&bytes), Some(want), "{mkfs}");
+        }
+    }
+
+    #[test]
+    fn the_magic_of_ext4_is_the_weakest() {
+        for known in KNOWN.iter().filter(|known| known.kind != "ext4") {
+            let mut bytes = vec![0; LOOK];
+            bytes[0x438..][..2].copy_from_slice(&[0x53, 0xef]);
+            bytes[known.at..][..known.magic.len()].copy_from_slice(known.magic);
+            assert_eq!(decode(&bytes).map(|found| found.kind), Some(known.kind));
+        }
     }
 
     #[test]
