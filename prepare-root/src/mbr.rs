@@ -11,7 +11,7 @@ use crate::superblock::dashed;
 pub fn names(start: &[u8], number: u32, partuuid: &str) -> bool {
     match start.get(440..512) {
         Some([d, c, b, a, _, _, _, _, _, _, kind, .., 0x55, 0xaa]) if *kind != 0xee => {
-            dashed(&[*a, *b, *c, *d, number as u8]) == partuuid
+            u8::try_from(number).is_ok_and(|number| dashed(&[*a, *b, *c, *d, number]) == partuuid)
         }
         _ => false,
     }
@@ -31,6 +31,7 @@ mod tests {
             ("02345678-02", 2, true),
             ("02345678-0f", 15, true),
             ("02345678-02", 3, false),
+            ("02345678-02", 258, false),
             ("02345679-02", 2, false),
             ("78563402-02", 2, false),
             ("2345678-02", 2, false),
