@@ -87,8 +87,9 @@ pub fn give_up() {
 }
 
 fn cmdline() -> Result<Cmdline, Error> {
-    let text = fs::read_to_string("/proc/cmdline").map_err(Error::io("read /proc/cmdline"))?;
-    Cmdline::parse(&text)
+    // an argument that is no text is not one of ours
+    let text = fs::read("/proc/cmdline").map_err(Error::io("read /proc/cmdline"))?;
+    Cmdline::parse(&String::from_utf8_lossy(&text))
 }
 
 fn enter(path: &str) -> Result<(), Error> {

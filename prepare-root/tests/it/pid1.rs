@@ -176,6 +176,12 @@ fn a_root_that_the_kernel_mounted_read_only_is_made_writable() {
 #[test]
 fn an_argument_need_not_be_a_text() {
     let disk = Disk::make("");
-    let out = boot(disk.dir(), &arguments(), &format!("{MOUNT}\nargument=$(printf '\\351')"), "");
-    has(&out, &["pid 1 \u{fffd} single\n", "exit status: 0"]);
+    let mount = format!(
+        "{MOUNT}
+        argument=$(printf '\\351')
+        printf 'name=caf\\351 ' | cat - cmdline > cmdline.raw
+        mv cmdline.raw cmdline"
+    );
+    let out = boot(disk.dir(), &arguments(), &mount, "cat /proc/cmdline");
+    has(&out, &["pid 1 \u{fffd} single\n", "name=caf\u{fffd} quiet ostree=", "exit status: 0"]);
 }
