@@ -1,8 +1,9 @@
 //! As PID 1 on the root itself, without an initramfs: the kernel has mounted it.
 
 use crate::loops::Loop;
-use crate::world::{Disk, boot, cmdline};
+use crate::world::{Disk, SUM, boot, cmdline};
 use std::fs;
+use std::os::unix::fs::symlink;
 
 /// Not tmpfs, which is taken for an initramfs; `/dev` and `/sys` as the kernel or an earlier program left them.
 const MOUNT: &str = "mount -t ramfs none root
@@ -99,6 +100,18 @@ fn every_failure_ends_in_a_reboot() {
         // what reboot(2) of the PID 1 of a namespace is to its parent
         has(&out, &[want, "rootling-prepare-root: rebooting\n", "signal: 1 (SIGHUP)"]);
         assert!(!out.contains("pid 1"), "{out}");
+    }
+}
+
+#[test]
+fn a_link_leads_to_a_deployment_of_this_root() {
+    for target in ["../../../deploy/os", "../../../deploy/os/deploy/c.0/usr", "../../../../boot", "/"] {
+        let disk = Disk::make("");
+        let link = disk.dir().join(format!("disk/ostree/boot.0/os/{SUM}/0"));
+        fs::remove_file(&link).unwrap();
+        symlink(target, link).unwrap();
+        let out = boot(disk.dir(), &arguments(), MOUNT, LOOK);
+        has(&out, &["expected a deployment of this root, got ", "signal: 1 (SIGHUP)"]);
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::world::{Disk, boot, cmdline};
 use rootling_boot::sdboot::variable::GUID;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 const STARTED: &str = "set the time of /dev/watchdog: Inappropriate ioctl for device";
@@ -97,29 +98,53 @@ const DRIVER: &str = "int ioctl(int fd, unsigned long request, void *to) {
     return -1;
 }";
 
+/// Makes the library in a folder; the script that has the program load it.
+fn driver(dir: &Path, options: &str) -> String {
+    let (source, library) = (dir.join("driver.c"), dir.join("driver.so"));
+    fs::write(&source, DRIVER.replace("OPTIONS", options)).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
+    let made = cc.status().unwrap_or_else(|e| panic!("cc: {e}; install it with: apt-get install gcc"));
+    assert!(made.success());
+    format!("cp {} root/driver.so\nexport LD_PRELOAD=/driver.so", library.display())
+}
+
+const SHORT: &str = "/dev/watchdog resets after 16 s, not after 60 s\n";
+const STOPS: &str = "/dev/watchdog stops when it is closed";
+
 #[test]
 fn what_the_driver_makes_of_it_is_told() {
-    let (short, stops) =
-        ("/dev/watchdog resets after 16 s, not after 60 s\n", "/dev/watchdog stops when it is closed");
+    let dir = tempfile::tempdir().unwrap();
     for (seconds, options, told) in
-        [("60", "0x8180", vec![short]), ("16", "0x8180", vec![]), ("5", "0x8080", vec![stops])]
+        [("60", "0x8180", &[SHORT][..]), ("16", "0x8180", &[]), ("5", "0x8080", &[STOPS])]
     {
-        let dir = tempfile::tempdir().unwrap();
-        let (source, library) = (dir.path().join("driver.c"), dir.path().join("driver.so"));
-        fs::write(&source, DRIVER.replace("OPTIONS", options)).unwrap();
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-fno-builtin", "-o"]).arg(&library).arg(&source);
-        let made = cc.status().unwrap_or_else(|e| panic!("cc: {e}; install it with: apt-get install gcc"));
-        assert!(made.success());
-        let driver = format!(
-            "cp {} root/driver.so
-            export LD_PRELOAD=/driver.so",
-            library.display()
-        );
+        let driver = driver(dir.path(), options);
         let out = booted(&format!("rootling.watchdog={seconds} rootling.trial"), &driver);
-        for line in [short, stops] {
+        for line in [SHORT, STOPS] {
             assert_eq!(out.matches(line).count(), usize::from(told.contains(&line)), "{line}: {out}");
         }
         assert_eq!(out.matches("rootling-prepare-root: ").count(), told.len(), "{out}");
     }
+}
+
+#[test]
+fn it_is_started_before_the_modules_are_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = format!(
+        "mount -t tmpfs none root
+        mkdir -p root/dev root/sys root/lib/rootling
+        ln -s run/host/bin run/host/lib64 root
+        for folder in /usr/lib/*-linux-*; do ln -s /run/host/lib/${{folder##*/}} root/lib; done
+        mount -t tmpfs none root/dev
+        mount -t tmpfs none root/sys
+        touch root/dev/watchdog
+        echo /lib/modules/none.ko > root/lib/rootling/modules.load
+        {}",
+        driver(dir.path(), "0x8180")
+    );
+    let arguments = format!("root=/dev/nothing rootwait=0 rootling.watchdog=60 rootling.trial {}", cmdline());
+    let out = boot(dir.path(), &arguments, &mount, "");
+    let place = |what: &str| out.find(what).unwrap_or_else(|| panic!("no {what:?} in {out}"));
+    assert!(place(SHORT) < place("open /lib/modules/none.ko: No such file"), "{out}");
+    assert_eq!(out.matches(SHORT).count(), 1, "{out}");
 }
