@@ -9,7 +9,7 @@ use crate::modules;
 use crate::plan::{Facts, Step, mounts, turn};
 use crate::sys;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -87,8 +87,12 @@ pub fn give_up() {
 }
 
 fn cmdline() -> Result<Cmdline, Error> {
+    let mut text = Vec::new();
+    let file = fs::File::open("/proc/cmdline");
+    // device::read has the same reader, and fs::read 700 bytes of its own
+    file.and_then(|file| file.take(64 << 10).read_to_end(&mut text))
+        .map_err(Error::io("read /proc/cmdline"))?;
     // an argument that is no text is not one of ours
-    let text = fs::read("/proc/cmdline").map_err(Error::io("read /proc/cmdline"))?;
     Cmdline::parse(&String::from_utf8_lossy(&text))
 }
 
@@ -163,22 +167,25 @@ struct Root {
 
 fn root() -> Result<Root, Error> {
     let text = fs::read_to_string("/proc/self/mountinfo").map_err(Error::io("read /proc/self/mountinfo"))?;
-    let root = text
-        .lines()
-        .filter_map(|line| line.split_once(" - "))
-        .find(|(before, _)| before.split(' ').nth(4) == Some("/"));
-    let Some((before, after)) = root else { return Ok(Root { in_memory: true, read_only: false }) };
-    Ok(Root {
-        in_memory: after.starts_with("rootfs") || after.starts_with("tmpfs"),
-        read_only: before.split(' ').nth(5).is_some_and(|options| options.starts_with("ro")),
-    })
+    let root = text.lines().find_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        // where it is mounted, and the first of its options; no other field is a lone slash before a letter
+        let (_, options) = before.split_once(" / r")?;
+        Some(Root {
+            in_memory: after.starts_with("rootfs") || after.starts_with("tmpfs"),
+            read_only: options.starts_with('o'),
+        })
+    });
+    Ok(root.unwrap_or(Root { in_memory: true, read_only: false }))
 }
 
 /// Removes what a folder has on its own device, and nothing that is mounted there: nobody sees an initramfs any more, and
 /// its memory is only free once it is empty.
 fn empty(folder: &Path, device: u64) {
-    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-        // what stays costs memory and no more
+    // what stays costs memory and no more
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let Ok(path) = entry.map(|entry| entry.path()) else { return };
         let _ = match fs::symlink_metadata(&path) {
             Ok(found) if found.dev() != device => Ok(()),
             Ok(found) if found.is_dir() => {
@@ -226,10 +233,10 @@ fn look(sysroot: &str, cmdline: &Cmdline) -> Result<(Facts, Config), Error> {
 
 /// The first file that is there. One that cannot be read is not passed over, lest a read-only root comes up writable.
 fn configuration(tree: &Path) -> Result<Config, Error> {
-    for path in PLACES.map(|place| tree.join(place)) {
-        match fs::read_to_string(&path) {
+    for place in PLACES {
+        match fs::read_to_string(tree.join(place)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            read => return Config::parse(&read.map_err(Error::io(format!("read {}", path.display())))?),
+            read => return Config::parse(&read.map_err(Error::io(place))?),
         }
     }
     Ok(Config::default())

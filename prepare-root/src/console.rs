@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// Tells one line; nothing hangs on it.
+/// Tells one line, in one piece; nothing hangs on it.
 pub fn tell(what: impl Display) {
-    let _ = writeln!(std::io::stderr(), "rootling-prepare-root: {what}");
+    let _ = std::io::stderr().write_all(format!("rootling-prepare-root: {what}\n").as_bytes());
 }

@@ -75,7 +75,7 @@ fn the_configuration_in_etc_wins_and_has_to_be_readable() {
         fs::write(place.join("prepare-root.conf"), etc).unwrap();
         let out = boot(disk.dir(), &arguments(), MOUNT, LOOK);
         has(&out, &[want]);
-        assert_eq!(out.contains("c.0/etc/ostree/prepare-root.conf: "), want.starts_with("signal"), "{out}");
+        assert_eq!(out.contains("root: etc/ostree/prepare-root.conf: "), want.starts_with("signal"), "{out}");
     }
 }
 
