@@ -1,6 +1,7 @@
 //! Whether a device survives with one state of its disk.
 
 use super::disk::Layout;
+use super::etc;
 use super::loader::choose;
 use super::scene::{Scene, boot};
 use crate::bootcheck::{self, Bootable};
@@ -36,6 +37,9 @@ pub fn judge(
     let mounted = layout.mount(folder, &at)?;
 
     let boots = bootcheck::check(&at)?;
+    for boot in &boots {
+        etc::judge(&at.join(&boot.path), scene.rounds(scene.version(&boot.commit)?))?;
+    }
     let found = list(&boots);
     if found != lists.old && found != lists.new {
         return Err(format!("neither the old list nor the new one: {boots:#?}"));
@@ -48,6 +52,7 @@ pub fn judge(
         let name = tree.file_name().unwrap_or_default().to_string_lossy();
         let commit = name.split('.').next().unwrap_or_default();
         bootcheck::check_tree(&at, &tree, commit)?;
+        etc::judge(&tree, scene.rounds(scene.version(commit)?))?;
         return match layout.kind.several_superblocks {
             true => scene.allows(commit, &choice),
             false => Err(format!("{link} is on no list")),
@@ -82,10 +87,12 @@ fn go_on(scene: &Scene, at: &Path, chosen: &str) -> Result<(), String> {
     agent(&["upgrade"], &[0, 77])?;
     let boots = bootcheck::check(at)?;
     let [.., last] = &scene.versions;
-    match &boots[0].commit == last {
-        true => agent(&["fsck"], &[0]),
-        false => Err(format!("after the next upgrade: {boots:#?}")),
+    if &boots[0].commit != last {
+        return Err(format!("after the next upgrade: {boots:#?}"));
     }
+    let rounds = scene.rounds(scene.version(chosen)?);
+    etc::judge(&at.join(&boots[0].path), rounds).map_err(|why| format!("after the next upgrade: {why}"))?;
+    agent(&["fsck"], &[0])
 }
 
 /// After a cut the kernel has another boot id; here it has the same, so what the agent names by it gets another.

@@ -6,12 +6,14 @@
 //! logged  the operation runs natively on them, below them qemu-storage-daemon logs each write and flush (log)
 //! states  the disks at each flush, and with any part of what was written to one after its last (image)
 //! judge   loader: what GRUB's reader of file systems finds, the journal not replayed; then mounted: the list,
-//!         every file of its deployments, fsck; of some states also what follows: confirm, upgrade, fsck
+//!         every file of its deployments, `/etc` with the administrator's edits (etc), fsck; of some states also what
+//!         follows: confirm, upgrade, fsck
 //! ```
 //! Here a subset on ext4. `cargo xtask replay` says how the rest is run; it sets `ROOTLING_REPLAY` to `full`, or to the
 //! name of what is taken away from the agent or the disk, so that the judge has something to find.
 
 mod disk;
+mod etc;
 mod judge;
 mod loader;
 mod logged;

@@ -1,13 +1,15 @@
 //! Devices right before each operation, and what the operation may leave.
 
 use super::disk::Layout;
+use super::etc;
 use super::loader::{Choice, Loader};
 use crate::common::device::{Publisher, REF, must, rootling, write_os};
 use crate::common::{ostree, run};
 use rootling_tests::writes::image::Image;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the agent does while the power goes.
@@ -44,16 +46,32 @@ impl Op {
 }
 
 impl Scene {
+    /// Which of the versions a commit is.
+    pub fn version(&self, commit: &str) -> Result<usize, String> {
+        let at = self.versions.iter().position(|version| version == commit);
+        at.map(|at| at + 1).ok_or_else(|| format!("another commit: {commit}"))
+    }
+
+    /// How many rounds of edits the `/etc` of a version has to have: those of what it came from, and its own.
+    pub fn rounds(&self, version: usize) -> RangeInclusive<usize> {
+        match (self.op, version) {
+            // it never came so far that somebody worked on it
+            (_, 1) | (Op::FallBack, 2) => 1..=1,
+            _ => 2..=2,
+        }
+    }
+
     /// Whether this commit may be chosen so, and whether it is the choice of after the operation.
     pub fn allows(&self, commit: &str, choice: &Choice) -> Result<bool, String> {
-        let version = 1 + self.versions.iter().position(|c| c == commit).ok_or("another commit")?;
-        match (self.op, version, choice.counted) {
+        match (self.op, self.version(commit)?, choice.counted) {
             (Op::Upgrade, 2, _) => Ok(false),
             (Op::Upgrade, 3, true) => Ok(true),
             (Op::Confirm, 2, counted) => Ok(!counted),
             (Op::FallBack, 1, _) => Ok(true),
             (Op::Rollback, version @ (1 | 2), false) => Ok(version == 1),
-            (op, _, counted) => Err(format!("{op:?}: version {version} would boot, counted: {counted}")),
+            (op, version, counted) => {
+                Err(format!("{op:?}: version {version} would boot, counted: {counted}"))
+            }
         }
     }
 }
@@ -64,6 +82,7 @@ pub fn scenes(layout: &Layout, loader: Loader, publisher: &Publisher, folder: &P
     fs::create_dir_all(&disks).unwrap();
     let publish = |version: u32| {
         write_os(&tree, version, 60);
+        etc::defaults(&tree, version);
         if loader == Loader::UBoot {
             fs::write(tree.join("usr/etc/fw_env.config"), "/boot/uboot.env 0 0x2000\n").unwrap();
         }
@@ -85,7 +104,10 @@ pub fn scenes(layout: &Layout, loader: Loader, publisher: &Publisher, folder: &P
     let first = next(None, &|at| install(publisher, loader, layout, at, &one));
     let two = publish(2);
     let armed = next(Some(&first), &|at| drop(must(&mut rootling(at, &["upgrade"]))));
-    let on_trial = next(Some(&armed), &|at| boot(at, &two));
+    let on_trial = next(Some(&armed), &|at| {
+        boot(at, &two);
+        etc::edit(&deployment(at, &two).join("etc"), 2);
+    });
     let failed = next(Some(&armed), &|at| use_up(loader, at, &two));
     let confirmed = next(Some(&on_trial), &|at| drop(must(&mut rootling(at, Op::Confirm.args()))));
     let versions = [one, two, publish(3)];
@@ -122,6 +144,11 @@ fn install(publisher: &Publisher, loader: Loader, layout: &Layout, at: &Path, ve
     };
     must(&mut rootling(at, &["boot", "install", name]));
     boot(at, version);
+    etc::edit(&deployment(at, version).join("etc"), 1);
+}
+
+fn deployment(at: &Path, version: &str) -> PathBuf {
+    at.join(format!("ostree/deploy/os/deploy/{version}.0"))
 }
 
 /// From now on this version runs.
