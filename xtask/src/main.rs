@@ -74,9 +74,11 @@ cargo xtask deps                 what each crate costs the device program
 cargo xtask fuzz [TARGET|all] [SECONDS]
                                  libFuzzer on one decoder or all, 60 seconds each
 cargo xtask golden [--save]      remake the golden vectors with the real ostree and compare
-cargo xtask replay [--own-boot] [--full | --busy | --fat | --without fsync|flush|freeze|exchange]
+cargo xtask replay [--full | --fat | --busy | --without fsync|flush|freeze|exchange]
                                  the power cut at every write of an update; busy: while another program writes
                                  to /boot; fat: what systemd-boot and U-Boot find there; without: the judge has to find it
+cargo xtask replay --own-boot [--busy | --without fsync|flush|freeze]
+                                 the same with /boot on a disk of its own, as many states as with --full
 cargo xtask older REVISION       the agent of an earlier commit takes over from today's, and the other way round
 cargo xtask rules [FEATURE]      agents with the prediction rules of one architecture, at a delta for four
 cargo xtask kills COUNT          kill -9 at so many points of an upgrade by delta
