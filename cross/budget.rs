@@ -38,17 +38,20 @@ impl Budget {
         Budget::parse(&text)
     }
 
-    /// The limit; `None` where the file has none, which is for targets that are reported only.
+    /// The limit; `None` where the file has none.
     pub fn limit(&self, program: &str, target: &str, key: &str) -> Option<u64> {
         let table = format!("{program}.{target}");
         self.rows.iter().find(|(t, k, _)| *t == table && k == key).map(|(.., bytes)| *bytes)
     }
 
     /// How what the row `key` of a table limits, called `name` in texts, stands at so many bytes; an error if that is not
-    /// allowed.
+    /// allowed, or limited by no row.
     pub fn judge(&self, name: &str, program: &str, target: &str, key: &str, bytes: u64) -> Result<String> {
         let Some(limit) = self.limit(program, target, key) else {
-            return Ok(format!("{name}: {} bytes, no limit", grouped(bytes)));
+            bail!(
+                "{name}: {} bytes, no limit: size-budget.toml has no {key} in [{program}.{target}]",
+                grouped(bytes)
+            );
         };
         let held = self.limit(program, target, &format!("{key}-held"));
         let (have, most) = (grouped(bytes), grouped(limit));
@@ -105,6 +108,8 @@ mod tests {
         ] {
             assert_eq!(budget.judge("a for b", "a", "b", key, bytes).is_ok(), fits, "{key}, {bytes} bytes");
         }
+        let none = budget.judge("a for b", "a", "b", "deltas", 1).unwrap_err().to_string();
+        assert!(none.contains("no deltas in [a.b]"), "{none}");
         for bad in ["plain = 1\n", "[a.b]\nplain\n", "[a.b]\nplain = x\n"] {
             assert!(Budget::parse(bad).is_err(), "{bad:?}");
         }

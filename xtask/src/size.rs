@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::machines::budget::Budget;
 use crate::machines::recipe::{self, Program, Set};
@@ -62,14 +62,20 @@ fn deltas(budget: &Budget) -> Result<()> {
     };
     let (without, fetching) = (built("")?, built("static-delta")?);
     let (all, one) = (built("delta")?, built("x86")?);
-    let fetch = place::grouped(fetching.saturating_sub(without));
+    let fetch = place::grouped(added("fetching static deltas", fetching, without)?);
     eprintln!("   fetching static deltas: {fetch} bytes beside the decoder");
     for (key, name, bytes) in [("all", "all architectures", all), ("one", "x86-64", one)] {
         let name = format!("delta decoder with {name}");
-        let standing = budget.judge(&name, "delta", ship::TARGET, key, bytes.saturating_sub(fetching))?;
+        let standing = budget.judge(&name, "delta", ship::TARGET, key, added(&name, bytes, fetching)?)?;
         eprintln!("   {standing}");
     }
     Ok(())
+}
+
+/// What a feature adds; one that adds nothing was not built in.
+fn added(name: &str, with: u64, without: u64) -> Result<u64> {
+    let bytes = with.checked_sub(without).filter(|bytes| *bytes > 0);
+    bytes.with_context(|| format!("{name}: expected more than {without} bytes with it, got {with}"))
 }
 
 /// The programs that CI builds and judges beside the agent for this machine: what has its own limit, and one machine of 32 bits.
@@ -132,4 +138,10 @@ fn debian_ostree() -> Option<(usize, u64)> {
     let bytes: Result<Vec<u64>> =
         paths.iter().copied().chain(["/usr/bin/ostree"]).map(|path| file_size(path.as_ref())).collect();
     Some((paths.len(), bytes.ok()?.iter().sum()))
+}
+
+#[test]
+fn what_adds_nothing_is_no_size() {
+    assert_eq!(added("x", 10, 7).unwrap(), 3);
+    assert!(added("x", 7, 7).is_err() && added("x", 6, 7).is_err());
 }
