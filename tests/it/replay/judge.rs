@@ -47,24 +47,27 @@ pub fn judge(
     let link = choice.options.split(' ').find_map(|word| word.strip_prefix("ostree=/")).unwrap_or_default();
     let tree = at.join(link).canonicalize().map_err(|e| format!("the loader's choice {link}: {e}"))?;
     let is_tree = |boot: &&Bootable| at.join(&boot.path).canonicalize().is_ok_and(|path| path == tree);
-    let Some(chosen) = boots.iter().find(is_tree) else {
+    let chosen = boots.iter().find(is_tree);
+    let name = tree.file_name().unwrap_or_default().to_string_lossy();
+    let commit = chosen.map_or_else(|| name.split('.').next().unwrap_or_default(), |chosen| &chosen.commit);
+    if chosen.is_none() {
         // mounted by an older copy of the superblock than GRUB saw: whole all the same
-        let name = tree.file_name().unwrap_or_default().to_string_lossy();
-        let commit = name.split('.').next().unwrap_or_default();
         bootcheck::check_tree(&at, &tree, commit)?;
         etc::judge(&tree, scene.rounds(scene.version(commit)?))?;
-        return match layout.kind.several_superblocks {
-            true => scene.allows(commit, &choice),
-            false => Err(format!("{link} is on no list")),
-        };
-    };
-    let is_new = scene.allows(&chosen.commit, &choice)?;
-    if state.is_last && !is_new {
-        return Err(format!("the agent was done, and the loader still chooses {}", chosen.title));
+        if !layout.kind.several_superblocks {
+            return Err(format!("{link} is on no list"));
+        }
+    }
+    let listed = found == lists.new;
+    let is_new = scene.allows(commit, &choice, listed)?;
+    if state.is_last && !(is_new && listed) {
+        return Err(format!(
+            "the agent was done, the list is new: {listed}, and the loader still chooses {choice:?}"
+        ));
     }
 
-    if goes_on {
-        go_on(scene, &at, &chosen.commit)?;
+    if goes_on && chosen.is_some() {
+        go_on(scene, &at, commit)?;
     }
     drop(mounted);
     layout.check(folder)?;

@@ -61,13 +61,14 @@ impl Scene {
         }
     }
 
-    /// Whether this commit may be chosen so, and whether it is the choice of after the operation.
-    pub fn allows(&self, commit: &str, choice: &Choice) -> Result<bool, String> {
+    /// Whether this commit may be chosen so, and whether it is the choice of after the operation; `listed`: the list is.
+    pub fn allows(&self, commit: &str, choice: &Choice, listed: bool) -> Result<bool, String> {
         match (self.op, self.version(commit)?, choice.counted) {
             (Op::Upgrade, 2, _) => Ok(false),
             (Op::Upgrade, 3, true) => Ok(true),
             (Op::Confirm, 2, counted) => Ok(!counted),
-            (Op::FallBack, 1, _) => Ok(true),
+            // the loader went back before, and goes on counting until the operation is done
+            (Op::FallBack, 1, counted) => Ok(listed && !counted),
             (Op::Rollback, version @ (1 | 2), false) => Ok(version == 1),
             (op, version, counted) => {
                 Err(format!("{op:?}: version {version} would boot, counted: {counted}"))
