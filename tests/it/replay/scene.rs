@@ -35,6 +35,8 @@ pub struct Scene {
 }
 
 impl Op {
+    pub const ALL: [Op; 4] = [Op::Upgrade, Op::Confirm, Op::FallBack, Op::Rollback];
+
     /// The agent's arguments.
     pub fn args(self) -> &'static [&'static str] {
         match self {
