@@ -6,6 +6,7 @@
 
 pub mod fat;
 pub mod guest;
+pub mod held;
 pub mod testbed;
 pub mod uboot;
 pub mod writes;

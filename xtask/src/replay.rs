@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::run::{cargo, run, step};
 use crate::{guest, place, tools};
 
-/// Of each of these, what systemd-boot would find at any of its writes.
-const FAT: &[&str] = &["chain", "failed-check", "rollback"];
-/// States of each.
+/// Of each of these, what systemd-boot would find at any of its writes; the least number of states, and what is confirmed between
+/// the first system and the last.
+const FAT: &[(&str, &str, &[&str])] =
+    &[("chain", "300", &["good-2"]), ("failed-check", "170", &[]), ("rollback", "190", &["good-2"])];
+/// States between flushes of each, at most.
 const FAT_STATES: &str = "400";
-/// U-Boot's environment on a FAT, replaced by a kernel that exchanges names and by one that does not.
-const ENV: &[&str] = &["fat-env", "fat-env-renamed"];
+/// U-Boot's environment on a FAT, replaced by a kernel that exchanges names and by one that does not; the least number of states.
+const ENV: &[(&str, &str)] = &[("fat-env", "75"), ("fat-env-renamed", "70")];
 
 /// A subset, as `cargo xtask test` runs it, or `full`, or with something taken away that the judge has to find.
 pub fn replay(mode: Option<&str>) -> Result<()> {
@@ -39,25 +41,41 @@ pub fn fat() -> Result<()> {
         let folder = place::target().join("replay-fat");
         run(command.arg(&folder)).map(|()| folder.join(path.replace('/', "-")))
     };
-    let judge = |words: &[&str], base: PathBuf, writes: PathBuf, more: &[&str]| {
+    let judge = |words: &[&str], base: PathBuf, writes: PathBuf, least: &str| {
         let mut command = Command::new(place::program("debug", "fat"));
-        run(command.args(words).arg(base).arg(writes).arg(FAT_STATES).args(more))
+        command.args(words).arg(base).arg(writes).args([FAT_STATES, least]);
+        command
     };
-    let folder = step("updates on a machine with systemd-boot", || boot("x86_64/systemd-boot", FAT))?;
-    let entries = |scenario: &str, more: &[&str]| {
-        judge(&[], folder.join("base-rootling.img"), folder.join(scenario).join("writes"), more)
+    let names: Vec<_> = FAT.iter().map(|(scenario, ..)| *scenario).collect();
+    let folder = step("updates on a machine with systemd-boot", || boot("x86_64/systemd-boot", &names))?;
+    let commits = std::fs::read_to_string(guest.join("commits")).context("the guest's commits")?;
+    let entries = |(scenario, least, confirmed): (&str, &str, &[&str])| {
+        let writes = folder.join(scenario).join("writes");
+        let mut command = judge(&[], folder.join("base-rootling.img"), writes, least);
+        for name in confirmed {
+            command.arg("--confirmed").arg(commit(&commits, name)?);
+        }
+        Ok::<_, anyhow::Error>(command)
     };
     for scenario in FAT {
-        let more: &[&str] = if *scenario == "failed-check" { &[] } else { &["--several"] };
-        step(scenario, || entries(scenario, more))?;
+        step(scenario.0, || run(&mut entries(*scenario)?))?;
     }
     step("a disk that loses flushed writes: bad states are expected", || {
-        entries(FAT[0], &["--several", "--without-flush"])
+        run(entries(FAT[0])?.arg("--without-flush"))
     })?;
-    let folder = step("updates with U-Boot's environment on a FAT", || boot("x86_64/grub", ENV))?;
-    for scenario in ENV {
+    let names: Vec<_> = ENV.iter().map(|(scenario, _)| *scenario).collect();
+    let folder = step("updates with U-Boot's environment on a FAT", || boot("x86_64/grub", &names))?;
+    for (scenario, least) in ENV {
         let own = folder.join(scenario);
-        step(scenario, || judge(&["env"], own.join("env-base.img"), own.join("env-writes"), &[]))?;
+        step(scenario, || {
+            run(&mut judge(&["env"], own.join("env-base.img"), own.join("env-writes"), least))
+        })?;
     }
     Ok(())
+}
+
+/// The commit of a name in the guest's list.
+fn commit<'a>(list: &'a str, name: &str) -> Result<&'a str> {
+    let line = list.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.with_context(|| format!("no commit {name} in {list:?}"))
 }

@@ -3,6 +3,7 @@
 //! A mount is taken down when its guard is dropped, also by a test that fails.
 
 use crate::common::run;
+use rootling_tests::held;
 use rootling_tests::writes::image::Image;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -223,12 +224,9 @@ pub fn mount(source: &Path, at: &Path, options: &str) -> Result<Mounted, String>
     }
 }
 
-/// Whether this is what [`mount`] says of a loop device or a place that something else holds, whatever is on the disk.
-///
-/// Btrfs has `File exists` for a second disk with the identity of a mounted one.
+/// Whether [`mount`] failed over a device or a place that something else holds.
 pub fn is_held(error: &str) -> bool {
-    let held = ["failed to setup loop device", "already mounted", "busy", "does not exist", "File exists"];
-    error.starts_with("mount -o") && held.iter().any(|text| error.contains(text))
+    error.starts_with("mount -o") && held::is_held(error)
 }
 
 #[test]

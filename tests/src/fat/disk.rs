@@ -1,10 +1,13 @@
 //! A disk with a FAT and a root partition, read by mtools and by the kernel.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::held::is_held;
 
 /// Partitions begin at a whole MiB.
 const BLOCK: u64 = 1 << 20;
@@ -29,6 +32,18 @@ pub struct Disk {
     /// Where the root is mounted.
     pub at: PathBuf,
 }
+
+/// Nothing was found out about the disk: a program is missing, or a loop device is held.
+#[derive(Debug)]
+pub struct NoVerdict(String);
+
+impl fmt::Display for NoVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no verdict: {}", self.0)
+    }
+}
+
+impl std::error::Error for NoVerdict {}
 
 /// Where the FAT and the root partition lie, by their names.
 pub fn parts(disk: &Path) -> Result<(Part, Part)> {
@@ -57,8 +72,7 @@ impl Fat {
     /// A file of the FAT.
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let mut command = self.mtool("mcopy");
-        let output =
-            command.arg(format!("::{path}")).arg("-").output().context("mcopy: apt-get install mtools")?;
+        let output = started(command.arg(format!("::{path}")).arg("-"))?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success() && complaint.is_empty(), "mcopy {path}: {}", complaint.trim());
         Ok(output.stdout)
@@ -82,9 +96,8 @@ impl Fat {
             &format!("skip={}", count(self.part.start)),
         ]);
         copy.arg(format!("count={}", count(self.part.length))).arg(format!("if={}", self.file.display()));
-        said(copy.arg(format!("of={}", file.display())))?;
-        let output = Command::new("fsck.fat").arg("-a").arg(&file).output();
-        let output = output.context("fsck.fat: apt-get install dosfstools")?;
+        ours(said(copy.arg(format!("of={}", file.display()))))?;
+        let output = started(Command::new("fsck.fat").arg("-a").arg(&file))?;
         let text = String::from_utf8_lossy(&output.stdout);
         // 1: errors were found and corrected
         ensure!(matches!(output.status.code(), Some(0 | 1)), "fsck.fat: {}\n{text}", output.status);
@@ -97,10 +110,14 @@ impl Disk {
     pub fn deployment(&self, link: &str) -> Result<String> {
         fs::create_dir_all(&self.at).with_context(|| format!("create {}", self.at.display()))?;
         let options = format!("loop,offset={},sizelimit={}", self.root.start, self.root.length);
-        said(Command::new("mount").args(["-o", &options]).arg(&self.fat.file).arg(&self.at))?;
+        let mounted = said(Command::new("mount").args(["-o", &options]).arg(&self.fat.file).arg(&self.at));
+        match mounted {
+            Err(error) if is_held(&format!("{error:#}")) => return ours(Err(error)),
+            mounted => mounted?,
+        };
         let tree = self.at.join(link).canonicalize().with_context(|| format!("the choice {link}"));
         let whole = tree.as_ref().is_ok_and(|tree| tree.join("usr/lib/os-release").is_file());
-        said(Command::new("umount").arg(&self.at))?;
+        ours(said(Command::new("umount").arg(&self.at)))?;
         let tree = tree?;
         ensure!(whole, "{}: expected a deployment with an os-release", tree.display());
         let name = tree.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -112,8 +129,25 @@ impl Disk {
 }
 
 fn said(command: &mut Command) -> Result<String> {
-    let name = format!("{command:?}");
-    let output = command.output().with_context(|| format!("start {name}"))?;
-    ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let output = started(command)?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What a program says that has to be there.
+fn started(command: &mut Command) -> Result<Output> {
+    let output = command.output();
+    output.map_err(|error| NoVerdict(format!("start {command:?}: {error} (mtools, dosfstools)")).into())
+}
+
+/// A failure that is none of the disk's.
+fn ours<T>(result: Result<T>) -> Result<T> {
+    result.map_err(|error| NoVerdict(format!("{error:#}")).into())
+}
+
+#[test]
+fn what_cannot_be_started_is_no_verdict() {
+    let error = said(&mut Command::new("/no/such/program")).context("of a state").unwrap_err();
+    assert!(error.is::<NoVerdict>(), "{error:#}");
+    assert!(!said(&mut Command::new("false")).unwrap_err().is::<NoVerdict>());
 }

@@ -9,6 +9,7 @@ mod disk;
 pub mod env;
 mod loader;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -17,20 +18,20 @@ use anyhow::{Context, Result, ensure};
 use crate::writes::image::{BLOCK, Image};
 use crate::writes::log::{self, Entry, FLUSH, FUA};
 use crate::writes::states::{self, State, states};
-use disk::{Disk, Fat, Part};
+use disk::{Disk, Fat, NoVerdict, Part};
 
 /// A fixed sequence, so that a failure can be repeated.
 const SEED: u64 = 20_261_126;
 
 /// What is asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     /// States at most.
     pub limit: usize,
     /// The disk loses any of the writes, flushed or not: there must be bad states.
     pub without_flush: bool,
-    /// More systems than the first and the last were confirmed in between.
-    pub several: bool,
+    /// The commits that were confirmed in between, beside the first and the last.
+    pub confirmed: Vec<String>,
 }
 
 /// What came out.
@@ -45,8 +46,7 @@ pub struct Tally {
 }
 
 /// Judges at most `limit` states of a disk by the log of an update's writes; works in a folder of its own.
-///
-pub fn replay(base: &Path, writes: &Path, ask: Ask, folder: &Path) -> Result<Tally> {
+pub fn replay(base: &Path, writes: &Path, ask: &Ask, folder: &Path) -> Result<Tally> {
     let (esp, root) = disk::parts(base)?;
     let text = fs::read(writes).with_context(|| format!("read {}", writes.display()))?;
     let mut entries = only(&log::read(&text), esp);
@@ -63,17 +63,22 @@ pub fn replay(base: &Path, writes: &Path, ask: Ask, folder: &Path) -> Result<Tal
     let last = states.iter().find(|state| state.is_last).context("no state with all that was written")?;
     let new = judge(&disk, &last.image).context(last.what.clone())?;
     ensure!(!new.counted, "after all that was written {new:?} is still on trial");
-    let mut tally = Tally::default();
+    let mut expected = vec![old.commit, new.commit];
+    expected.extend(ask.confirmed.iter().cloned());
+    let (mut tally, mut seen) = (Tally::default(), BTreeSet::new());
     for State { what, image, .. } in &states {
         tally.states += 1;
         match judge(&disk, image) {
             // on trial: what does not prove itself is left again
             Ok(found) if found.counted => tally.trial += 1,
-            Ok(found) if ask.several || found.commit == new.commit || found.commit == old.commit => {}
+            Ok(found) if expected.contains(&found.commit) => drop(seen.insert(found.commit)),
             Ok(found) => tally.bad.push(format!("{what}: {found:?}")),
+            Err(error) if error.is::<NoVerdict>() => return Err(error.context(what.clone())),
             Err(error) => tally.bad.push(format!("{what}: {error:#}")),
         }
     }
+    let never = expected.iter().find(|commit| !seen.contains(*commit));
+    ensure!(ask.without_flush || never.is_none(), "no state in which {never:?} boots without being counted");
     ensure!(tally.trial > 0, "no state in which a system is on trial");
     Ok(tally)
 }
