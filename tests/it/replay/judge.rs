@@ -3,7 +3,7 @@
 use super::disk::Layout;
 use super::etc;
 use super::loader::choose;
-use super::scene::{Scene, boot};
+use super::scene::{Op, Scene, boot};
 use crate::bootcheck::{self, Bootable};
 use crate::common::device::{outcome, rootling};
 use rootling_tests::writes::states::State;
@@ -37,8 +37,10 @@ pub fn judge(
     let mounted = layout.mount(folder, &at)?;
 
     let boots = bootcheck::check(&at)?;
+    let mut carried = false;
     for boot in &boots {
-        etc::judge(&at.join(&boot.path), scene.rounds(scene.version(&boot.commit)?))?;
+        let rounds = scene.rounds(scene.version(&boot.commit)?);
+        carried |= etc::judge(&at.join(&boot.path), rounds.clone())? > *rounds.start();
     }
     let found = list(&boots);
     if found != lists.old && found != lists.new {
@@ -58,12 +60,10 @@ pub fn judge(
             return Err(format!("{link} is on no list"));
         }
     }
-    let listed = found == lists.new;
-    let is_new = scene.allows(commit, &choice, listed)?;
-    if state.is_last && !(is_new && listed) {
-        return Err(format!(
-            "the agent was done, the list is new: {listed}, and the loader still chooses {choice:?}"
-        ));
+    let done = if scene.op == Op::Finalize { carried } else { found == lists.new };
+    let is_new = scene.allows(commit, &choice, done)?;
+    if state.is_last && !(is_new && done) {
+        return Err(format!("the agent was done, as mounted: {done}, and the loader chooses {choice:?}"));
     }
 
     if goes_on && chosen.is_some() {
@@ -98,8 +98,10 @@ fn go_on(scene: &Scene, at: &Path, chosen: &str) -> Result<(), String> {
     agent(&["fsck"], &[0])
 }
 
-/// After a cut the kernel has another boot id; here it has the same, so what the agent names by it gets another.
+/// After a cut the kernel has another boot id; here it has the same, so what the agent names by it gets another. Nor is
+/// what it noted in `/run` there.
 fn other_boot(at: &Path) {
+    let _ = fs::remove_dir_all(at.join("run/rootling"));
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     for entry in fs::read_dir(at.join("ostree/repo/tmp")).unwrap() {
         let path = entry.unwrap().path();

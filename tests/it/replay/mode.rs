@@ -50,7 +50,7 @@ impl Mode {
             loaders: &[Loader::Grub, Loader::UBoot],
             limit: 40,
             every_flush: false,
-            least: Least { all: 600, each: 140 },
+            least: Least { all: 750, each: 140 },
             goes_on: 10,
             without: None,
             busy: false,

@@ -23,6 +23,8 @@ pub enum Op {
     FallBack,
     /// By hand, to the confirmed system before.
     Rollback,
+    /// At the shutdown after an upgrade: `/etc` is merged again.
+    Finalize,
 }
 
 /// A device with what it follows.
@@ -35,7 +37,7 @@ pub struct Scene {
 }
 
 impl Op {
-    pub const ALL: [Op; 4] = [Op::Upgrade, Op::Confirm, Op::FallBack, Op::Rollback];
+    pub const ALL: [Op; 5] = [Op::Upgrade, Op::Confirm, Op::FallBack, Op::Rollback, Op::Finalize];
 
     /// The agent's arguments.
     pub fn args(self) -> &'static [&'static str] {
@@ -43,6 +45,7 @@ impl Op {
             Op::Upgrade => &["upgrade"],
             Op::Confirm | Op::FallBack => &["boot", "confirm"],
             Op::Rollback => &["rollback"],
+            Op::Finalize => &["finalize"],
         }
     }
 }
@@ -59,18 +62,22 @@ impl Scene {
         match (self.op, version) {
             // it never came so far that somebody worked on it
             (_, 1) | (Op::FallBack, 2) => 1..=1,
+            (Op::Finalize, 2) => 3..=3,
+            (Op::Finalize, _) => 2..=3,
             _ => 2..=2,
         }
     }
 
-    /// Whether this commit may be chosen so, and whether it is the choice of after the operation; `listed`: the list is.
-    pub fn allows(&self, commit: &str, choice: &Choice, listed: bool) -> Result<bool, String> {
+    /// Whether this commit may be chosen so, and whether it is the choice of after the operation; `done`: what is mounted
+    /// is as after it.
+    pub fn allows(&self, commit: &str, choice: &Choice, done: bool) -> Result<bool, String> {
         match (self.op, self.version(commit)?, choice.counted) {
             (Op::Upgrade, 2, _) => Ok(false),
             (Op::Upgrade, 3, true) => Ok(true),
             (Op::Confirm, 2, counted) => Ok(!counted),
             // the loader went back before, and goes on counting until the operation is done
-            (Op::FallBack, 1, counted) => Ok(listed && !counted),
+            (Op::FallBack, 1, counted) => Ok(done && !counted),
+            (Op::Finalize, 3, true) => Ok(done),
             (Op::Rollback, version @ (1 | 2), false) => Ok(version == 1),
             (op, version, counted) => {
                 Err(format!("{op:?}: version {version} would boot, counted: {counted}"))
@@ -79,7 +86,7 @@ impl Scene {
     }
 }
 
-/// All four, each with a disk of its own.
+/// All of them, each with a disk of its own.
 pub fn scenes(layout: &Layout, loader: Loader, publisher: &Publisher, folder: &Path) -> Vec<Scene> {
     let (disks, tree) = (folder.join("base"), folder.join("tree"));
     fs::create_dir_all(&disks).unwrap();
@@ -114,11 +121,16 @@ pub fn scenes(layout: &Layout, loader: Loader, publisher: &Publisher, folder: &P
     let failed = next(Some(&armed), &|at| use_up(loader, at, &two));
     let confirmed = next(Some(&on_trial), &|at| drop(must(&mut rootling(at, Op::Confirm.args()))));
     let versions = [one, two, publish(3)];
+    let edited = next(Some(&confirmed), &|at| {
+        must(&mut rootling(at, Op::Upgrade.args()));
+        etc::edit(&deployment(at, &versions[1]).join("etc"), 3);
+    });
     let disks = [
         (Op::Upgrade, confirmed.clone()),
         (Op::Confirm, on_trial),
         (Op::FallBack, failed),
         (Op::Rollback, confirmed),
+        (Op::Finalize, edited),
     ];
     disks.into_iter().map(|(op, base)| Scene { op, loader, base, versions: versions.clone() }).collect()
 }
