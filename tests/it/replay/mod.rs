@@ -54,23 +54,22 @@ fn power_is_cut_at_every_write() {
         for (loader, own_boot) in loaders.flat_map(|l| mode.own_boot.iter().map(move |own| (l, *own))) {
             let (publisher, layout) = (Publisher::new(), Layout { kind, own_boot });
             for scene in scenes(&layout, *loader, &publisher, dir.path()) {
-                let start = Instant::now();
-                let title = format!("{} {loader:?} {:?}", layout.name(), scene.op);
-                let tally = replay(&scene, &layout, &mode, dir.path());
-                println!(
-                    "{title}: {} states, {} of them after it, {} bad, {} mounted at another try, {} flushes left out, {:.1} s",
-                    tally.states.len(),
-                    tally.new,
-                    tally.bad.len(),
-                    tally.again,
-                    tally.flushes_left_out,
-                    start.elapsed().as_secs_f64()
-                );
-                for bad in tally.bad.iter().take(3) {
-                    println!("   {bad}");
+                for busy in mode.plays(&scene, &layout) {
+                    let title = format!(
+                        "{} {loader:?} {:?}{}",
+                        layout.name(),
+                        scene.op,
+                        if *busy { ", busy" } else { "" }
+                    );
+                    let start = Instant::now();
+                    let tally = replay(&scene, &layout, &mode, *busy, dir.path());
+                    println!("{title}: {tally}, {:.1} s", start.elapsed().as_secs_f64());
+                    for bad in tally.bad.iter().take(3) {
+                        println!("   {bad}");
+                    }
+                    of_scenes.push((scene.op, tally.states.clone()));
+                    total.add(&title, tally);
                 }
-                of_scenes.push((scene.op, tally.states.clone()));
-                total.add(&title, tally);
             }
         }
     }
@@ -78,10 +77,7 @@ fn power_is_cut_at_every_write() {
     let named =
         |kinds: &mut dyn Iterator<Item = &&Kind>| kinds.map(|kind| kind.name).collect::<Vec<_>>().join(", ");
     println!(
-        "{all} distinct states ({of_each:?}), {} bad, {} mounted at another try, {} flushes left out; on {}{}",
-        total.bad.len(),
-        total.again,
-        total.flushes_left_out,
+        "distinct: {of_each:?}; in all {total}; on {}{}",
         named(&mut mode.kinds.iter()),
         match named(&mut mode.unknown.iter()) {
             none if none.is_empty() => none,
@@ -127,13 +123,13 @@ fn scratch() -> tempfile::TempDir {
     }
 }
 
-fn replay(scene: &Scene, layout: &Layout, mode: &Mode, folder: &Path) -> Tally {
+fn replay(scene: &Scene, layout: &Layout, mode: &Mode, busy: bool, folder: &Path) -> Tally {
     let kind = layout.kind;
     let options = if mode.without == Some(Without::Flush) { kind.without_flush } else { "" };
     let logged = Logged::mount(layout, &scene.base, folder, options);
     let at = logged.path();
     let old = list(&bootcheck::check(&at).unwrap());
-    let neighbour = mode.busy.then(|| Neighbour::start(&at.join("boot")));
+    let neighbour = busy.then(|| Neighbour::start(&at.join("boot")));
     let (code, said) = outcome(&mut agent(&at, scene.op.args(), mode.without));
     assert_eq!(code, Some(0), "{:?}: {said}", scene.op);
     let new = list(&bootcheck::check(&at).unwrap());

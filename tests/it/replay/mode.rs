@@ -1,7 +1,8 @@
 //! How much of the replay is done, and what it goes without.
 
-use super::disk::{BTRFS, EXT4, F2FS, Kind};
+use super::disk::{BTRFS, EXT4, F2FS, Kind, Layout};
 use super::loader::Loader;
+use super::scene::{Op, Scene};
 use super::tally::Least;
 
 /// What the agent or the disk does without.
@@ -15,6 +16,15 @@ pub enum Without {
     Freeze,
     /// Files that a loader reads are renamed over, not exchanged, as by a kernel that cannot.
     Exchange,
+}
+
+/// Whether another program changes `/boot` meanwhile, so that its blocks stay in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    No,
+    /// One scene is also played so: without an emptied journal the state with all that was written is bad.
+    OneToo,
+    Yes,
 }
 
 /// How much is done.
@@ -34,8 +44,7 @@ pub struct Mode {
     /// Every n-th state is also followed by what comes next.
     pub goes_on: usize,
     pub without: Option<Without>,
-    /// Another program changes `/boot` meanwhile, so that its blocks stay in the journal.
-    pub busy: bool,
+    pub busy: Busy,
 }
 
 impl Mode {
@@ -53,7 +62,7 @@ impl Mode {
             least: Least { all: 750, each: 140 },
             goes_on: 10,
             without: None,
-            busy: false,
+            busy: Busy::No,
         };
         let mode = own.map(|rest| if rest.is_empty() { "full" } else { rest.trim_start_matches('-') });
         let without = |what| Mode {
@@ -61,14 +70,14 @@ impl Mode {
             limit: 65,
             least: Least { all: 0, each: 50 },
             without: Some(what),
-            busy: what == Without::Freeze,
+            busy: if what == Without::Freeze { Busy::Yes } else { Busy::No },
             kinds: vec![&EXT4],
             unknown: Vec::new(),
             ..small
         };
         match mode.or(asked.as_deref()) {
             // a few states of the other layout too
-            None => Mode { own_boot: &[false, true], ..small },
+            None => Mode { own_boot: &[false, true], busy: Busy::OneToo, ..small },
             Some("full") => {
                 let asked = if own.is_some() { vec![&EXT4] } else { vec![&EXT4, &BTRFS, &F2FS] };
                 let (kinds, unknown) = asked.into_iter().partition(|kind| kind.is_known());
@@ -86,6 +95,16 @@ impl Mode {
                     "ROOTLING_REPLAY={other}: expected [own-boot-] full, busy, fsync, flush, freeze, exchange"
                 )
             }
+        }
+    }
+
+    /// How often a scene is played: beside a busy program or not.
+    pub fn plays(&self, scene: &Scene, layout: &Layout) -> &'static [bool] {
+        let one = scene.op == Op::Rollback && scene.loader == Loader::Grub && !layout.own_boot;
+        match self.busy {
+            Busy::OneToo if one => &[false, true],
+            Busy::No | Busy::OneToo => &[false],
+            Busy::Yes => &[true],
         }
     }
 }

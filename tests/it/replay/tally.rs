@@ -2,6 +2,7 @@
 
 use super::scene::Op;
 use std::collections::HashSet;
+use std::fmt;
 
 /// What came out for one scene, or for all.
 #[derive(Debug, Default)]
@@ -24,6 +25,20 @@ impl Tally {
         self.flushes_left_out += scene.flushes_left_out;
         self.again += scene.again;
         self.bad.extend(scene.bad.into_iter().map(|bad| format!("{title}: {bad}")));
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} states, {} judged as after it, {} bad, {} mounted at another try, {} flushes left out",
+            self.states.len(),
+            self.new,
+            self.bad.len(),
+            self.again,
+            self.flushes_left_out
+        )
     }
 }
 
