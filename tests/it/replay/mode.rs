@@ -68,7 +68,8 @@ impl Mode {
         let without = |what| Mode {
             loaders: if what == Without::Exchange { small.loaders } else { &[Loader::Grub] },
             limit: 65,
-            least: Least { all: 0, each: 50 },
+            // a finalize without its fsync is over before anything is written
+            least: Least { all: 200, each: 1 },
             without: Some(what),
             busy: if what == Without::Freeze { Busy::Yes } else { Busy::No },
             kinds: vec![&EXT4],
@@ -89,7 +90,9 @@ impl Mode {
             Some("flush") => without(Without::Flush),
             Some("freeze") => without(Without::Freeze),
             Some("exchange") => without(Without::Exchange),
-            Some("busy") => Mode { without: None, ..without(Without::Freeze) },
+            Some("busy") => {
+                Mode { without: None, least: Least { all: 300, each: 60 }, ..without(Without::Freeze) }
+            }
             Some(other) => {
                 panic!(
                     "ROOTLING_REPLAY={other}: expected [own-boot-] full, busy, fsync, flush, freeze, exchange"
