@@ -52,7 +52,9 @@ impl Marker {
             let (number, code) = rest.trim().split_once(' ')?;
             return Some(Marker::Exit(number.parse().ok()?, code.parse().ok()?));
         }
-        line.contains("Kernel panic - not syncing").then_some(Marker::Panic)
+        // what the kernel says once more, where it waits for its restart
+        let is_end = line.contains("---[ end");
+        (line.contains("Kernel panic - not syncing") && !is_end).then_some(Marker::Panic)
     }
 }
 
@@ -88,7 +90,7 @@ mod tests {
             ("ROOTLING-EXIT 3 77", Some(Marker::Exit(3, 77))),
             ("ROOTLING-EXIT 3", None),
             ("[    1.2] Kernel panic - not syncing: Attempted to kill init!", Some(Marker::Panic)),
-            ("[    1.2] ---[ end Kernel panic - not syncing", Some(Marker::Panic)),
+            ("[    1.2] ---[ end Kernel panic - not syncing", None),
             ("", None),
         ] {
             assert_eq!(Marker::parse(line), want, "{line:?}");

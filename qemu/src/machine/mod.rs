@@ -64,7 +64,7 @@ pub struct Machine {
     lines: Receiver<String>,
     tail: Vec<String>,
     number: u32,
-    /// A restart was put down, and QEMU has not ended for it.
+    /// A restart was asked for, or is what has to happen next, and QEMU has not ended for it.
     restarting: bool,
     began: Instant,
     /// What happened, in order.
@@ -139,6 +139,23 @@ impl Machine {
         self.restarting = true;
     }
 
+    /// Waits until a guest that has booted restarts by itself; answers how long that took.
+    pub fn gives_up(&mut self) -> Result<Duration> {
+        let (start, what) = (Instant::now(), "a guest that restarts by itself");
+        loop {
+            match self.lines.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+                Ok(line) => {
+                    let line = self.keep(line);
+                    self.nothing_else(what, Marker::parse(&line))?;
+                }
+                Err(RecvTimeoutError::Timeout) => bail!("{}", self.late(what)),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.restarts();
+        Ok(start.elapsed())
+    }
+
     /// Runs a command in the guest; answers its exit code and what it printed.
     pub fn run(&mut self, command: &str) -> Result<(i32, Vec<String>)> {
         self.number += 1;
@@ -150,9 +167,9 @@ impl Machine {
             let line = self.line(deadline, command)?;
             match Marker::parse(&line) {
                 Some(Marker::Exit(which, code)) if which == number => return Ok((code, printed)),
-                Some(Marker::Panic) => bail!("the kernel panics during {command}\n{}", self.quote()),
-                _ => printed.push(line),
+                marker => self.nothing_else(command, marker)?,
             }
+            printed.push(line);
         }
     }
 
@@ -204,11 +221,26 @@ impl Machine {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let line = self.line(deadline, what)?;
-            let Some(marker) = Marker::parse(&line) else { continue };
-            if let Some(found) = wanted(&marker) {
-                return Ok(found);
+            let marker = Marker::parse(&line);
+            match marker.as_ref().and_then(&wanted) {
+                Some(found) => return Ok(found),
+                None => self.nothing_else(what, marker)?,
             }
         }
+    }
+
+    /// One boot, panic or confirm more than what is waited for is a fault, which what comes after it would hide.
+    fn nothing_else(&self, what: &str, marker: Option<Marker>) -> Result<()> {
+        match marker {
+            None => Ok(()),
+            Some(marker) => {
+                bail!("expected {what}, got {marker:?}; the guest's last lines:\n{}", self.quote())
+            }
+        }
+    }
+
+    fn late(&self, what: &str) -> String {
+        format!("expected {what} within {} s; the guest's last lines:\n{}", PATIENCE.as_secs(), self.quote())
     }
 
     fn line(&mut self, deadline: Instant, what: &str) -> Result<String> {
@@ -216,13 +248,7 @@ impl Machine {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => return Ok(self.keep(line)),
-                Err(RecvTimeoutError::Timeout) => {
-                    bail!(
-                        "expected {what} within {} s; the guest's last lines:\n{}",
-                        PATIENCE.as_secs(),
-                        self.quote()
-                    )
-                }
+                Err(RecvTimeoutError::Timeout) => bail!("{}", self.late(what)),
                 Err(RecvTimeoutError::Disconnected) => self.restart(what)?,
             }
         }
@@ -233,7 +259,7 @@ impl Machine {
         match Marker::parse(&line) {
             Some(Marker::Booted(booted)) => self.note(What::Booted(booted)),
             Some(Marker::Ready) => self.note(What::Ready),
-            Some(Marker::Panic) if !line.contains("---[ end") => self.note(What::Panic),
+            Some(Marker::Panic) => self.note(What::Panic),
             _ => {}
         }
         if self.tail.len() == TAIL {
@@ -243,7 +269,7 @@ impl Machine {
         line
     }
 
-    /// QEMU ends by itself: the guest restarts, also where nobody has asked it to.
+    /// QEMU ends by itself, as the guest restarts: a fault where it was not to.
     fn restart(&mut self, what: &str) -> Result<()> {
         let status = self.end(Duration::from_secs(30));
         if !status.is_some_and(|status| status.success()) {
@@ -251,7 +277,7 @@ impl Machine {
             bail!("expected {what}, but QEMU has ended ({status}); its last lines:\n{}", self.quote());
         }
         if !std::mem::take(&mut self.restarting) {
-            self.note(What::Start);
+            bail!("expected {what}, but the guest restarts; its last lines:\n{}", self.quote());
         }
         self.again()
     }

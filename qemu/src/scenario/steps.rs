@@ -9,6 +9,8 @@ use super::{Scenario, fat_env, full_disk, memory, take_over, watchdog};
 
 /// Seconds until a guest on trial whose device program does not start gives up.
 const DEADLINE_S: u32 = 20;
+/// Seconds from the start of the deadline to what the guest says of its boot, at most.
+const STARTED_S: u32 = 5;
 /// Cuts of the power before the update is let through.
 const CUTS: u64 = 4;
 /// An update takes about so long on an emulated machine.
@@ -23,9 +25,9 @@ pub fn play(scenario: Scenario, stage: &mut Stage) -> Result<()> {
     match scenario {
         Scenario::Upgrade => upgrade(stage),
         Scenario::Panic if !stage.path.loader.counts() => refused(stage, "panics"),
-        Scenario::Panic => falls_back(stage, "panics"),
+        Scenario::Panic => falls_back(stage, "panics", 0),
         Scenario::FailedCheck if !stage.path.loader.counts() => fails_uncounted(stage),
-        Scenario::FailedCheck => falls_back(stage, "failed-check"),
+        Scenario::FailedCheck => falls_back(stage, "failed-check", 0),
         Scenario::DeadAgent if !stage.path.loader.counts() => refused(stage, "dead-agent"),
         Scenario::DeadAgent => dead_agent(stage),
         Scenario::Rollback => rollback(stage),
@@ -56,14 +58,14 @@ fn upgrade(stage: &mut Stage) -> Result<()> {
 }
 
 /// The loader gives the update its tries, then boots what was confirmed, with no help of the update.
-fn falls_back(stage: &mut Stage, name: &str) -> Result<()> {
+fn falls_back(stage: &mut Stage, name: &str, least_s: u32) -> Result<()> {
     let bad = stage.publish(name)?;
     stage.machine.expect(&format!("rootling upgrade --tries={TRIES}"), 0)?;
-    is_given_up(stage, name, &bad)
+    is_given_up(stage, name, &bad, least_s)
 }
 
-/// What was armed has its tries, and is not tried again by itself.
-pub fn is_given_up(stage: &mut Stage, name: &str, bad: &str) -> Result<()> {
+/// What was armed has its tries, each of them so many seconds at least, and is not tried again by itself.
+pub fn is_given_up(stage: &mut Stage, name: &str, bad: &str, least_s: u32) -> Result<()> {
     stage.machine.reboot()?;
     for _ in 0..TRIES {
         match name {
@@ -71,7 +73,11 @@ pub fn is_given_up(stage: &mut Stage, name: &str, bad: &str) -> Result<()> {
             _ => {
                 let booted = stage.machine.booted()?;
                 same(&booted, bad, true)?;
-                stage.machine.restarts();
+                let took = stage.machine.gives_up()?.as_secs();
+                ensure!(
+                    took >= least_s.into(),
+                    "{name}: expected a restart after {least_s} s at least, got {took} s"
+                );
             }
         }
     }
@@ -88,7 +94,7 @@ pub fn is_given_up(stage: &mut Stage, name: &str, bad: &str) -> Result<()> {
 /// The deadline of `rootling.init`, outside of the device program, ends each try; /etc carries it to the new system.
 fn dead_agent(stage: &mut Stage) -> Result<()> {
     stage.machine.expect(&format!("echo DEADLINE={DEADLINE_S} >/etc/default/rootling"), 0)?;
-    falls_back(stage, "dead-agent")
+    falls_back(stage, "dead-agent", DEADLINE_S - STARTED_S)
 }
 
 /// Without counting a trial is refused, and nothing changes.
@@ -110,7 +116,7 @@ fn fails_uncounted(stage: &mut Stage) -> Result<()> {
     stage.machine.reboot()?;
     let booted = stage.machine.booted()?;
     same(&booted, &bad, true)?;
-    stage.machine.restarts();
+    stage.machine.gives_up()?;
     let base = stage.base.clone();
     stage.arrives(&base, false)
 }
