@@ -8,6 +8,7 @@ use rootling_boot::loader::{Outcome, Trial};
 use rootling_object::Hasher;
 use rootling_store::sysroot::loader::Loader;
 use std::fs;
+use std::os::unix::fs::symlink;
 
 const ENTRIES: &str = "efi/loader/entries";
 
@@ -193,4 +194,26 @@ fn an_entry_that_the_firmware_chooses_stands_in_the_way() {
     set("ostree-1.conf");
     device.lock(1).confirm().unwrap();
     assert_eq!(entries(&device), names(&[("ostree-1.conf", 0), ("ostree-2.conf", 1)]));
+}
+
+#[test]
+fn a_place_with_links_is_no_partition_and_stays_as_it_is() {
+    for linked in [None, Some("boot")] {
+        let mut device = Device::new(Some("systemd-boot"));
+        let place = if linked.is_some() { "efi" } else { "boot" };
+        if let Some(to) = linked {
+            symlink(to, device.path(place)).unwrap();
+        }
+        device.settings.partition = Some(place.into());
+        let root = device.path("");
+        let detected = Loader::detect(&root, &root, &device.settings);
+        let refused = detected.and_then(|loader| device.lock(0).install(loader.unwrap(), 0));
+        assert!(
+            refused.is_err_and(|error| error
+                .to_string()
+                .contains(&format!("{place}/loader: expected a folder")))
+        );
+        device.settings = Default::default();
+        assert_eq!(device.list(), [0]);
+    }
 }

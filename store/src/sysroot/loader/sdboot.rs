@@ -49,7 +49,14 @@ pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
     let partition = scene.settings.partition.clone().or_else(|| installed(scene.sysroot));
     let missing =
         || Error::not_found("systemd-boot's partition, mounted at boot, efi or boot/efi", scene.sysroot);
-    Ok(Arc::new(SystemdBoot { partition: partition.ok_or_else(missing)?, root: scene.root.into() }))
+    let partition = partition.ok_or_else(missing)?;
+    let loader = scene.sysroot.join(&partition).join("loader");
+    if loader.is_symlink() {
+        // FAT has none: entries written through it would go with the list that it belongs to
+        let loader = loader.display();
+        return Err(Error::refused(format_args!("{loader}: expected a folder on FAT, got a link")));
+    }
+    Ok(Arc::new(SystemdBoot { partition, root: scene.root.into() }))
 }
 
 /// The partition that systemd-boot is installed on.
