@@ -248,6 +248,14 @@ fn greenboots_variables_are_set_before_the_list_changes() {
     tool("grub-editenv", "grub-common", &[env, "set", "boot_success=0", "boot_counter=3"]);
     device.lock(0).settle().unwrap();
     assert_eq!(listed(), "boot_success=1\nsaved_entry=x\n");
+
+    // what is done stays done, whatever became of the block
+    device.deploy_as(0, 1, Try::Keep).unwrap();
+    fs::write(device.path("boot/grub2/grub.cfg"), "if [ -n \"${boot_counter}\" ]; then").unwrap();
+    fs::write(env, [0; 1024]).unwrap();
+    device.lock(0).rollback("os").unwrap();
+    device.lock(0).cleanup(Default::default()).unwrap();
+    assert_eq!(device.list(), [0, 1]);
 }
 
 /// An environment in files, in place of the memory of a board.

@@ -106,11 +106,14 @@ impl Family for Greenboot {
     }
 
     fn settle(&self, sysroot: &Locked) -> Result<bool> {
-        if Armed::read(&sysroot.path)?.is_none() {
-            let env = read(&sysroot.path, &self.0)?;
-            if greenboot::trial(&env) != Trial::None {
-                sysroot.apply(&greenboot::confirm(&self.0, &env).map_err(refuse)?)?;
-            }
+        if Armed::read(&sysroot.path)?.is_some() {
+            return Ok(false);
+        }
+        match read(&sysroot.path, &self.0) {
+            // nothing is on trial, so nobody needs it now, and the list is as it was asked for
+            Err(error) => log::warn!("whether GRUB counts is not known: {error}"),
+            Ok(env) if greenboot::trial(&env) == Trial::None => {}
+            Ok(env) => sysroot.apply(&greenboot::confirm(&self.0, &env).map_err(refuse)?)?,
         }
         Ok(false)
     }
