@@ -197,3 +197,17 @@ fn mutated_environments_and_configs_are_read_or_refused() {
     }
     assert!(read > 100 && refused > 100, "{read} read, {refused} refused");
 }
+
+#[test]
+fn of_a_name_that_is_there_twice_the_last_counts() {
+    let board = Board::new(false);
+    fs::write(board.image(), board.mkenvimage("a=1\nb=1\na=2\nc=1\na=3\n")).unwrap();
+    assert_eq!(board.printed(), ["a=3", "b=1", "c=1"]);
+    let env = board.read();
+    assert_eq!(env.vars.get("a"), Some("3"));
+    let mut vars = env.vars.clone();
+    vars.set("a", "4").unwrap();
+    board.write(&env, &vars);
+    assert_eq!(board.printed(), ["a=4", "b=1", "c=1"]);
+    assert_eq!(lines(&board.read().vars), ["a=4", "b=1", "c=1"], "one is left");
+}

@@ -1,7 +1,8 @@
 //! The variables of a U-Boot environment: `NAME=VALUE` and a NUL each, ended by one more NUL.
 //!
 //! What comes after the end is padding of either kind. The order is kept; `.flags`, which says what kind of value a
-//! variable takes, is a variable like any other and is left alone. Source: U-Boot 2023.01, libubootenv 0.3.2.
+//! variable takes, is a variable like any other and is left alone. Of a name that is there more than once, as
+//! mkenvimage leaves it, the last counts. Source: U-Boot 2023.01, libubootenv 0.3.2.
 
 use crate::Result;
 use crate::error::Error;
@@ -55,7 +56,7 @@ impl Vars {
 
     /// A value that is text.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.pairs.iter().find(|(n, _)| n == name)?;
+        let (_, value) = self.pairs.iter().rfind(|(n, _)| n == name)?;
         std::str::from_utf8(value).ok()
     }
 
@@ -64,7 +65,7 @@ impl Vars {
         self.get(name)?.parse().ok()
     }
 
-    /// Sets a variable where it stands, or behind all others.
+    /// Sets a variable where it stands first, or behind all others; it is there once then.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(Error::malformed(
@@ -73,10 +74,9 @@ impl Vars {
                 format!("{name}={value}"),
             ));
         }
-        match self.pairs.iter_mut().find(|(n, _)| n == name) {
-            Some((_, old)) => *old = value.as_bytes().to_vec(),
-            None => self.pairs.push((name.to_string(), value.as_bytes().to_vec())),
-        }
+        let place = self.pairs.iter().position(|(n, _)| n == name);
+        self.unset(name);
+        self.pairs.insert(place.unwrap_or(self.pairs.len()), (name.to_string(), value.as_bytes().to_vec()));
         Ok(())
     }
 
