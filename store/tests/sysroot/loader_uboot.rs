@@ -3,6 +3,7 @@
 use crate::loader::{Device, tool, uboot};
 use rootling_store::sysroot::loader::{Loader, Try};
 use std::fs;
+use std::os::unix::fs::symlink;
 
 #[test]
 fn an_environment_that_was_never_saved_stops_nothing() {
@@ -34,4 +35,22 @@ fn what_u_boot_reads_stays_managed_while_its_environment_is_damaged() {
     device.deploy_as(0, 1, Try::Keep).unwrap();
     let uenv = fs::read_to_string(device.path("boot/uEnv.txt")).unwrap();
     assert!(uenv.contains("\nkernel_image2="), "{uenv}");
+}
+
+#[test]
+fn an_environment_behind_a_link_is_changed_where_it_is() {
+    for target in ["firmware/uboot.env", "/boot/firmware/uboot.env", "other.env"] {
+        let device = Device::new(None);
+        let config = uboot(&device.path(""), 1);
+        let (link, real) = (device.path("boot/uboot-0.env"), device.path("boot/firmware/uboot.env"));
+        fs::create_dir_all(real.parent().unwrap()).unwrap();
+        fs::rename(&link, &real).unwrap();
+        symlink(target, &link).unwrap();
+        symlink("firmware/uboot.env", device.path("boot/other.env")).unwrap();
+        fs::write(&config, format!("{} 0 0x2000\n", real.display())).unwrap();
+        device.deploy(0, 1, 2).unwrap();
+        let printed = tool("fw_printenv", "libubootenv-tool", &["-c", config.to_str().unwrap(), "bootlimit"]);
+        assert_eq!(printed, "bootlimit=2\n", "{target}");
+        assert!(link.is_symlink() && device.path("boot/other.env").is_symlink());
+    }
 }

@@ -63,11 +63,24 @@ fn config(scene: &Scene<'_>) -> Result<EnvConfig> {
     let text = fs::read_to_string(&fw_env).map_err(Error::io("read", &fw_env))?;
     let mut config = EnvConfig::parse(&text).map_err(refuse)?;
     for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
-        if !area.device.starts_with("/dev/") {
-            area.device = area.device.trim_start_matches('/').to_string();
-        }
+        area.device = follow(scene.sysroot, &area.device);
     }
     Ok(config)
+}
+
+/// What a device or a file below the sysroot leads to: a rename over a link would leave what U-Boot reads as it was.
+fn follow(sysroot: &Path, device: &str) -> String {
+    let mut device = device.to_string();
+    // as many links as Linux follows
+    for _ in 0..40 {
+        if device.starts_with("/dev/") {
+            break;
+        }
+        device = device.trim_start_matches('/').to_string();
+        let Ok(target) = fs::read_link(sysroot.join(&device)) else { break };
+        device = Path::new(&device).with_file_name(target).to_string_lossy().into_owned();
+    }
+    device
 }
 
 impl Family for UBoot {
