@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Random, tool, try_tool};
-use rootling_boot::uboot::{EnvConfig, Environment, Flags, Vars, crc32};
+use rootling_boot::uboot::{EnvConfig, Environment, Flags, Start, Vars, crc32};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -210,4 +210,38 @@ fn of_a_name_that_is_there_twice_the_last_counts() {
     board.write(&env, &vars);
     assert_eq!(board.printed(), ["a=4", "b=1", "c=1"]);
     assert_eq!(lines(&board.read().vars), ["a=4", "b=1", "c=1"], "one is left");
+}
+
+#[test]
+fn lines_of_the_configuration_mean_what_the_tool_takes_them_for() {
+    let board = Board::new(false);
+    let copy = board.mkenvimage("a=1\n");
+    for (line, at) in [
+        ("0 400", 0),
+        ("0x0 0x400", 0),
+        ("00 0X0400", 0),
+        ("1024 400", 1024),
+        ("02000 400", 1024),
+        ("0x400 400", 1024),
+        ("010 400", 8),
+        ("0 400 16384 1 0", 0),
+        ("0 400 # the only one", 0),
+        ("1024 400 1000 1 1 1 1", 1024),
+        // read as 0x1024 bytes, whose checksum is another
+        ("0 1024", usize::MAX),
+    ] {
+        let mut image = vec![0; 0x2000];
+        image.iter_mut().skip(at).zip(&copy).for_each(|(byte, copy)| *byte = *copy);
+        fs::write(board.image(), &image).unwrap();
+        let text = format!("{} {line}\n", board.image().display());
+        fs::write(board.path("fw_env.config"), &text).unwrap();
+        let (printed, _) = board.fw("fw_printenv", &["a"]);
+        let area = EnvConfig::parse(&text).unwrap().first;
+        let Start::FromStart(start) = area.start else { panic!("{line}") };
+        let start = usize::try_from(start).unwrap();
+        let ours = Environment::decode(&image[start..start + area.size]);
+        let ours = ours.map(|env| format!("a={}\n", env.vars.get("a").unwrap())).unwrap_or_default();
+        assert_eq!(ours == "a=1\n", at != usize::MAX, "{line}: {ours}");
+        assert_eq!(printed == "a=1\n", at != usize::MAX, "{line}: {printed}");
+    }
 }

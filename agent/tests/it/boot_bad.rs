@@ -121,6 +121,14 @@ fn a_u_boot_that_was_found_by_itself_is_not_lost_with_its_environment() {
     }
     copies.iter().for_each(|copy| fs::remove_file(copy).unwrap());
     refuses(&device, &first, 1, "uboot-0.env");
+    let config = device.tree(&first).join("etc/fw_env.config");
+    let good_config = fs::read(&config).unwrap();
+    for damage in [&b"/boot/uboot-0.env 0\n"[..], b"uboot:\n  size: 0x2000\n", b"\xff\n"] {
+        fs::write(&config, damage).unwrap();
+        refuses(&device, &first, 1, "fw_env.config");
+        device.run(&["status"], 0);
+    }
+    fs::write(&config, good_config).unwrap();
     // one that falls back no longer counts nothing, and keeps its list
     let (without, copy) = (fixture.dir.path().join("without"), &copies[0]);
     fs::write(&without, "bootcmd=run first\n").unwrap();

@@ -6,8 +6,9 @@
 //! /dev/mtd2     0x0000  0x4000         0x4000            a second line: two copies
 //! /boot/uboot.env    0  0x4000                           a plain file
 //! ```
-//! Numbers are decimal, or hexadecimal after `0x`; a negative offset counts from the end of the device. Source: the
-//! U-Boot tools and libubootenv; its YAML form is refused by name.
+//! A size is hexadecimal, with `0x` or without. An offset is decimal, hexadecimal after `0x`, octal after `0`; a negative
+//! one counts from the end of the device. What follows the size is not needed and not read. Source: the `%ms %lli %lx` of
+//! U-Boot 2023.01 `tools/env/fw_env.c` and libubootenv 0.3.2, whose YAML form is refused by name.
 
 use crate::Result;
 use crate::error::Error;
@@ -24,6 +25,16 @@ pub enum Start {
     FromEnd(u64),
 }
 
+impl Start {
+    /// The first byte on a device of this length.
+    pub fn on(self, length: u64) -> u64 {
+        match self {
+            Start::FromStart(at) => at,
+            Start::FromEnd(back) => length.saturating_sub(back),
+        }
+    }
+}
+
 /// One copy of the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Area {
@@ -33,8 +44,6 @@ pub struct Area {
     pub start: Start,
     /// Its length in bytes.
     pub size: usize,
-    /// Bytes that flash erases at once, where the line says so.
-    pub sector_size: Option<u64>,
 }
 
 /// One copy, or two.
@@ -66,13 +75,24 @@ impl EnvConfig {
                 if second.as_ref().is_some_and(|second| second.size != first.size) {
                     return Err(Error::malformed(WHAT, "two copies of one size", text));
                 }
-                if second.as_ref().is_some_and(|second| overlap(&first, second)) {
-                    return Err(Error::malformed(WHAT, "two copies that do not overlap", text));
-                }
-                Ok(EnvConfig { first, second })
+                let config = EnvConfig { first, second };
+                // those that begin from the same end do on a device of any length
+                config.check(u64::MAX).map(|()| config)
             }
             (None, ..) => Err(Error::malformed(WHAT, "a line of DEVICE OFFSET SIZE", "none")),
             (Some(_), ..) => Err(Error::malformed(WHAT, "two lines at most", "more")),
+        }
+    }
+
+    /// Refuses two copies that overlap on a device of this length.
+    pub fn check(&self, length: u64) -> Result<()> {
+        let Some(second) = self.second.as_ref().filter(|second| second.device == self.first.device) else {
+            return Ok(());
+        };
+        let apart = self.first.start.on(length).abs_diff(second.start.on(length));
+        match u64::try_from(second.size).is_ok_and(|size| apart >= size) {
+            true => Ok(()),
+            false => Err(Error::malformed(WHAT, "two copies that do not overlap", second.device.clone())),
         }
     }
 }
@@ -84,40 +104,24 @@ fn area(line: &str) -> Result<Area> {
         return Err(bad("DEVICE OFFSET SIZE"));
     };
     let start = match offset.strip_prefix('-') {
-        Some(back) => Start::FromEnd(number(back).ok_or_else(|| bad("an offset"))?),
-        None => Start::FromStart(number(offset).ok_or_else(|| bad("an offset"))?),
+        Some(back) => Start::FromEnd(number(back, None).ok_or_else(|| bad("an offset"))?),
+        None => Start::FromStart(number(offset, None).ok_or_else(|| bad("an offset"))?),
     };
-    let size = number(size).filter(|size| (16..=LIMIT).contains(size));
+    let size = number(size, Some(16)).filter(|size| (16..=LIMIT).contains(size));
     let size =
         size.and_then(|size| usize::try_from(size).ok()).ok_or_else(|| bad("a size of 16 bytes to 1 MiB"))?;
-    let mut more = [None; 3];
-    for place in &mut more {
-        *place =
-            words.next().map(|word| number(word).ok_or_else(|| bad("numbers after the size"))).transpose()?;
-    }
-    if words.next().is_some() {
-        return Err(bad("six words at most"));
-    }
-    Ok(Area { device: device.into(), start, size, sector_size: more.first().copied().flatten() })
+    Ok(Area { device: device.into(), start, size })
 }
 
-fn overlap(a: &Area, b: &Area) -> bool {
-    let (Start::FromStart(at_a) | Start::FromEnd(at_a), Start::FromStart(at_b) | Start::FromEnd(at_b)) =
-        (a.start, b.start);
-    let comparable = matches!(
-        (a.start, b.start),
-        (Start::FromStart(_), Start::FromStart(_)) | (Start::FromEnd(_), Start::FromEnd(_))
-    );
-    a.device == b.device && comparable && at_a.abs_diff(at_b) < u64::try_from(a.size).unwrap_or(u64::MAX)
-}
-
-fn number(text: &str) -> Option<u64> {
-    let digits = |text: &str, radix: u32| text.chars().all(|c| c.is_digit(radix));
-    match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
-        Some(hex) if digits(hex, 16) => u64::from_str_radix(hex, 16).ok(),
-        None if digits(text, 10) => text.parse().ok(),
-        _ => None,
-    }
+/// A number to a base, or to that which its first characters say.
+fn number(text: &str, base: Option<u32>) -> Option<u64> {
+    let (digits, base) = match (text.strip_prefix("0x").or(text.strip_prefix("0X")), base) {
+        (Some(digits), _) => (digits, 16),
+        (None, Some(base)) => (text, base),
+        (None, None) => (text, if text.starts_with('0') { 8 } else { 10 }),
+    };
+    let plain = digits.chars().all(|c| c.is_digit(base));
+    u64::from_str_radix(digits, base).ok().filter(|_| plain)
 }
 
 #[cfg(test)]
@@ -127,16 +131,13 @@ mod tests {
     #[test]
     fn reads_each_form() {
         let config =
-            EnvConfig::parse("# c\n\n/dev/mtd1\t0x0 0x4000 0x10000\n /dev/mtd2 0 16384 65536 2 1\n").unwrap();
-        let area = |device: &str| Area {
-            device: device.into(),
-            start: Start::FromStart(0),
-            size: 16384,
-            sector_size: Some(65536),
-        };
+            EnvConfig::parse("# c\n\n/dev/mtd1\t0x0 0x4000 0x10000\n /dev/mtd2 0 4000 x # y\n").unwrap();
+        let area = |device: &str| Area { device: device.into(), start: Start::FromStart(0), size: 16384 };
         assert_eq!(config, EnvConfig { first: area("/dev/mtd1"), second: Some(area("/dev/mtd2")) });
         let config = EnvConfig::parse("/dev/mmcblk0 -0x20000 0x2000\n").unwrap();
-        assert_eq!((config.first.start, config.first.sector_size), (Start::FromEnd(0x20000), None));
+        assert_eq!(config.first.start, Start::FromEnd(0x20000));
+        let config = EnvConfig::parse("/dev/x -040 16384\n").unwrap();
+        assert_eq!((config.first.start, config.first.size), (Start::FromEnd(32), 0x16384));
         assert!(EnvConfig::parse("/dev/mmcblk0 0x2000 0x2000\n/dev/mmcblk0 0x4000 0x2000").is_ok());
     }
 
@@ -153,8 +154,8 @@ mod tests {
             ("/dev/x 0 99999999999999999999\n", "a size of"),
             ("/dev/x 0 0x\n", "a size of"),
             ("/dev/x 0 +16\n", "a size of"),
-            ("/dev/x 0 64 z\n", "numbers after"),
-            ("/dev/x 0 64 1 1 1 1\n", "six words"),
+            ("/dev/x 08 64\n", "an offset"),
+            ("/dev/x 0 64z\n", "a size of"),
             ("/dev/x 0 64\n/dev/y 0 64\n/dev/z 0 64\n", "two lines"),
             ("/dev/x 0 64\n/dev/y 0 128\n", "one size"),
             ("/dev/x 0 64\n/dev/x 32 64\n", "do not overlap"),
@@ -164,5 +165,14 @@ mod tests {
             let error = EnvConfig::parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn the_length_of_a_device_says_whether_copies_overlap() {
+        let config = EnvConfig::parse("/dev/x 0x10 40\n/dev/x -0x40 40\n").unwrap();
+        for (length, fits) in [(0x90, true), (0x8f, false), (0x10, false), (u64::MAX, true)] {
+            assert_eq!(config.check(length).is_ok(), fits, "{length:#x}");
+        }
+        assert!(EnvConfig::parse("/dev/x 0 40\n/dev/y 0 40\n").unwrap().check(0x40).is_ok());
     }
 }

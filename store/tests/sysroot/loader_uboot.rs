@@ -54,3 +54,41 @@ fn an_environment_behind_a_link_is_changed_where_it_is() {
         assert!(link.is_symlink() && device.path("boot/other.env").is_symlink());
     }
 }
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_an_error_and_one_without_a_line_is_none() {
+    let device = Device::new(None);
+    uboot(&device.path(""), 1);
+    let detect = |text: &str| {
+        fs::write(device.path("etc/fw_env.config"), text).unwrap();
+        Loader::detect(&device.path(""), &device.path(""), &device.settings)
+    };
+    for text in ["uboot:\n  size: 0x4000\n", "/boot/uboot-0.env 0\n", "/boot/uboot-0.env 08 2000\n"] {
+        let error = detect(text).unwrap().unwrap().promises(&device.path("")).unwrap_err().to_string();
+        assert!(error.contains("fw_env.config: expected"), "{error}");
+    }
+    for text in ["", "# /dev/mtd1 0 4000\n\n"] {
+        assert!(detect(text).unwrap().is_none(), "{text:?}");
+    }
+}
+
+#[test]
+fn copies_that_overlap_by_the_length_of_their_device_are_refused() {
+    let device = Device::new(None);
+    uboot(&device.path(""), 2);
+    let (copy, config) = (device.path("boot/uboot-0.env"), device.path("etc/fw_env.config"));
+    let mut both = fs::read(&copy).unwrap();
+    both.extend_from_within(..0x1000);
+    for (length, refused) in [(0x3000, true), (0x4000, false)] {
+        both.resize(length, 0);
+        fs::write(&copy, &both).unwrap();
+        fs::write(&config, "/boot/uboot-0.env 0 0x2000\n/boot/uboot-0.env -0x2000 0x2000\n").unwrap();
+        let error = device.deploy(0, 1, 3).err().map(|error| error.to_string());
+        assert_eq!(
+            error.as_ref().is_some_and(|error| error.contains("do not overlap")),
+            refused,
+            "{error:?}"
+        );
+    }
+    assert_eq!(device.list(), [1, 0]);
+}

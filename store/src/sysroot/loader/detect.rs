@@ -122,7 +122,7 @@ fn traces(scene: &Scene<'_>) -> Result<Traces> {
     Ok(Traces {
         our_grub: fs::read(sysroot.join(grub::CONFIG)).is_ok_and(|bytes| bytes.starts_with(OURS)),
         greenboot: find_grubenv(scene).is_some(),
-        fw_env_config: scene.root.join(FW_ENV).is_file(),
+        fw_env_config: scene.root.join(FW_ENV).is_file() && !is_template(&scene.root.join(FW_ENV)),
         loader_info_sdboot: entries_without_links(sysroot)?.is_some()
             || booted_by_sdboot(scene.root) && !sysroot.join("boot/loader").is_symlink(),
         efivars: true,
@@ -198,6 +198,12 @@ pub(super) fn find_grubenv(scene: &Scene<'_>) -> Option<String> {
         GRUBS.iter().find(there).map(|folder| format!("{folder}/grubenv"))
     };
     has("grubenv", &[b"\nboot_success=", b"\nboot_counter="]).or_else(|| has("grub.cfg", &[b"boot_counter"]))
+}
+
+/// Whether there is nothing but comments in a configuration, as images bring it for boards to fill in.
+fn is_template(path: &Path) -> bool {
+    let is_comment = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    fs::read_to_string(path).is_ok_and(|text| text.lines().all(is_comment))
 }
 
 /// Whether a file has any of these; one that cannot be read has none.

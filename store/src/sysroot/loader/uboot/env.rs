@@ -24,6 +24,7 @@ impl<'a> Stored<'a> {
             None => (Environment::decode(&first).map_err(place)?, 0),
             Some(area) => {
                 let (second, length) = read_area(sysroot, area)?;
+                config.check(length).map_err(place)?;
                 (Environment::decode_two(&first, &second, flags).map_err(place)?, length)
             }
         };
@@ -54,10 +55,7 @@ fn read_area(sysroot: &Path, area: &Area) -> Result<(Vec<u8>, u64)> {
     let path = sysroot.join(&area.device);
     let mut file = File::open(&path).map_err(Error::io("open", &path))?;
     let length = file.seek(SeekFrom::End(0)).map_err(Error::io("seek in", &path))?;
-    let start = match area.start {
-        Start::FromStart(at) => at,
-        Start::FromEnd(back) => length.saturating_sub(back),
-    };
+    let start = area.start.on(length);
     file.seek(SeekFrom::Start(start)).map_err(Error::io("seek in", &path))?;
     let mut bytes = Vec::new();
     file.take(area.size as u64).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;

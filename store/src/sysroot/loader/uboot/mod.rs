@@ -18,7 +18,7 @@ use crate::sysroot::{Locked, Sysroot};
 use env::Stored;
 use rootling_boot::loader::{Change, Counting, Promises, Step, Trial};
 use rootling_boot::plan::{Plan, Step as DiskStep};
-use rootling_boot::uboot::{self, EXTLINUX_MENU, EnvConfig};
+use rootling_boot::uboot::{self, Area, EXTLINUX_MENU, EnvConfig};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,13 +26,20 @@ use std::sync::Arc;
 /// Where U-Boot's own commands look for what to boot.
 const UENV: &str = "boot/uEnv.txt";
 
-/// Where its environment is; paths of plain files are below the sysroot.
-struct UBoot(EnvConfig);
+/// Where its environment is; paths of plain files are below the sysroot. One that does not say so stays the loader.
+struct UBoot(rootling_boot::Result<EnvConfig>);
+
+impl UBoot {
+    fn config(&self) -> Result<&EnvConfig> {
+        self.0.as_ref().map_err(Error::refused)
+    }
+}
 
 /// Its environment is where `etc/fw_env.config` says.
 pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
     let config = config(scene)?;
-    for area in [Some(&config.first), config.second.as_ref()].into_iter().flatten() {
+    let areas = config.as_ref().ok().map(|config| [Some(&config.first), config.second.as_ref()]);
+    for area in areas.into_iter().flatten().flatten() {
         if flash::is_flash(&area.device) {
             flash::check(&area.device)?;
         }
@@ -42,28 +49,28 @@ pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
 
 /// Why the environment says nothing of a U-Boot that counts: never saved, or without a way to fall back.
 ///
-/// A list that was made for U-Boot proves that it is in use, whatever became of its environment; so does one that is damaged.
+/// A list that was made for U-Boot proves that it is in use, whatever became of its environment; so does one that is damaged,
+/// and a configuration that cannot be read.
 pub(super) fn unused(scene: &Scene<'_>) -> Option<Error> {
     let sysroot = scene.sysroot;
     if leads_to_list(&sysroot.join(UENV)) || sysroot.join("boot/loader").join(uboot::UENV).exists() {
         return None;
     }
-    let config = match config(scene) {
-        Ok(config) => config,
-        Err(error) => return Some(error),
-    };
+    let config = config(scene).ok()?.ok()?;
     match Stored::read(sysroot, &config) {
         Ok(stored) => uboot::ready(&stored.env.vars).map_err(refuse).err(),
         Err(error) => Stored::is_blank(sysroot, &config).then_some(error),
     }
 }
 
-fn config(scene: &Scene<'_>) -> Result<EnvConfig> {
+fn config(scene: &Scene<'_>) -> Result<rootling_boot::Result<EnvConfig>> {
     let fw_env = scene.root.join(FW_ENV);
-    let text = fs::read_to_string(&fw_env).map_err(Error::io("read", &fw_env))?;
-    let mut config = EnvConfig::parse(&text).map_err(refuse)?;
-    for area in [Some(&mut config.first), config.second.as_mut()].into_iter().flatten() {
-        area.device = follow(scene.sysroot, &area.device);
+    let text = fs::read(&fw_env).map_err(Error::io("read", &fw_env))?;
+    let mut config = EnvConfig::parse(&String::from_utf8_lossy(&text));
+    if let Ok(EnvConfig { first, second }) = &mut config {
+        for area in [Some(first), second.as_mut()].into_iter().flatten() {
+            area.device = follow(scene.sysroot, &area.device);
+        }
     }
     Ok(config)
 }
@@ -85,7 +92,7 @@ fn follow(sysroot: &Path, device: &str) -> String {
 
 impl Family for UBoot {
     fn promises(&self, sysroot: &Path) -> Result<Promises> {
-        let stored = Stored::read(sysroot, &self.0)?;
+        let stored = Stored::read(sysroot, self.config()?)?;
         let promises = uboot::promises(&stored.medium());
         Ok(match uboot::ready(&stored.env.vars) {
             Ok(()) => promises,
@@ -94,7 +101,7 @@ impl Family for UBoot {
     }
 
     fn trial(&self, sysroot: &Sysroot, _: &Armed) -> Result<Trial> {
-        Ok(uboot::trial(&Stored::read(&sysroot.path, &self.0)?.env))
+        Ok(uboot::trial(&Stored::read(&sysroot.path, self.config()?)?.env))
     }
 
     fn files(&self, list: &mut Listed<'_>) -> Result<Vec<(&'static str, String)>> {
@@ -117,7 +124,7 @@ impl Family for UBoot {
             // a list that ends no trial asks nothing of the environment
             return Ok(plan.into());
         }
-        let stored = Stored::read(&sysroot.path, &self.0)?;
+        let stored = Stored::read(&sysroot.path, self.config()?)?;
         let (env, medium) = (&stored.env, stored.medium());
         let changed = match asked.what {
             Try::Arm { tries, anyway } => uboot::arm(env, &medium, plan, tries, anyway),
@@ -131,7 +138,7 @@ impl Family for UBoot {
         if Armed::read(&sysroot.path)?.is_some() {
             return Ok(false);
         }
-        match Stored::read(&sysroot.path, &self.0) {
+        match self.config().and_then(|config| Stored::read(&sysroot.path, config)) {
             // nothing is on trial, so nobody needs it now
             Err(error) => log::warn!("whether U-Boot counts is not known: {error}"),
             Ok(stored) if uboot::trial(&stored.env) == Trial::None => {}
@@ -143,7 +150,7 @@ impl Family for UBoot {
     }
 
     fn install(&self, sysroot: &mut Locked, _: u32) -> Result<()> {
-        uboot::ready(&Stored::read(&sysroot.path, &self.0)?.env.vars).map_err(refuse)?;
+        uboot::ready(&Stored::read(&sysroot.path, self.config()?)?.env.vars).map_err(refuse)?;
         sysroot.take_into_use("boot", &Change::link("loader/uEnv.txt", UENV))
     }
 
@@ -156,8 +163,9 @@ impl Family for UBoot {
             }
         }
         apply::apply(sysroot, step)?;
-        let device = &self.0.first.device;
-        if let (Step::Disk(DiskStep::Sync), Some(folder)) = (step, Path::new(device).parent())
+        if let (Step::Disk(DiskStep::Sync), Ok(EnvConfig { first: Area { device, .. }, .. })) =
+            (step, &self.0)
+            && let Some(folder) = Path::new(device).parent()
             && !device.starts_with('/')
         {
             // it may be on a file system of its own, which nothing else of this program is on

@@ -2,7 +2,7 @@
 
 use super::sys::{self, Mtd, MtdKind};
 use crate::error::{Error, Result};
-use rootling_boot::uboot::{Area, EnvConfig, Flags, Start};
+use rootling_boot::uboot::{Area, EnvConfig, Flags};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -41,11 +41,7 @@ pub(in crate::sysroot::loader::uboot) fn flags(config: &EnvConfig) -> Result<Fla
 
 /// Whether erasing one copy erases the other.
 fn share_block(first: &Area, second: &Area, chip: Mtd) -> bool {
-    let start = |area: &Area| match area.start {
-        Start::FromStart(at) => at,
-        Start::FromEnd(back) => chip.size.saturating_sub(back),
-    };
-    let [a, b] = [first, second].map(|area| blocks(chip, start(area), area.size));
+    let [a, b] = [first, second].map(|area| blocks(chip, area.start.on(chip.size), area.size));
     first.device == second.device && a.0 < b.1 && b.0 < a.1
 }
 
