@@ -34,17 +34,17 @@ impl LoaderConf {
 
     /// Whether `default` pins an entry other than by order.
     pub fn pins_another(&self, stem: &str) -> bool {
-        pins_another(self.get("default"), stem)
+        pins_another(self.get("default"), &format!("{stem}.conf"))
     }
 }
 
 /// Whether a pattern pins an entry other than by order: counting then says nothing about what boots.
 ///
-/// `stem` is the entry's file name without counters, which is what the pattern is compared with.
-pub(super) fn pins_another(pattern: Option<&str>, stem: &str) -> bool {
+/// `id` is the entry's file name without counters, which is what the pattern is compared with.
+pub(super) fn pins_another(pattern: Option<&str>, id: &str) -> bool {
     match pattern {
         None | Some("") => false,
-        Some(pattern) => !matches(pattern.as_bytes(), format!("{stem}.conf").as_bytes()),
+        Some(pattern) => !matches(pattern.as_bytes(), id.as_bytes()),
     }
 }
 

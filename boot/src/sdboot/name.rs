@@ -81,6 +81,11 @@ impl CountedName {
         CountedName { counter: Some(Counter { left: 0, ..counter }), ..self.clone() }
     }
 
+    /// Whether it is that of a unified image.
+    pub fn is_image(&self) -> bool {
+        self.suffix == ".efi"
+    }
+
     /// Whether the loader puts the entry behind all others.
     pub fn is_bad(&self) -> bool {
         self.counter.is_some_and(|counter| counter.left == 0)

@@ -43,6 +43,8 @@ pub struct Entries {
     pub default: Option<String>,
     /// Every file of `loader/entries`, of other systems too.
     pub files: Vec<Listed>,
+    /// What else is in the loader's order: entries of its other partition, unified images.
+    pub others: Vec<Listed>,
 }
 
 /// A deployment that keeps its entry.
@@ -159,7 +161,7 @@ fn repair(entries: &Entries, change: &mut Change) -> Result<()> {
 fn next_name(entries: &Entries, tries: u32) -> Result<CountedName> {
     let number =
         |(name, _): &Listed| name.stem.strip_prefix("ostree-")?.split('-').next()?.parse::<u32>().ok();
-    let highest = entries.files.iter().filter_map(number).max().unwrap_or(0);
+    let highest = entries.files.iter().chain(&entries.others).filter_map(number).max().unwrap_or(0);
     CountedName::counted(&format!("ostree-{}", highest.saturating_add(1)), tries)
 }
 
@@ -194,16 +196,21 @@ fn one_stays(entries: &Entries, dropped: &[CountedName]) -> Result<()> {
 
 /// The new entry has to be the one that boots, and neither loader.conf nor the firmware may say otherwise.
 fn first_of_all(entries: &Entries, name: &CountedName, text: &Entry) -> Result<()> {
+    let mut chosen = None;
     for (what, pattern) in [
         ("firmware variable LoaderEntryDefault", entries.default.as_deref()),
         ("loader.conf default", entries.conf.get("default")),
     ] {
-        if pins_another(pattern, &name.stem) {
+        if pins_another(pattern, &name.good().to_string()) {
             return Err(Error::malformed(what, "none, or ostree-*", pattern.unwrap_or_default()));
         }
+        chosen = chosen.or(pattern.filter(|pattern| !pattern.is_empty()));
     }
     let new = (name.clone(), text.clone());
-    match entries.files.iter().find(|old| boot_order(old, &new).is_lt()) {
+    // of what a pattern does not choose none comes before the new one
+    let competes = |old: &&Listed| !pins_another(chosen, &old.0.good().to_string());
+    let mut rest = entries.files.iter().chain(&entries.others).filter(competes);
+    match rest.find(|old| boot_order(old, &new).is_lt()) {
         Some((first, _)) => {
             Err(Error::malformed("entries of systemd-boot", "the new one first in order", first.to_string()))
         }

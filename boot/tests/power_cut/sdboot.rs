@@ -18,7 +18,7 @@ fn read(disk: &Disk) -> Entries {
         Some((CountedName::parse(name)?, Entry::parse(&text)))
     });
     let conf = LoaderConf::default();
-    Entries { partition: "efi".into(), conf, default: None, files: files.collect() }
+    Entries { partition: "efi".into(), conf, default: None, files: files.collect(), others: Vec::new() }
 }
 
 /// Boots once: renames the counted file as the loader does, answers the deployment.

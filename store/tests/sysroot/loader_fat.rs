@@ -217,3 +217,64 @@ fn a_place_with_links_is_no_partition_and_stays_as_it_is() {
         assert_eq!(device.list(), [0]);
     }
 }
+
+#[test]
+fn the_settings_are_those_of_the_partition_that_has_the_loader() {
+    let mut device = Device::new(Some("systemd-boot"));
+    device.settings.partition = Some("boot/efi".into());
+    for folder in ["efi/EFI/systemd", "efi/loader", "boot/efi/loader"] {
+        fs::create_dir_all(device.path(folder)).unwrap();
+    }
+    let loader = device.open(0).loader().unwrap().clone();
+    device.lock(0).install(loader, 0).unwrap();
+    fs::write(device.path("efi/loader/loader.conf"), "default windows.conf\n").unwrap();
+    let error = device.deploy(0, 1, 3).unwrap_err().to_string();
+    assert!(error.contains("loader.conf default"), "{error}");
+    fs::rename(device.path("efi/loader/loader.conf"), device.path("boot/efi/loader/loader.conf")).unwrap();
+    device.deploy(0, 1, 3).unwrap();
+}
+
+#[test]
+fn what_comes_first_on_either_partition_stands_in_the_way() {
+    for (file, text, is_first) in [
+        ("efi/EFI/Linux/Vendor-1.EFI", "MZ", true),
+        ("efi/EFI/Linux/arch.efi", "MZ", true),
+        ("efi/EFI/Linux/vendor-1+0-3.efi", "MZ", false),
+        ("efi/EFI/Linux/vendor-1.txt", "", false),
+        ("boot/efi/EFI/Linux/vendor-1+2.efi", "MZ", true),
+        ("boot/efi/loader/entries/vendor.conf", "title x\n", true),
+        ("boot/efi/loader/entries/a.conf", "sort-key z\n", true),
+        ("boot/efi/loader/entries/a.conf", "title x\n", false),
+        ("boot/efi/loader/entries/vendor+0-3.conf", "title x\n", false),
+        // of another installation: ours gets a higher number
+        ("boot/efi/loader/entries/ostree-7.conf", "title x\n", false),
+    ] {
+        let device = device();
+        let path = device.path(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        let deployed = device.deploy(0, 1, 3).map(drop).map_err(|error| error.to_string());
+        match is_first {
+            false => assert_eq!(deployed, Ok(()), "{file}"),
+            true => {
+                let told = deployed.expect_err(file);
+                assert!(told.contains("the new one first in order"), "{told}");
+                assert_eq!(entries(&device), names(&[("ostree-1.conf", 0)]));
+                // one that is not chosen from does not matter
+                fs::write(device.path("efi/loader/loader.conf"), "default ostree-*\n").unwrap();
+                device.deploy(0, 1, 3).unwrap();
+                device.lock(1).confirm().unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_partition_that_is_seen_at_two_places_is_one() {
+    let device = device();
+    fs::create_dir_all(device.path("boot")).unwrap();
+    symlink("../efi", device.path("boot/efi")).unwrap();
+    device.deploy(0, 1, 3).unwrap();
+    assert_eq!(entries(&device).len(), 2);
+    assert!(device.path(ENTRIES).join("ostree-2+03-00.conf").exists());
+}

@@ -30,11 +30,14 @@ use rootling_boot::sdboot::{self, CountedName, Entries, Kept, Listed, LoaderConf
 use rootling_boot::{BootLink, Entry, EntryName, KernelArgs};
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What was armed, below the sysroot.
 const TRIAL: &str = "ostree/rootling-trial";
+/// Entries, below a partition.
+const ENTRIES: &str = "loader/entries";
 
 /// systemd-boot.
 struct SystemdBoot {
@@ -61,8 +64,12 @@ pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
 
 /// The partition that systemd-boot is installed on.
 fn installed(sysroot: &Path) -> Option<String> {
-    let has = |place: &&str| has_loader(sysroot, place) || sysroot.join(place).join("EFI/systemd").is_dir();
+    let has = |place: &&str| has_loader(sysroot, place) || is_esp(sysroot, place);
     PARTITIONS.into_iter().find(has).map(String::from)
+}
+
+fn is_esp(sysroot: &Path, place: &str) -> bool {
+    sysroot.join(place).join("EFI/systemd").is_dir()
 }
 
 /// The entries that the firmware's variable `LoaderEntryDefault` chooses; what cannot be read is no pattern of ours, so
@@ -136,7 +143,7 @@ impl Family for SystemdBoot {
     fn list(&self, sysroot: &Path) -> Result<Option<(BootVersion, Vec<Deployment>)>> {
         let entries = read(sysroot, &self.partition)?;
         let (mut deployments, mut boot) = (Vec::new(), 0);
-        let folder = sysroot.join(&self.partition).join("loader/entries");
+        let folder = sysroot.join(&self.partition).join(ENTRIES);
         let ours = ours(&entries);
         for (at, (name, entry)) in ours.iter().enumerate() {
             let text = name.to_string();
@@ -161,20 +168,48 @@ fn is_ours(listed: &Listed) -> bool {
     listed.0.stem.starts_with("ostree-")
 }
 
-/// Everything the loader reads, in its order.
+/// Everything the loader reads of the partition, in its order, and its settings.
 fn read(sysroot: &Path, partition: &str) -> Result<Entries> {
-    let loader = sysroot.join(partition).join("loader");
-    let conf = fs::read(loader.join("loader.conf")).unwrap_or_default();
+    // it reads those of the partition that it is on itself
+    let esp = [partition].into_iter().chain(PARTITIONS).find(|place| is_esp(sysroot, place));
+    let conf = sysroot.join(esp.unwrap_or(partition)).join("loader/loader.conf");
+    let conf = fs::read(conf).unwrap_or_default();
     let mut files = Vec::new();
-    for (name, path) in crate::fs::list(&loader.join("entries"))? {
+    read_files(sysroot, partition, &mut files)?;
+    files.sort_by(boot_order);
+    let conf = LoaderConf::parse(&String::from_utf8_lossy(&conf));
+    Ok(Entries { partition: partition.into(), conf, default: None, files, others: Vec::new() })
+}
+
+fn read_files(sysroot: &Path, partition: &str, files: &mut Vec<Listed>) -> Result<()> {
+    for (name, path) in crate::fs::list(&sysroot.join(partition).join(ENTRIES))? {
         if let Some(name) = CountedName::parse(&name).filter(|_| path.is_file()) {
             let text = fs::read(&path).map_err(Error::io("read", &path))?;
             files.push((name, Entry::parse(&String::from_utf8_lossy(&text))));
         }
     }
-    files.sort_by(boot_order);
-    let conf = LoaderConf::parse(&String::from_utf8_lossy(&conf));
-    Ok(Entries { partition: partition.into(), conf, default: None, files })
+    Ok(())
+}
+
+/// Entries of the loader's other partition, and unified images of either.
+fn read_others(sysroot: &Path, partition: &str) -> Result<Vec<Listed>> {
+    // one partition may be seen at two places
+    let id = |place: &str| fs::metadata(sysroot.join(place)).ok().map(|there| (there.dev(), there.ino()));
+    let mut others = Vec::new();
+    for place in PARTITIONS {
+        if has_loader(sysroot, place) && id(place) != id(partition) {
+            read_files(sysroot, place, &mut others)?;
+        }
+        for (name, _) in crate::fs::list(&sysroot.join(place).join("EFI/Linux"))? {
+            if let Some(name) = CountedName::parse(&name.to_ascii_lowercase()).filter(CountedName::is_image) {
+                // its key is that of its os-release, which is not read; what has one is before all that has none
+                let mut entry = Entry::default();
+                entry.set("sort-key", "");
+                others.push((name, entry));
+            }
+        }
+    }
+    Ok(others)
 }
 
 /// Names and texts of the entries of deployments, in the loader's order; of a rename that was cut, the counted goes.
@@ -225,7 +260,7 @@ impl Locked {
     /// Makes `new` the list on the partition, as far as that has to change.
     fn write_fat(&mut self, loader: &SystemdBoot, new: &[Deployment], what: Try) -> Result<Written> {
         let partition = loader.partition.as_str();
-        let entries = Entries { default: chosen_entry(&loader.root), ..read(&self.path, partition)? };
+        let mut entries = Entries { default: chosen_entry(&loader.root), ..read(&self.path, partition)? };
         let names: Vec<(CountedName, Entry)> = ours(&entries).into_iter().cloned().collect();
         // none of them is on the partition before it is taken into use
         let listed = if names.is_empty() { Vec::new() } else { self.deployments.clone() };
@@ -263,8 +298,9 @@ impl Locked {
                     _ => (1, false),
                 };
                 let keep: Vec<CountedName> = new.iter().skip(1).filter_map(name_of).collect();
-                let (change, name) =
-                    self.first_entry(&entries, &listed, &names, first, tries, &gone(&keep))?;
+                let gone = gone(&keep);
+                entries.others = read_others(&self.path, partition)?;
+                let (change, name) = self.first_entry(&entries, &listed, &names, first, tries, &gone)?;
                 let armed = Armed {
                     id: TrialId::parse(&first.name()).map_err(refuse)?,
                     tries,
@@ -295,7 +331,7 @@ impl Locked {
                 {
                     self.apply(&sdboot::fall_back(&entries, &name).map_err(refuse)?)?;
                 }
-                let folder = format!("{partition}/loader/entries");
+                let folder = format!("{partition}/{ENTRIES}");
                 // a bad entry stays while its system runs
                 let stays = |name: &CountedName| kept.iter().any(|k| k.stem == name.stem);
                 let now = read(&self.path, partition)?;
