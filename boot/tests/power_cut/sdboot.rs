@@ -202,4 +202,8 @@ fn what_is_needed_to_fall_back_stays() {
     let error =
         sdboot::arm(&read(&disk), version(&disk), &kept(&disk, "a"), &item('b'), 2, &[a]).unwrap_err();
     assert!(error.to_string().contains("a good entry that stays"), "{error}");
+    let mut bad = read(&disk);
+    bad.files.iter_mut().for_each(|(name, _)| *name = name.bad());
+    let error = sdboot::arm(&bad, version(&disk), &kept(&disk, "a"), &item('b'), 2, &[]).unwrap_err();
+    assert!(error.to_string().contains("a good entry that stays"), "{error}");
 }

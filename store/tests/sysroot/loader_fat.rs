@@ -278,3 +278,26 @@ fn a_partition_that_is_seen_at_two_places_is_one() {
     assert_eq!(entries(&device).len(), 2);
     assert!(device.path(ENTRIES).join("ostree-2+03-00.conf").exists());
 }
+
+#[test]
+fn the_note_is_there_before_the_entry_and_gone_before_the_confirm() {
+    let note = |device: &Device| fs::read_to_string(device.path("ostree/rootling-trial")).ok();
+    let device = self::device();
+    // where a folder of refs would have to be
+    let refs = ["0/0", "0/1", "1/0", "1/1"].map(|sub| device.path("ostree/repo/refs/heads/ostree").join(sub));
+    let free: Vec<_> = refs.iter().filter(|sub| !sub.exists()).collect();
+    for sub in &free {
+        fs::create_dir_all(sub.parent().unwrap()).unwrap();
+        fs::write(sub, format!("{}\n", device.commits[0])).unwrap();
+    }
+    device.deploy(0, 1, 3).unwrap_err();
+    assert_eq!(entries(&device), names(&[("ostree-1.conf", 0)]));
+    assert!(note(&device).is_some_and(|note| note.starts_with(&device.commits[1].to_string())));
+    free.iter().for_each(|sub| fs::remove_file(sub).unwrap());
+    device.deploy(0, 1, 3).unwrap();
+    // nothing can be renamed to this name
+    fs::create_dir(device.path(ENTRIES).join("ostree-2.conf")).unwrap();
+    device.lock(1).confirm().unwrap_err();
+    assert_eq!(note(&device), None);
+    assert_eq!(device.state(1).outcome, Outcome::OnTrial);
+}
