@@ -51,8 +51,8 @@ const UBOOT: &[(&str, &str, &str)] =
 /// What every path has to show.
 const SCENARIOS: &[&str] = &["upgrade", "panic", "failed-check"];
 
-/// What those of them have to show beside it that have a watchdog; two minutes each.
-const WATCHDOG: &str = "watchdog";
+/// What those of them have to show beside it that it is for: a watchdog takes some minutes.
+const BESIDE: &[&str] = &["watchdog", "no-kernel"];
 
 /// Boots the paths that are named, those of CI, or all; or Debian.
 pub fn qemu(names: &[&str]) -> Result<()> {
@@ -115,7 +115,7 @@ fn boot(paths: &[&str]) -> Command {
     let mut command = Command::new(place::program("debug", "rootling-qemu"));
     command.arg("validate").args(SCENARIOS);
     if paths.contains(&"all") {
-        command.arg(WATCHDOG);
+        command.args(BESIDE);
     }
     command.args(paths.iter().flat_map(|path| ["--path", path]));
     command.arg("--output").arg(place::root().join("target/qemu"));

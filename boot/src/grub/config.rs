@@ -2,7 +2,8 @@
 //!
 //! GRUB 2.06 has no arithmetic (`increment` and `blscfg` are patches of one distribution), so counting is a
 //! ladder of comparisons. A try whose count cannot be saved is no try: the confirmed entry boots. An older list
-//! without a trial boots its first entry.
+//! without a trial boots its first entry. Where GRUB cannot load a kernel it boots the second entry, the confirmed one of a
+//! list with a trial: without `fallback` it would stand in its menu, where nothing counts and no watchdog runs.
 
 use crate::loader::MAX_TRIES;
 use std::fmt::Write;
@@ -16,6 +17,7 @@ pub fn config(timeout_s: u32) -> String {
          set rootling_trial=\n\
          source ${{prefix}}/../loader/grub.cfg\n\
          set default=0\n\
+         set fallback=1\n\
          if [ -n \"${{rootling_trial}}\" ]; then\n  \
          set default=1\n  \
          if [ \"${{rootling_try}}\" = \"${{rootling_trial}}:good\" ]; then\n    \

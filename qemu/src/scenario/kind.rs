@@ -14,6 +14,8 @@ pub enum Scenario {
     Upgrade,
     /// An update whose kernel panics.
     Panic,
+    /// An update whose kernel the loader cannot load.
+    NoKernel,
     /// An update that boots and fails a health check.
     FailedCheck,
     /// An update in which the device program does not start.
@@ -42,6 +44,7 @@ pub enum Scenario {
 pub const ALL: &[Scenario] = &[
     Scenario::Upgrade,
     Scenario::Panic,
+    Scenario::NoKernel,
     Scenario::FailedCheck,
     Scenario::DeadAgent,
     Scenario::Watchdog,
@@ -61,6 +64,7 @@ impl Scenario {
         match self {
             Scenario::Upgrade => "upgrade",
             Scenario::Panic => "panic",
+            Scenario::NoKernel => "no-kernel",
             Scenario::FailedCheck => "failed-check",
             Scenario::DeadAgent => "dead-agent",
             Scenario::Watchdog => "watchdog",
@@ -75,11 +79,12 @@ impl Scenario {
         }
     }
 
-    /// Whether it can be played there: libostree's menu for GRUB is made here, those for other loaders are not; a device
-    /// in a folder needs no more than one machine, and that of this one's programs.
+    /// Whether it can be played there: libostree's menu for GRUB is made here, those for other loaders are not; GRUB alone
+    /// falls back from a kernel that it cannot load with no restart; a device in a folder needs no more than one machine,
+    /// and that of this one's programs.
     pub fn fits(self, path: Path) -> bool {
         match self {
-            Scenario::TakeOver => matches!(path.loader, Loader::Grub | Loader::GrubEfi),
+            Scenario::TakeOver | Scenario::NoKernel => matches!(path.loader, Loader::Grub | Loader::GrubEfi),
             Scenario::Watchdog => path.arch == Arch::X86_64,
             Scenario::FatEnv | Scenario::FatEnvRenamed => {
                 path == Path { arch: Arch::X86_64, loader: Loader::Grub }
@@ -146,6 +151,7 @@ mod tests {
             ("armv7/extlinux", false, Some(128)),
         ] {
             assert_eq!(Scenario::TakeOver.fits(path(name)), taken_over, "{name}");
+            assert_eq!(Scenario::NoKernel.fits(path(name)), taken_over, "{name}");
             assert_eq!(Scenario::Memory.memory(path(name)), memory, "{name}");
             assert_eq!(Scenario::Watchdog.fits(path(name)), name.starts_with("x86_64/"), "{name}");
             assert_eq!(Scenario::FatEnv.fits(path(name)), name == "x86_64/grub", "{name}");

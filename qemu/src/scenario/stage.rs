@@ -84,6 +84,14 @@ impl Stage {
         Ok(())
     }
 
+    /// It failed, and is not tried again by itself.
+    pub fn is_denied(&mut self, bad: &str) -> Result<()> {
+        let status = self.status()?;
+        let failed = status["failed"].as_array().context("boot status: expected a list of what failed")?;
+        ensure!(failed.iter().any(|entry| entry["checksum"] == bad), "the deny list has no {bad}: {status}");
+        self.machine.expect("rootling upgrade", 77).map(drop)
+    }
+
     /// What `rootling boot status` says.
     pub fn status(&mut self) -> Result<Value> {
         json(&self.machine.expect("rootling boot status --json", 0)?)

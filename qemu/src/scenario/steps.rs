@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::stage::{Stage, TRIES, same};
 use super::{Scenario, fat_env, full_disk, memory, take_over, watchdog};
@@ -26,6 +26,7 @@ pub fn play(scenario: Scenario, stage: &mut Stage) -> Result<()> {
         Scenario::Upgrade => upgrade(stage),
         Scenario::Panic if !stage.path.loader.counts() => refused(stage, "panics"),
         Scenario::Panic => falls_back(stage, "panics", 0),
+        Scenario::NoKernel => no_kernel(stage),
         Scenario::FailedCheck if !stage.path.loader.counts() => fails_uncounted(stage),
         Scenario::FailedCheck => falls_back(stage, "failed-check", 0),
         Scenario::DeadAgent if !stage.path.loader.counts() => refused(stage, "dead-agent"),
@@ -64,6 +65,18 @@ fn falls_back(stage: &mut Stage, name: &str, least_s: u32) -> Result<()> {
     is_given_up(stage, name, &bad, least_s)
 }
 
+/// GRUB boots the confirmed system at once where it cannot load what it tries, which is no try more.
+fn no_kernel(stage: &mut Stage) -> Result<()> {
+    // with another initramfs, so that its boot files are its own
+    let bad = stage.publish("good-3")?;
+    let command = stage.upgrade();
+    stage.machine.expect(&command, 0)?;
+    let first = "$(sed -n 's|^ *linux \\(/boot\\)\\?\\([^ ]*\\).*|/sysroot/boot\\2|p' /sysroot/boot/loader/grub.cfg | head -n 1)";
+    stage.machine.expect(&format!("kernel={first}; test -s $kernel && echo junk >$kernel"), 0)?;
+    stage.stays()?;
+    stage.is_denied(&bad)
+}
+
 /// What was armed has its tries, each of them so many seconds at least, and is not tried again by itself.
 pub fn is_given_up(stage: &mut Stage, name: &str, bad: &str, least_s: u32) -> Result<()> {
     stage.machine.reboot()?;
@@ -83,12 +96,7 @@ pub fn is_given_up(stage: &mut Stage, name: &str, bad: &str, least_s: u32) -> Re
     }
     let base = stage.base.clone();
     stage.arrives(&base, false)?;
-    let status = stage.status()?;
-    let failed = status["failed"].as_array().context("boot status: expected a list of what failed")?;
-    ensure!(failed.iter().any(|entry| entry["checksum"] == bad), "the deny list has no {bad}: {status}");
-    // not again by itself
-    stage.machine.expect("rootling upgrade", 77)?;
-    Ok(())
+    stage.is_denied(bad)
 }
 
 /// The deadline of `rootling.init`, outside of the device program, ends each try; /etc carries it to the new system.
