@@ -22,4 +22,4 @@ mod quote;
 pub use config::config;
 pub use grubenv::{GrubEnv, SIGNATURE, SIZE};
 pub use menu::menu;
-pub use plan::{CONFIG, ENV, MENU, PROMISES, arm, confirm, fall_back, install, trial};
+pub use plan::{CONFIG, ENV, MENU, PROMISES, arm, confirm, fall_back, install, new_env, trial};

@@ -1,12 +1,12 @@
 //! The plans of GRUB: every change is one write over the environment block in place.
 //!
 //! ```text
-//! arm        the list with its trial is swapped in (crate::plan), THEN rootling_try=ID:TRIES
+//! arm        rootling_try=ID:TRIES, THEN the list with its trial is swapped in (crate::plan)
 //! confirm    rootling_try=ID:good, THEN the same list without a trial in its menu
 //! fall back  rootling_try=ID:0             then the list is swapped back
 //! ```
-//! Between the two steps of arming the confirmed entry boots: the menu has a trial that the environment does not
-//! name. The variable stands first in the block, so the first sector, written as one, holds all of it.
+//! Between the two steps of arming the confirmed entry boots: the menu has no trial yet, and what the environment said of
+//! an earlier one with the same name is gone. The variable stands first in the block, so the first sector, written as one, holds all of it.
 
 use super::grubenv::GrubEnv;
 use crate::Result;
@@ -33,18 +33,24 @@ pub const PROMISES: Promises = Promises {
 
 /// Takes GRUB into use: a new environment and the configuration; what boots changes with the last rename.
 pub fn install(timeout_s: u32) -> Result<Change> {
+    let mut change = new_env()?;
+    change.replace(CONFIG, super::config(timeout_s).into_bytes());
+    Ok(change)
+}
+
+/// A new environment in the place of one that is lost.
+pub fn new_env() -> Result<Change> {
     let mut change = Change::default();
     change.replace(ENV, GrubEnv::default().encode()?);
-    change.replace(CONFIG, super::config(timeout_s).into_bytes());
     Ok(change)
 }
 
 /// Puts the first entry of a list on trial; `swap` swaps in the list, whose menu names the trial.
 pub fn arm(env: &GrubEnv, swap: Plan, new: &TrialId, tries: u32) -> Result<Change> {
     PROMISES.allow(tries, false)?;
-    let mut change = Change::from(swap);
+    let mut change = Change::default();
     write(&mut change, env, new, &tries.to_string())?;
-    Ok(change)
+    Ok(change.then(swap))
 }
 
 /// Makes the entry on trial the one that boots from now on; `swap` swaps in the same list without a trial.
@@ -53,16 +59,14 @@ pub fn arm(env: &GrubEnv, swap: Plan, new: &TrialId, tries: u32) -> Result<Chang
 pub fn confirm(env: &GrubEnv, new: &TrialId, swap: Plan) -> Result<Change> {
     let mut change = Change::default();
     write(&mut change, env, new, GOOD)?;
-    change.steps.extend(Change::from(swap).steps);
-    Ok(change)
+    Ok(change.then(swap))
 }
 
 /// Ends the trial: the confirmed entry boots from now on, before and after `swap` takes the new one off the list.
 pub fn fall_back(env: &GrubEnv, new: &TrialId, swap: Plan) -> Result<Change> {
     let mut change = Change::default();
     write(&mut change, env, new, "0")?;
-    change.steps.extend(Change::from(swap).steps);
-    Ok(change)
+    Ok(change.then(swap))
 }
 
 /// How it stands with a trial.

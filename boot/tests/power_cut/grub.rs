@@ -48,18 +48,26 @@ fn armed() -> Disk {
 
 #[test]
 fn arming_cut_anywhere_boots_old_or_new_counted() {
-    let mut disk = device();
-    let change = grub::arm(&env(&disk), list(&disk, "ba", Some(&id("b"))), &id("b"), 3).unwrap();
-    let states = cut_everywhere(&mut disk, &change.steps, |cut, at| {
-        let mut cut = cut.clone();
-        // whatever boots: four boots without a confirmation end at the old one, and stay there
-        let boots: Vec<String> = (0..6).map(|_| boot(&mut cut, false)).collect();
-        assert!(boots.iter().all(|b| b == "a.0" || b == "b.0"), "{at}: {boots:?}");
-        assert_eq!(boots[3..], ["a.0", "a.0", "a.0"], "{at}: {boots:?}");
-    });
-    assert!(states > 500, "{states}");
-    assert_eq!((0..5).map(|_| boot(&mut disk, false)).collect::<String>(), "b.0b.0b.0a.0a.0");
-    assert_eq!(grub::trial(&env(&disk), &id("b")), Trial::Spent);
+    // the last two: what a deployment of the same name left
+    for left in [None, Some("b.0:good"), Some("b.0:0")] {
+        let mut disk = device();
+        if let Some(left) = left {
+            let mut env = env(&disk);
+            env.set("rootling_try", left).unwrap();
+            disk.put(grub::ENV, env.encode().unwrap());
+        }
+        let change = grub::arm(&env(&disk), list(&disk, "ba", Some(&id("b"))), &id("b"), 3).unwrap();
+        let states = cut_everywhere(&mut disk, &change.steps, |cut, at| {
+            let mut cut = cut.clone();
+            // whatever boots: four boots without a confirmation end at the old one, and stay there
+            let boots: Vec<String> = (0..6).map(|_| boot(&mut cut, false)).collect();
+            assert!(boots.iter().all(|b| b == "a.0" || b == "b.0"), "{at}: {boots:?}");
+            assert_eq!(boots[3..], ["a.0", "a.0", "a.0"], "{at}, {left:?} before: {boots:?}");
+        });
+        assert!(states > 500, "{states}");
+        assert_eq!((0..5).map(|_| boot(&mut disk, false)).collect::<String>(), "b.0b.0b.0a.0a.0");
+        assert_eq!(grub::trial(&env(&disk), &id("b")), Trial::Spent);
+    }
 }
 
 #[test]

@@ -29,9 +29,8 @@
 //! | step | durable after it; if power fails here |
 //! |---|---|
 //! | menu, uEnv.txt, extlinux.conf, `rootling-trial` in the folder of the loader that is not in use; boot files; sync | nothing that a loader reads |
-//! | U-Boot, greenboot: the counter is written and synced | the confirmed system boots, counted |
-//! | `boot/loader` is exchanged, sync | the new list boots; with GRUB the confirmed entry of it |
-//! | GRUB: grubenv is written over in place and synced | the new entry is tried, counted |
+//! | U-Boot, greenboot: the counter is written and synced; GRUB: grubenv is written over in place and synced | the confirmed system boots, with U-Boot and greenboot counted |
+//! | `boot/loader` is exchanged, sync | the new list boots: its first entry is tried, counted |
 //!
 //! **Invariant:** after each step the next boot is the confirmed system, or the new one with its tries counted.
 
