@@ -135,7 +135,7 @@ fn a_loader_that_lost_its_state_is_armed_again_and_a_trial_is_taken_back() {
     let fixture = Fixture::unsigned();
     let (device, first) = with_grub(&fixture);
     let second = bootable(&fixture, 2, 3000);
-    device.run(&["upgrade", "--tries=2"], 0);
+    device.run(&["upgrade", "--tries=3"], 0);
     tool("grub-editenv", "grub-common", &[text(&grubenv(&device)), "unset", "rootling_try"]);
     assert!(device.run(&["boot", "confirm"], 0).contains("armed again"));
     let listed = || tool("grub-editenv", "grub-common", &[text(&grubenv(&device)), "list"]);

@@ -6,14 +6,16 @@
 //! | the armed one runs | its checks; all passed: it is the one that boots from now on |
 //! | the armed one runs, and fails where no boot is counted | the deny list, then off the menu, before any reboot |
 //! | the armed one runs, and another program made it good | its checks all the same, as where no boot is counted |
-//! | the armed one runs, and a loader that counts knows of no try | it had passed, but a cut kept the list: confirmed |
+//! | the armed one runs, and the loader knows of no try, or has lost its state | the same: a cut may have kept the list of one that passed, or another program made it good |
 //! | another one runs, and the loader has tried | the failed commit goes on the deny list, then off the menu |
-//! | another one runs, and the loader lost its state | armed again |
+//! | another one runs, and a loader that counts knows of no try | armed again with one try less; without one left, as if it had tried |
+//! | another one runs, and the loader's state cannot be read | off the menu |
 
 use std::path::Path;
 
 use rootling_boot::loader::{Counting, Outcome, Trial};
-use rootling_store::sysroot::loader::BootState;
+use rootling_store::sysroot::Locked;
+use rootling_store::sysroot::loader::{Armed, BootState};
 
 use super::{Scene, denied};
 use crate::deny::DenyList;
@@ -44,11 +46,9 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
         }
         return Ok(Exit::Ok);
     };
-    let counts = sysroot.promises()?.is_some_and(|promises| promises.counting != Counting::Never)
-        && state.trial != Trial::Blessed;
-    // the loader hears of a confirm before the list changes, and after the checks
-    let passed = skip_check || counts && state.trial == Trial::None;
-    let is_judged = state.outcome == Outcome::OnTrial && !passed;
+    let counts = matches!(state.trial, Trial::Left(_) | Trial::Spent)
+        && sysroot.promises()?.is_some_and(|promises| promises.counting != Counting::Never);
+    let is_judged = state.outcome == Outcome::OnTrial && !skip_check;
     let mut watchdog = Watchdog::open(device.as_deref().filter(|_| started || is_judged));
     if is_judged && let Err(error) = health::check(&root, &settings, &mut watchdog, scene.screen) {
         // a loader that counts counts the try; without tries left it falls back
@@ -75,6 +75,14 @@ fn mark(path: &Path) -> Result<()> {
     marked.map_err(|error| Error::io(&run.display().to_string(), &error))
 }
 
+/// The loader has tried it, and runs another one.
+fn fell_back(scene: &Scene<'_>, sysroot: &mut Locked, armed: &Armed) -> Result<()> {
+    denied(sysroot, armed.id.as_str(), "did not prove itself after a boot")?;
+    sysroot.fall_back()?;
+    scene.screen.say(&format!("fell back: {} failed and is not tried again by itself", armed.id));
+    Ok(())
+}
+
 fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool, watchdog: &mut Watchdog) -> Result<()> {
     let mut sysroot = device::lock_patiently(&scene.global.sysroot, &mut || watchdog.keep())?;
     let state = sysroot.boot_state()?.filter(|state| state.armed == seen.armed);
@@ -83,7 +91,12 @@ fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool, watchdog: &mut Wa
     };
     match outcome {
         Outcome::OnTrial if !passed => {
-            denied(&sysroot, armed.id.as_str(), "failed its checks where no boot is counted")?;
+            if let Err(error) =
+                denied(&sysroot, armed.id.as_str(), "failed its checks where no boot is counted")
+            {
+                // worse than one that is tried again is one that stays
+                scene.screen.error(&error);
+            }
             let next = sysroot.fall_back()?;
             scene.screen.say(&format!("{} failed its checks; {} boots next", armed.id, next.name()));
         }
@@ -94,15 +107,23 @@ fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool, watchdog: &mut Wa
             }
             scene.screen.say(&format!("confirmed {}", armed.id));
         }
-        Outcome::FellBack => {
-            denied(&sysroot, armed.id.as_str(), "did not prove itself after a boot")?;
-            sysroot.fall_back()?;
-            scene.screen.say(&format!("fell back: {} failed and is not tried again by itself", armed.id));
-        }
-        Outcome::NotTriedYet if trial == Trial::None => {
-            sysroot.arm(armed.tries, true)?;
-            scene.screen.say(&format!("the loader did not know of {}; armed again", armed.id));
-        }
+        Outcome::NotTriedYet if trial == Trial::None => match sysroot.promises() {
+            Err(error) => {
+                sysroot.fall_back()?;
+                scene.screen.say(&format!("{error}: {} is not tried", armed.id));
+            }
+            Ok(promises) => {
+                let counts = promises.is_some_and(|it| matches!(it.counting, Counting::UpTo(_)));
+                match armed.tries.saturating_sub(counts.into()) {
+                    0 => fell_back(scene, &mut sysroot, &armed)?,
+                    tries => {
+                        sysroot.arm(tries, true)?;
+                        scene.screen.say(&format!("the loader did not know of {}; armed again", armed.id));
+                    }
+                }
+            }
+        },
+        Outcome::FellBack => fell_back(scene, &mut sysroot, &armed)?,
         Outcome::NotTriedYet | Outcome::Nothing => scene.screen.say(&format!("not tried yet: {}", armed.id)),
     }
     Ok(())

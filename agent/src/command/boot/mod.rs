@@ -6,8 +6,8 @@ mod status;
 use std::path::Path;
 
 use rootling_boot::loader::Kind;
-use rootling_store::sysroot::Sysroot;
 use rootling_store::sysroot::loader::{Loader, Settings};
+use rootling_store::sysroot::{Deployment, Sysroot};
 
 use super::Scene;
 use crate::cli::meant::Boot;
@@ -109,18 +109,23 @@ fn fall_back(scene: &Scene<'_>, path: &Path) -> Result<()> {
     let armed = state
         .and_then(|state| state.armed)
         .ok_or_else(|| Error::refused(format_args!("nothing is on trial")))?;
-    denied(&sysroot, armed.id.as_str(), "taken back by hand")?;
+    let noted = denied(&sysroot, armed.id.as_str(), "taken back by hand");
     let next = sysroot.fall_back()?;
     scene.screen.say(&format!("{} boots next", next.name()));
-    Ok(())
+    noted
 }
 
-/// Puts what was armed on the deny list of its stateroot.
+/// Puts what was armed on the deny list of its stateroot, unless the same commit is deployed without it: what failed is
+/// how it was deployed.
 fn denied(sysroot: &Sysroot, id: &str, why: &str) -> Result<()> {
     let tried = sysroot.deployments().iter().find(|deployment| deployment.name() == id);
     let stateroot = match tried {
         Some(tried) => tried.stateroot.clone(),
         None => device::stateroot(sysroot, None)?,
     };
-    DenyList::open(sysroot, &stateroot)?.add(id, why)
+    let commit = |name: &str| name.split('.').next().map(String::from);
+    match sysroot.deployments().iter().map(Deployment::name).any(|d| d != id && commit(&d) == commit(id)) {
+        true => Ok(()),
+        false => DenyList::open(sysroot, &stateroot)?.add(id, why),
+    }
 }

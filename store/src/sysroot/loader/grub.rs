@@ -42,9 +42,17 @@ fn read(sysroot: &Path, place: &str) -> Result<GrubEnv> {
     GrubEnv::decode(&bytes).map_err(|error| Error::refused(format_args!("{}: {error}", path.display())))
 }
 
+/// The block of our own configuration; where something is on trial, one that is lost counts as a new one.
+fn env(sysroot: &Path) -> Result<GrubEnv> {
+    read(sysroot, grub::ENV).or_else(|error| match Armed::read(sysroot) {
+        Ok(Some(_)) => Ok(GrubEnv::default()),
+        _ => Err(error),
+    })
+}
+
 impl Family for Grub {
     fn promises(&self, sysroot: &Path) -> Result<Promises> {
-        read(sysroot, grub::ENV).map(|_| grub::PROMISES)
+        env(sysroot).map(|_| grub::PROMISES)
     }
 
     fn trial(&self, sysroot: &Sysroot, armed: &Armed) -> Result<Trial> {
@@ -60,14 +68,21 @@ impl Family for Grub {
 
     fn change(&self, sysroot: &Locked, asked: &Asked<'_>, plan: Plan) -> Result<Change> {
         // before `install` there is none, and nothing on trial
-        let env = || read(&sysroot.path, grub::ENV);
+        let env = || env(&sysroot.path);
         let changed = match (asked.what, asked.armed, asked.old) {
             (Try::Arm { tries, .. }, Some(new), _) => grub::arm(&env()?, plan, &new.id, tries),
             (Try::Confirm, _, Some(old)) => grub::confirm(&env()?, &old.id, plan),
             (Try::FallBack, _, Some(old)) => grub::fall_back(&env()?, &old.id, plan),
             _ => return Ok(plan.into()),
         };
-        changed.map_err(refuse)
+        let mut changed = changed.map_err(refuse)?;
+        if asked.old.is_some() && read(&sysroot.path, grub::ENV).is_err() {
+            // of its right size, before it is written over in place
+            let mut anew = grub::new_env().map_err(refuse)?;
+            anew.steps.append(&mut changed.steps);
+            return Ok(anew);
+        }
+        Ok(changed)
     }
 
     fn install(&self, sysroot: &mut Locked, timeout_s: u32) -> Result<()> {
@@ -96,7 +111,13 @@ impl Family for Greenboot {
         if asked.what == Try::Keep {
             return Ok(plan.into());
         }
-        let (place, env) = (self.0.as_str(), read(&sysroot.path, &self.0)?);
+        let place = self.0.as_str();
+        let env = match (read(&sysroot.path, place), asked.what) {
+            (Ok(env), _) => env,
+            (Err(error), Try::Arm { .. }) => return Err(error),
+            // it is GRUB's and the distribution's; the list says what boots without it
+            (Err(_), _) => return Ok(plan.into()),
+        };
         let changed = match asked.what {
             Try::Arm { tries, .. } => greenboot::arm(place, &env, plan, tries),
             Try::FallBack => greenboot::fall_back(place, &env, plan),

@@ -124,7 +124,13 @@ impl Family for UBoot {
             // a list that ends no trial asks nothing of the environment
             return Ok(plan.into());
         }
-        let stored = Stored::read(&sysroot.path, self.config()?)?;
+        let stored = self.config().and_then(|config| Stored::read(&sysroot.path, config));
+        let stored = match (stored, asked.what) {
+            (Ok(stored), _) => stored,
+            (Err(error), Try::Arm { .. }) => return Err(error),
+            // the board's variables are lost, and nobody here knows them; the list says what boots without it
+            (Err(_), _) => return Ok(plan.into()),
+        };
         let (env, medium) = (&stored.env, stored.medium());
         let changed = match asked.what {
             Try::Arm { tries, anyway } => uboot::arm(env, &medium, plan, tries, anyway),
