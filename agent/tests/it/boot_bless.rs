@@ -64,6 +64,19 @@ fn an_entry_that_others_made_good_has_to_pass_its_checks_all_the_same() {
     assert!(device.run(&["upgrade"], 77).contains("failed on this device"));
 }
 
+/// systemd-boot sorts what has no tries left behind all others, and it is what runs.
+#[test]
+fn a_rollback_in_the_last_try_goes_back() {
+    let fixture = Fixture::unsigned();
+    let (device, first, _) = on_trial(&fixture);
+    rename(&device, "ostree-2+02-01.conf", "ostree-2+00-03.conf");
+    assert!(device.run(&["rollback"], 0).contains(&format!("{first}.0 boots next")));
+    let names: Vec<_> =
+        fs::read_dir(device.root.join(ESP)).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(names.iter().any(|name| name == "ostree-2+00-03.conf"), "{names:?}");
+    assert_eq!(names.iter().filter(|name| !name.to_string_lossy().contains('+')).count(), 1, "{names:?}");
+}
+
 #[test]
 fn an_entry_that_others_made_good_is_confirmed_by_its_checks() {
     let fixture = Fixture::unsigned();

@@ -9,6 +9,7 @@ use super::write::Written;
 use super::{Deployment, Locked, Sysroot};
 use crate::error::{Error, Result};
 use rootling_boot::KernelArgs;
+use rootling_boot::loader::Outcome;
 use rootling_object::{Commit, Refspec};
 use rootling_trust::Verified;
 
@@ -35,8 +36,11 @@ impl Locked {
     ///
     /// Its own `/etc`, as it was left, comes back with it.
     pub fn rollback(&mut self, stateroot: &str) -> Result<Deployment> {
-        let has_pending = self.pending(stateroot).next().is_some();
-        let target = if has_pending { self.booted() } else { self.rollback_target(stateroot) };
+        // systemd-boot's list has what runs its last try at the end
+        let on_trial = self.boot_state()?.is_some_and(|state| state.outcome == Outcome::OnTrial);
+        let has_pending = !on_trial && self.pending(stateroot).next().is_some();
+        let before = self.pending(stateroot).next().filter(|_| on_trial);
+        let target = if has_pending { self.booted() } else { before.or(self.rollback_target(stateroot)) };
         let target = target
             .cloned()
             .ok_or_else(|| Error::refused(format_args!("no deployment of {stateroot:?} to go back to")))?;
