@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
-use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -55,9 +55,10 @@ impl Child {
         self.poll(WaitPidFlag::WNOHANG)
     }
 
-    /// Kills its process group.
+    /// Kills its process group, and the process itself, which may have left it.
     pub fn kill_group(&self) {
         let _ = killpg(self.0, Signal::SIGKILL);
+        let _ = kill(self.0, Signal::SIGKILL);
     }
 
     fn poll(&self, flags: WaitPidFlag) -> io::Result<Option<End>> {

@@ -96,6 +96,37 @@ fn a_check_that_hangs_is_killed_with_all_it_started() {
     device.run(&["boot", "confirm", "--no-check"], 0);
 }
 
+#[test]
+fn odd_checks_and_folders() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    let tree = device.tree(&second);
+    // greenboot's are bash scripts, with a first line or without
+    let script = tree.join("etc/greenboot/check/required.d/a.sh");
+    program(&script, "[[ a == a ]] && words=(b c) && test ${words[1]} = c\n");
+    fs::create_dir(script.with_file_name("folder.sh")).unwrap();
+    write(&tree.join("etc/greenboot/check/wanted.d"), "no folder");
+    let told = device.run(&["boot", "check"], 0);
+    assert!(told.contains("a.sh") && told.contains("wanted only, failed: "), "{told}");
+    assert!(!told.contains("folder.sh"), "{told}");
+
+    let own = tree.join("etc/rootling/check.d");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/nowhere", &own).unwrap();
+    assert!(device.run(&["boot", "check"], 1).contains("expected a folder, got a link to none"));
+    fs::remove_file(&own).unwrap();
+
+    let pid = fixture.dir.path().join("pid");
+    write(&tree.join("etc/rootling/agent.conf"), "[health]\ncheck-timeout=5\n");
+    let leaves = format!(
+        "#!/usr/bin/perl\nsetpgrp(0, getpgrp(getppid()));\nopen(F, '>', '{}'); print F \"$$\\n\"; close(F); sleep 1000;\n",
+        pid.display()
+    );
+    program(&own.join("leaves"), &leaves);
+    assert!(device.run(&["boot", "check"], 1).contains("leaves took longer than 5 s"));
+    ends(fs::read_to_string(&pid).unwrap().trim());
+}
+
 /// One that was started before the agent is stopped by it in every boot that needs no more proof, and only then.
 #[test]
 fn a_watchdog_that_was_started_at_boot_is_stopped_once_the_system_is_confirmed() {
