@@ -85,15 +85,17 @@ fn the_deadline_is_for_trials_only() {
 fn the_scripts_deadline_is_a_setting() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("units/rootling.init");
     let script = fs::read_to_string(script).unwrap();
-    for (setting, confirms, want) in [
-        (None, false, "rootling boot confirm --reboot\nsleep 900\nreboot -f\n"),
-        (Some("DEADLINE=20\n"), false, "rootling boot confirm --reboot\nsleep 20\nreboot -f\n"),
-        (Some("DEADLINE=20\n"), true, "rootling boot confirm --reboot\nsleep 20\n"),
-        (Some("OTHER=1\n"), true, "rootling boot confirm --reboot\nsleep 900\n"),
+    for (setting, action, confirms, want) in [
+        (None, "start", false, "rootling boot confirm --reboot\nsleep 900\nreboot -f\n"),
+        (Some("DEADLINE=20\n"), "start", false, "rootling boot confirm --reboot\nsleep 20\nreboot -f\n"),
+        (Some("DEADLINE=20\n"), "start", true, "rootling boot confirm --reboot\nsleep 20\n"),
+        (Some("OTHER=1\n"), "start", true, "rootling boot confirm --reboot\nsleep 900\n"),
+        // what rootling-deadline.init began is not begun twice
+        (None, "deadline", false, "rootling boot confirm --reboot\nsleep 900\nreboot -f\n"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-        let (log, confirmed) = (at("log"), at("confirmed"));
+        let (log, confirmed) = (at("log"), at("run/confirmed"));
         let confirm = if confirms { format!("; touch {confirmed}") } else { String::new() };
         // the deadline comes after the confirm, as its time does
         let stubs = format!(
@@ -106,7 +108,7 @@ fn the_scripts_deadline_is_a_setting() {
             ("/usr/bin/rootling", "rootling"),
             ("/etc/default/rootling", &at("default")),
             ("/proc/cmdline", &at("cmdline")),
-            ("/run/rootling/confirmed", &confirmed),
+            ("/run/rootling", &at("run")),
         ] {
             assert!(own.contains(path), "{path}");
             own = own.replace(path, stub);
@@ -115,8 +117,9 @@ fn the_scripts_deadline_is_a_setting() {
         if let Some(setting) = setting {
             fs::write(at("default"), setting).unwrap();
         }
-        let status =
-            Command::new("sh").args(["-c", &format!("{stubs}{own}\nwait\n"), "sh", "start"]).status();
+        let start = format!("set start\n{own}").repeat(usize::from(action == "deadline"));
+        let script = format!("{stubs}{own}\n{start}\nwait\n");
+        let status = Command::new("sh").args(["-c", &script, "sh", action]).status();
         assert!(status.unwrap().success());
         assert_eq!(fs::read_to_string(log).unwrap(), want, "{setting:?}, confirmed: {confirms}");
     }
