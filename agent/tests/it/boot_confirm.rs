@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rootling_store::lock::{FileLock, LockKind};
 
 use crate::boot_health::{on_trial, program};
-use crate::boot_trial::{deployed, grubenv, order, tool, with_grub, with_loader, write};
+use crate::boot_trial::{deployed, grubenv, on_trial_uncounted, order, tool, with_grub, write};
 use crate::fixture::{Fixture, REF, text};
 use crate::sysroot::{Device, bootable};
 
@@ -16,11 +16,7 @@ const FAILS: &str = "#!/bin/sh\nexit 1\n";
 #[test]
 fn a_failed_check_where_nothing_counts_goes_back_at_once() {
     let fixture = Fixture::unsigned();
-    let (device, first) = with_loader(&fixture, "extlinux");
-    let second = bootable(&fixture, 2, 3000);
-    device.run(&["upgrade", "--tries=0"], 0);
-    device.run(&["boot", "arm", "--anyway"], 0);
-    device.boots(&second);
+    let (device, first, second) = on_trial_uncounted(&fixture);
     program(&device.tree(&second).join("etc/rootling/check.d/own"), FAILS);
     let told = device.run(&["boot", "confirm"], 1);
     assert!(told.contains("own exited with 1") && told.contains(&format!("{first}.0 boots next")), "{told}");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::boot_health::{on_trial, program};
-use crate::boot_trial::{counted, deployed, grubenv, order, tool, with_grub, with_loader, write};
+use crate::boot_trial::{counted, deployed, grubenv, on_trial_uncounted, order, tool, with_grub, write};
 use crate::fixture::{Fixture, text};
 use crate::sysroot::{Device, bootable};
 
@@ -152,11 +152,7 @@ fn a_commit_that_runs_is_not_denied_for_how_it_was_deployed_once_more() {
 #[test]
 fn what_cannot_be_noted_as_failed_goes_all_the_same() {
     let fixture = Fixture::unsigned();
-    let (device, first) = with_loader(&fixture, "extlinux");
-    let second = bootable(&fixture, 2, 3000);
-    device.run(&["upgrade", "--tries=0"], 0);
-    device.run(&["boot", "arm", "--anyway"], 0);
-    device.boots(&second);
+    let (device, first, second) = on_trial_uncounted(&fixture);
     write(&device.root.join("ostree/deploy/demo/var/lib/rootling"), "no folder\n");
     fails_and_goes(&device, &second);
     order(&device, &[&first, &second]);

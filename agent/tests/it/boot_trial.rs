@@ -37,6 +37,16 @@ pub fn with_loader<'a>(fixture: &'a Fixture, loader: &str) -> (Device<'a>, Strin
     (device, first)
 }
 
+/// A device whose second state runs, on trial with a loader that counts nothing.
+pub fn on_trial_uncounted(fixture: &Fixture) -> (Device<'_>, String, String) {
+    let (device, first) = with_loader(fixture, "extlinux");
+    let second = bootable(fixture, 2, 3000);
+    device.run(&["upgrade", "--tries=0"], 0);
+    device.run(&["boot", "arm", "--anyway"], 0);
+    device.boots(&second);
+    (device, first, second)
+}
+
 pub fn grubenv(device: &Device<'_>) -> PathBuf {
     device.root.join("boot/grub/grubenv")
 }

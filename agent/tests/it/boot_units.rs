@@ -125,6 +125,23 @@ fn the_scripts_deadline_is_a_setting() {
     }
 }
 
+/// It comes before the services, and has the other script begin the deadline; at the end it does nothing.
+#[test]
+fn the_deadline_begins_before_the_services() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("units");
+    let early = fs::read_to_string(folder.join("rootling-deadline.init")).unwrap();
+    assert!(
+        early.contains("\n# Required-Start:    $local_fs\n") && early.contains("\n# Default-Start:     S\n")
+    );
+    assert!(early.contains("/etc/init.d/rootling "), "{early}");
+    let stubbed = early.replace("/etc/init.d/rootling", "echo");
+    for (action, want) in [("start", "deadline\n"), ("stop", "")] {
+        let output = Command::new("sh").args(["-c", &stubbed, "sh", action]).output().unwrap();
+        assert!(output.status.success(), "{action}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), want, "{action}");
+    }
+}
+
 #[test]
 fn a_confirm_that_failed_is_tried_again() {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("units/rootling-confirm.service");
