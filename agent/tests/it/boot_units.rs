@@ -61,7 +61,7 @@ fn the_deadline_is_for_trials_only() {
     let want = [format!("ConditionKernelCommandLine=|{argument}"), format!("ConditionPathExists=|{counted}")];
     assert_eq!(conditions, want);
 
-    let (start, end) = (init.find("{ grep").unwrap(), init.find(" && ( sleep").unwrap());
+    let (start, end) = (init.find("grep -qwF").unwrap(), init.rfind(" || return 0\n").unwrap());
     let dir = tempfile::tempdir().unwrap();
     let (cmdline, variable) = (dir.path().join("cmdline"), dir.path().join("variable"));
     let check = init[start..end].replace("/proc/cmdline", cmdline.to_str().unwrap());
@@ -123,6 +123,27 @@ fn the_scripts_deadline_is_a_setting() {
         assert!(status.unwrap().success());
         assert_eq!(fs::read_to_string(log).unwrap(), want, "{setting:?}, confirmed: {confirms}");
     }
+}
+
+/// Before the services efivarfs may not be mounted, and what systemd-boot says of a try not to be seen.
+#[test]
+fn a_try_that_is_seen_late_has_its_deadline_too() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("units/rootling.init");
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    fs::write(at("cmdline"), "quiet panic=10\n").unwrap();
+    fs::create_dir(at("efivars")).unwrap();
+    let script =
+        [("/usr/bin/rootling", "true"), ("/proc/cmdline", &at("cmdline")), ("/run/rootling", &at("run"))]
+            .into_iter()
+            .chain([("/sys/firmware/efi/efivars", at("efivars").as_str()), ("/etc/default/", &at(""))])
+            .fold(fs::read_to_string(script).unwrap(), |script, (path, stub)| script.replace(path, stub));
+    let variable = format!("{}/LoaderBootCountPath-{}", at("efivars"), rootling_boot::sdboot::variable::GUID);
+    let stubs = format!("sleep() {{ echo sleep >>{}; }}; reboot() {{ :; }}", at("log"));
+    let calls =
+        format!("{stubs}\nset deadline\n{script}\nwait\n: >'{variable}'\nset start\n{script}\nwait\n");
+    assert!(Command::new("sh").args(["-c", &calls]).status().unwrap().success());
+    assert_eq!(fs::read_to_string(at("log")).unwrap(), "sleep\n");
 }
 
 /// It comes before the services, and has the other script begin the deadline; at the end it does nothing.
