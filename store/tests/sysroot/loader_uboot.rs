@@ -38,6 +38,44 @@ fn what_u_boot_reads_stays_managed_while_its_environment_is_damaged() {
 }
 
 #[test]
+fn a_list_that_u_boot_reads_keeps_it_the_loader_without_a_configuration() {
+    for config in [Some(""), Some("# /dev/mtd1 0 4000\n"), None] {
+        let device = Device::new(None);
+        uboot(&device.path(""), 1);
+        let fw_env = device.path("etc/fw_env.config");
+        // a script of the board reads the list itself, so that nothing leads to it
+        device.deploy(0, 1, 3).unwrap();
+        assert!(!device.path("boot/uEnv.txt").is_symlink());
+        device.lock(0).fall_back().unwrap();
+        match config {
+            Some(text) => fs::write(&fw_env, text).unwrap(),
+            None => fs::remove_file(&fw_env).unwrap(),
+        }
+        assert!(device.open(0).loader().is_some(), "{config:?}");
+        let refused = device.deploy(0, 2, 3).unwrap_err().to_string();
+        assert!(refused.contains("fw_env.config: expected a line"), "{refused}");
+        device.deploy_as(0, 2, Try::Keep).unwrap();
+        let uenv = fs::read_to_string(device.path("boot/loader/uEnv.txt")).unwrap();
+        assert!(uenv.contains("\nkernel_image2="), "{uenv}");
+    }
+}
+
+#[test]
+fn a_list_of_extlinux_stays_its_own_beside_a_configuration_that_cannot_be_read() {
+    let device = Device::new(Some("extlinux"));
+    let extlinux = device.open(0).loader().unwrap().clone();
+    device.lock(0).install(extlinux, 0).unwrap();
+    fs::create_dir_all(device.path("etc")).unwrap();
+    let detect = |text: &str| {
+        fs::write(device.path("etc/fw_env.config"), text).unwrap();
+        Loader::detect(&device.path(""), &device.path(""), &Default::default()).unwrap().unwrap()
+    };
+    for text in ["uboot:\n  size: 0x4000\n", "/dev/mtd1 0 131072\n"] {
+        assert_eq!(detect(text).kind().to_string(), "extlinux", "{text}");
+    }
+}
+
+#[test]
 fn an_environment_behind_a_link_is_changed_where_it_is() {
     for target in ["firmware/uboot.env", "/boot/firmware/uboot.env", "other.env"] {
         let device = Device::new(None);

@@ -20,6 +20,8 @@ use std::sync::Arc;
 const OURS: &[u8] = b"# Written by rootling";
 /// Where the tools of U-Boot look for its environment.
 pub(super) const FW_ENV: &str = "etc/fw_env.config";
+/// What U-Boot boots, beside the entries it is made of.
+pub(super) const UBOOT_LIST: &str = "boot/loader/uEnv.txt";
 /// Where distributions keep GRUB's configuration and environment block.
 const GRUBS: [&str; 2] = ["boot/grub2", "boot/grub"];
 /// What a Raspberry Pi's firmware tells the kernel.
@@ -122,7 +124,8 @@ fn traces(scene: &Scene<'_>) -> Result<Traces> {
     Ok(Traces {
         our_grub: fs::read(sysroot.join(grub::CONFIG)).is_ok_and(|bytes| bytes.starts_with(OURS)),
         greenboot: find_grubenv(scene).is_some(),
-        fw_env_config: scene.root.join(FW_ENV).is_file() && !is_template(&scene.root.join(FW_ENV)),
+        // a list that it reads is its own, whatever became of the configuration
+        fw_env_config: sysroot.join(UBOOT_LIST).is_file() || is_configured(&scene.root.join(FW_ENV)),
         loader_info_sdboot: entries_without_links(sysroot)?.is_some()
             || booted_by_sdboot(scene.root) && !sysroot.join("boot/loader").is_symlink(),
         efivars: true,
@@ -200,10 +203,10 @@ pub(super) fn find_grubenv(scene: &Scene<'_>) -> Option<String> {
     has("grubenv", &[b"\nboot_success=", b"\nboot_counter="]).or_else(|| has("grub.cfg", &[b"boot_counter"]))
 }
 
-/// Whether there is nothing but comments in a configuration, as images bring it for boards to fill in.
-fn is_template(path: &Path) -> bool {
+/// Whether a file has more than comments: images bring those for boards to fill in.
+fn is_configured(path: &Path) -> bool {
     let is_comment = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    fs::read_to_string(path).is_ok_and(|text| text.lines().all(is_comment))
+    path.is_file() && !fs::read_to_string(path).is_ok_and(|text| text.lines().all(is_comment))
 }
 
 /// Whether a file has any of these; one that cannot be read has none.

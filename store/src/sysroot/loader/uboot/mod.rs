@@ -8,7 +8,7 @@
 mod env;
 mod flash;
 
-use super::detect::{FW_ENV, Scene, leads_to_list};
+use super::detect::{FW_ENV, Scene, UBOOT_LIST, leads_to_list};
 use super::family::{Asked, Family, Listed};
 use super::{Armed, EXTLINUX, Try, apply, refuse};
 use crate::error::{Error, Result};
@@ -20,6 +20,7 @@ use rootling_boot::loader::{Change, Counting, Promises, Step, Trial};
 use rootling_boot::plan::{Plan, Step as DiskStep};
 use rootling_boot::uboot::{self, Area, EXTLINUX_MENU, EnvConfig};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,13 +51,16 @@ pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
 /// Why the environment says nothing of a U-Boot that counts: never saved, or without a way to fall back.
 ///
 /// A list that was made for U-Boot proves that it is in use, whatever became of its environment; so does one that is damaged,
-/// and a configuration that cannot be read.
+/// and, but for a list of extlinux, a configuration that cannot be read.
 pub(super) fn unused(scene: &Scene<'_>) -> Option<Error> {
     let sysroot = scene.sysroot;
-    if leads_to_list(&sysroot.join(UENV)) || sysroot.join("boot/loader").join(uboot::UENV).exists() {
+    if leads_to_list(&sysroot.join(UENV)) || sysroot.join(UBOOT_LIST).exists() {
         return None;
     }
-    let config = config(scene).ok()?.ok()?;
+    let config = match config(scene).ok()? {
+        Err(error) if leads_to_list(&sysroot.join(EXTLINUX)) => return Some(refuse(error)),
+        config => config.ok()?,
+    };
     match Stored::read(sysroot, &config) {
         Ok(stored) => uboot::ready(&stored.env.vars).map_err(refuse).err(),
         Err(error) => Stored::is_blank(sysroot, &config).then_some(error),
@@ -65,7 +69,10 @@ pub(super) fn unused(scene: &Scene<'_>) -> Option<Error> {
 
 fn config(scene: &Scene<'_>) -> Result<rootling_boot::Result<EnvConfig>> {
     let fw_env = scene.root.join(FW_ENV);
-    let text = fs::read(&fw_env).map_err(Error::io("read", &fw_env))?;
+    let text = match fs::read(&fw_env) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        read => read.map_err(Error::io("read", &fw_env))?,
+    };
     let mut config = EnvConfig::parse(&String::from_utf8_lossy(&text));
     if let Ok(EnvConfig { first, second }) = &mut config {
         for area in [Some(first), second.as_mut()].into_iter().flatten() {
