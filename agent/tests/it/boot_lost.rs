@@ -148,6 +148,25 @@ fn a_commit_that_runs_is_not_denied_for_how_it_was_deployed_once_more() {
     assert!(!device.root.join("ostree/deploy/demo/var/lib/rootling/deny-list").exists());
 }
 
+/// It is on the list as what an earlier update left, and proves nothing.
+#[test]
+fn a_commit_that_ran_before_is_denied_when_it_fails_once_more() {
+    let fixture = Fixture::unsigned();
+    let (device, first) = with_grub(&fixture);
+    let second = bootable(&fixture, 2, 3000);
+    device.run(&["upgrade"], 0);
+    device.boots(&second);
+    device.run(&["boot", "confirm"], 0);
+    device.run(&["rollback"], 0);
+    order(&device, &[&first, &second]);
+    device.boots(&first);
+    device.run(&["upgrade"], 0);
+    let value = format!("rootling_try={second}.1:0");
+    edit(&grubenv(&device), &["set", &value]);
+    assert!(device.run(&["boot", "confirm"], 0).contains("fell back"));
+    assert!(device.run(&["upgrade"], 77).contains("failed on this device"));
+}
+
 /// The failing system itself may have filled the disk.
 #[test]
 fn what_cannot_be_noted_as_failed_goes_all_the_same() {

@@ -115,8 +115,8 @@ fn fall_back(scene: &Scene<'_>, path: &Path) -> Result<()> {
     noted
 }
 
-/// Puts what was armed on the deny list of its stateroot, unless the same commit is deployed without it: what failed is
-/// how it was deployed.
+/// Puts what was armed on the deny list of its stateroot, unless what boots in its place is of the same commit: what failed
+/// is how it was deployed.
 fn denied(sysroot: &Sysroot, id: &str, why: &str) -> Result<()> {
     let tried = sysroot.deployments().iter().find(|deployment| deployment.name() == id);
     let stateroot = match tried {
@@ -124,7 +124,8 @@ fn denied(sysroot: &Sysroot, id: &str, why: &str) -> Result<()> {
         None => device::stateroot(sysroot, None)?,
     };
     let commit = |name: &str| name.split('.').next().map(String::from);
-    match sysroot.deployments().iter().map(Deployment::name).any(|d| d != id && commit(&d) == commit(id)) {
+    let next = sysroot.deployments().iter().map(Deployment::name).find(|name| name != id);
+    match next.is_some_and(|next| commit(&next) == commit(id)) {
         true => Ok(()),
         false => DenyList::open(sysroot, &stateroot)?.add(id, why),
     }
