@@ -29,13 +29,24 @@ fn u_boot(fixture: &Fixture) -> (Device<'_>, [String; 2], PathBuf) {
     (device, [first, second], copy)
 }
 
-/// What another program, or U-Boot itself, saves.
-fn setenv(fixture: &Fixture, copy: &Path, variables: [(&str, &str); 2]) {
+/// For U-Boot's own tools, which know no other root.
+fn tools_config(fixture: &Fixture, copy: &Path) -> PathBuf {
     let config = fixture.dir.path().join("fw_env.config");
     fs::write(&config, format!("{} 0 0x2000\n", copy.display())).unwrap();
+    config
+}
+
+/// What another program, or U-Boot itself, saves.
+fn setenv(fixture: &Fixture, copy: &Path, variables: [(&str, &str); 2]) {
+    let config = tools_config(fixture, copy);
     for (name, value) in variables {
         tool("fw_setenv", "libubootenv-tool", &["-c", text(&config), name, value]);
     }
+}
+
+fn printenv(fixture: &Fixture, copy: &Path, name: &str) -> String {
+    let config = tools_config(fixture, copy);
+    tool("fw_printenv", "libubootenv-tool", &["-c", text(&config), name])
 }
 
 fn fails_and_goes(device: &Device<'_>, second: &str) {
@@ -120,6 +131,60 @@ fn an_environment_of_u_boot_that_is_lost_keeps_nobody_from_a_confirm() {
         // and nothing new is armed by it
         device.run(&["boot", "arm"], 1);
     }
+}
+
+/// U-Boot counts on where this system cannot see it, and would boot the other one in the end, again and again.
+#[test]
+fn a_system_that_cannot_reach_what_u_boot_counts_in_is_not_confirmed() {
+    for config in ["/boot/firmware/uboot.env 0 0x2000\n", "/dev/no-such-mtd 0 0x2000\n", "/boot/uboot.env\n"]
+    {
+        let fixture = Fixture::unsigned();
+        let (device, [first, second], copy) = u_boot(&fixture);
+        write(&device.tree(&second).join("etc/fw_env.config"), config);
+        device.boots(&second);
+        let told = device.run(&["boot", "confirm"], 1);
+        assert!(told.contains(&format!("{first}.0 boots next")), "{told}");
+        assert!(!device.root.join("run/rootling/confirmed").exists());
+        order(&device, &[&first, &second]);
+        // what boots second, for altbootcmd, is the good one too
+        let uenv = fs::read_to_string(device.root.join("boot/loader/uEnv.txt")).unwrap();
+        assert!(!uenv.contains(&format!("deploy/demo/deploy/{second}")), "{uenv}");
+        device.boots(&first);
+        device.run(&["boot", "confirm"], 0);
+        assert_eq!(printenv(&fixture, &copy, "upgrade_available"), "upgrade_available=0\n");
+        assert!(device.run(&["upgrade"], 77).contains("failed on this device"));
+    }
+}
+
+/// As after `env default -a; saveenv`.
+#[test]
+fn an_environment_without_altbootcmd_keeps_no_failing_system() {
+    for runs in [0, 1] {
+        let fixture = Fixture::unsigned();
+        let (device, commits, copy) = u_boot(&fixture);
+        let counts = ["0", "1"][runs];
+        setenv(&fixture, &copy, [("altbootcmd", ""), ("upgrade_available", counts)]);
+        device.boots(&commits[runs]);
+        match runs {
+            0 => {
+                let told = device.run(&["boot", "confirm"], 0);
+                assert!(told.contains("altbootcmd") && told.contains("is not tried"), "{told}");
+            }
+            _ => fails_and_goes(&device, &commits[1]),
+        }
+        order(&device, &[&commits[0]]);
+        assert_eq!(printenv(&fixture, &copy, "upgrade_available"), "upgrade_available=0\n");
+    }
+}
+
+/// The loader counts on, so that it falls back.
+#[test]
+fn what_is_armed_is_not_confirmed_where_its_loader_is_managed_no_more() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    write(&device.tree(&second).join("etc/rootling/agent.conf"), "[boot]\nloader = none\n");
+    assert!(device.run(&["boot", "confirm"], 1).contains("its loader not managed"));
+    assert!(!device.root.join("run/rootling/confirmed").exists());
 }
 
 #[test]

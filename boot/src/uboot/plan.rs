@@ -4,6 +4,7 @@
 //! arm        environment: bootcount=0 bootlimit=TRIES upgrade_available=1, THEN the list (crate::plan)
 //! confirm    environment: upgrade_available=0 bootcount=0
 //! fall back  environment: the tries used up, the list swapped back, THEN upgrade_available=0
+//!            without altbootcmd: upgrade_available=0, THEN the list
 //! ```
 //! U-Boot counts whatever boots, so the counter comes first: the new system never boots without it. A cut between
 //! the two leaves the old system counted until its own `confirm`.
@@ -83,9 +84,12 @@ pub fn confirm(env: &Environment, medium: &Medium) -> Result<Change> {
 
 /// Has the next boot take the second deployment.
 ///
-/// Once the list is swapped back as well, `confirm` of the environment as it is then stops the counting.
+/// Once the list is swapped back as well, `confirm` of the environment as it is then stops the counting. One that has lost its
+/// `altbootcmd` stops it at once: U-Boot would wait at its prompt.
 pub fn fall_back(env: &Environment, medium: &Medium) -> Result<Change> {
-    bootcount::ready(&env.vars)?;
+    if bootcount::ready(&env.vars).is_err() {
+        return confirm(env, medium);
+    }
     let mut vars = env.vars.clone();
     bootcount::use_up(&mut vars)?;
     let mut change = Change::default();

@@ -5,15 +5,17 @@
 //! | nothing armed | nothing to do |
 //! | the armed one runs | its checks; all passed: it is the one that boots from now on |
 //! | the armed one runs, and fails where no boot is counted | the deny list, then off the menu, before any reboot |
+//! | the armed one runs, and cannot reach what U-Boot counts in | as one that fails where no boot is counted |
 //! | the armed one runs, and another program made it good | its checks all the same, as where no boot is counted |
 //! | the armed one runs, and the loader knows of no try, or has lost its state | the same: a cut may have kept the list of one that passed, or another program made it good |
 //! | another one runs, and the loader has tried | the failed commit goes on the deny list, then off the menu |
 //! | another one runs, and a loader that counts knows of no try | armed again with one try less; without one left, as if it had tried |
-//! | another one runs, and the loader's state cannot be read | off the menu |
+//! | another one runs, and the loader's state cannot be read, or nothing can be armed | off the menu |
 
 use std::path::Path;
 
 use rootling_boot::loader::{Counting, Outcome, Trial};
+use rootling_store::Error as StoreError;
 use rootling_store::sysroot::Locked;
 use rootling_store::sysroot::loader::{Armed, BootState};
 
@@ -50,7 +52,12 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
         && sysroot.promises()?.is_some_and(|promises| promises.counting != Counting::Never);
     let is_judged = state.outcome == Outcome::OnTrial && !skip_check;
     let mut watchdog = Watchdog::open(device.as_deref().filter(|_| started || is_judged));
-    if is_judged && let Err(error) = health::check(&root, &settings, &mut watchdog, scene.screen) {
+    // one that cannot reach what U-Boot counts in would be confirmed by the list alone, and counted on
+    let mut judge = || {
+        health::check(&root, &settings, &mut watchdog, scene.screen)
+            .and_then(|()| Ok(sysroot.reach_loader()?))
+    };
+    if is_judged && let Err(error) = judge() {
         // a loader that counts counts the try; without tries left it falls back
         if !counts {
             conclude(scene, &state, false, &mut watchdog).inspect_err(|_| scene.screen.error(&error))?;
@@ -107,22 +114,27 @@ fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool, watchdog: &mut Wa
             }
             scene.screen.say(&format!("confirmed {}", armed.id));
         }
-        Outcome::NotTriedYet if trial == Trial::None => match sysroot.promises() {
-            Err(error) => {
-                sysroot.fall_back()?;
-                scene.screen.say(&format!("{error}: {} is not tried", armed.id));
-            }
-            Ok(promises) => {
-                let counts = promises.is_some_and(|it| matches!(it.counting, Counting::UpTo(_)));
-                match armed.tries.saturating_sub(counts.into()) {
-                    0 => fell_back(scene, &mut sysroot, &armed)?,
-                    tries => {
-                        sysroot.arm(tries, true)?;
-                        scene.screen.say(&format!("the loader did not know of {}; armed again", armed.id));
-                    }
+        Outcome::NotTriedYet if trial == Trial::None => {
+            let rearmed = sysroot.promises().and_then(|promises| {
+                let promises = promises.ok_or_else(|| StoreError::refused("no boot loader is managed"))?;
+                let counts = matches!(promises.counting, Counting::UpTo(_));
+                let tries = armed.tries.saturating_sub(counts.into());
+                if tries > 0 {
+                    sysroot.arm(tries, true)?;
+                }
+                Ok(tries > 0)
+            });
+            match rearmed {
+                Ok(false) => fell_back(scene, &mut sysroot, &armed)?,
+                Ok(true) => {
+                    scene.screen.say(&format!("the loader did not know of {}; armed again", armed.id));
+                }
+                Err(error) => {
+                    sysroot.fall_back()?;
+                    scene.screen.say(&format!("{error}: {} is not tried", armed.id));
                 }
             }
-        },
+        }
         Outcome::FellBack => fell_back(scene, &mut sysroot, &armed)?,
         Outcome::NotTriedYet | Outcome::Nothing => scene.screen.say(&format!("not tried yet: {}", armed.id)),
     }

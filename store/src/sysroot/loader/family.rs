@@ -51,6 +51,11 @@ pub(in crate::sysroot) trait Family: Send + Sync {
         Ok(Trial::None)
     }
 
+    /// Whether what it counts in is there for the system that runs: an error where it would count on, and confirm nothing.
+    fn reach(&self, _sysroot: &Path) -> Result<()> {
+        Ok(())
+    }
+
     /// The files that change together with the entries: names in the loader folder, and texts.
     fn files(&self, _list: &mut Listed<'_>) -> Result<Vec<(&'static str, String)>> {
         Ok(Vec::new())

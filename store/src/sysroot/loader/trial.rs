@@ -41,17 +41,18 @@ pub struct BootState {
 }
 
 impl Sysroot {
-    /// What the loader says about a trial; `None` where no loader is managed.
+    /// What the loader says about a trial; `None` where no loader is managed and nothing is armed.
     pub fn boot_state(&self) -> Result<Option<BootState>> {
-        let Some(loader) = &self.loader else { return Ok(None) };
-        let armed = loader.family().armed(self)?;
-        let trial = match &armed {
-            Some(armed) => loader.family().trial(self, armed).unwrap_or_else(|error| {
+        let family = self.loader.as_ref().map(|loader| loader.family());
+        let armed = family.map_or_else(|| Armed::read(&self.path), |family| family.armed(self))?;
+        let trial = match (&armed, family) {
+            (Some(armed), Some(family)) => family.trial(self, armed).unwrap_or_else(|error| {
                 // as one that forgot it: what is armed can be judged and taken back without it
                 log::warn!("what the boot loader counts is lost: {error}");
                 Trial::None
             }),
-            None => Trial::None,
+            (None, None) => return Ok(None),
+            _ => Trial::None,
         };
         let booted = self.booted().map(Deployment::name).unwrap_or_default();
         let asked = armed.as_ref().map_or(0, |armed| armed.tries);
@@ -60,6 +61,11 @@ impl Sysroot {
             false => outcome(&booted, armed.as_ref().map(|armed| &armed.id), asked, trial),
         };
         Ok(Some(BootState { armed, trial, outcome }))
+    }
+
+    /// Whether the running system can reach what the managed loader counts in.
+    pub fn reach_loader(&self) -> Result<()> {
+        self.loader.as_ref().map_or(Ok(()), |loader| loader.family().reach(&self.path))
     }
 
     /// The managed loader.

@@ -31,9 +31,14 @@ impl<'a> Stored<'a> {
         Ok(Stored { env, config, lengths: (length, second), flags })
     }
 
+    /// Whether what each copy lies on is there, whatever it says.
+    pub(super) fn reach(sysroot: &Path, config: &EnvConfig) -> Result<()> {
+        areas(config).try_for_each(|area| open(&sysroot.join(&area.device)).map(drop))
+    }
+
     /// Whether no copy was ever written: none is there, or flash as it is erased, or zeros.
     pub(super) fn is_blank(sysroot: &Path, config: &EnvConfig) -> bool {
-        [Some(&config.first), config.second.as_ref()].into_iter().flatten().all(|area| {
+        areas(config).all(|area| {
             let same = |bytes: &[u8]| bytes.iter().all(|b| *b == 0) || bytes.iter().all(|b| *b == 0xff);
             read_area(sysroot, area).map_or(!sysroot.join(&area.device).exists(), |(bytes, _)| same(&bytes))
         })
@@ -50,10 +55,18 @@ impl<'a> Stored<'a> {
     }
 }
 
+fn areas(config: &EnvConfig) -> impl Iterator<Item = &Area> {
+    [Some(&config.first), config.second.as_ref()].into_iter().flatten()
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(Error::io("open", path))
+}
+
 /// The bytes of one copy, and the length of the file or device.
 fn read_area(sysroot: &Path, area: &Area) -> Result<(Vec<u8>, u64)> {
     let path = sysroot.join(&area.device);
-    let mut file = File::open(&path).map_err(Error::io("open", &path))?;
+    let mut file = open(&path)?;
     let length = file.seek(SeekFrom::End(0)).map_err(Error::io("seek in", &path))?;
     let start = area.start.on(length);
     file.seek(SeekFrom::Start(start)).map_err(Error::io("seek in", &path))?;

@@ -111,6 +111,10 @@ impl Family for UBoot {
         Ok(uboot::trial(&Stored::read(&sysroot.path, self.config()?)?.env))
     }
 
+    fn reach(&self, sysroot: &Path) -> Result<()> {
+        Stored::reach(sysroot, self.config()?)
+    }
+
     fn files(&self, list: &mut Listed<'_>) -> Result<Vec<(&'static str, String)>> {
         if let (Try::FallBack, Some(first)) = (list.what, list.entries.first().cloned()) {
             // until the counting ends, altbootcmd boots what is second
