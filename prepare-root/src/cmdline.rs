@@ -17,7 +17,7 @@ pub struct Cmdline {
     pub options: String,
     /// Those of `rootflags=` that mount(8) makes flags of mount(2), such as `noatime`.
     pub flags: libc::c_ulong,
-    /// `rootwait=SECONDS`, else `rootdelay=`, else 30: `rootwait` alone, for ever to the kernel, is no longer here.
+    /// `rootwait=SECONDS`, else 30, or a longer `rootdelay=`: `rootwait` alone, for ever to the kernel, is no longer here.
     pub wait_s: u32,
     /// `rootling.watchdog=SECONDS`: armed before anything else on a try, for a system in which nothing starts.
     pub watchdog_s: Option<u32>,
@@ -27,7 +27,7 @@ pub struct Cmdline {
     pub init: String,
 }
 
-/// How long a device may take to appear where nothing else is said.
+/// How long a device may take to appear where nothing else is said, and at least with `rootdelay=`, as in Debian's initramfs-tools.
 const WAIT_S: u32 = 30;
 
 /// Options that no file system knows. Source: mount(8), "filesystem-independent mount options".
@@ -59,7 +59,7 @@ impl Cmdline {
             fstype: text("rootfstype"),
             options,
             flags,
-            wait_s: number("rootwait").or(number("rootdelay")).unwrap_or(WAIT_S),
+            wait_s: number("rootwait").unwrap_or(number("rootdelay").unwrap_or(0).max(WAIT_S)),
             watchdog_s: number("rootling.watchdog").filter(|seconds| *seconds > 0),
             is_trial: args.has_key(TRIAL_ARG),
             init: text("rootling.init").unwrap_or_else(|| "/sbin/init".into()),
@@ -97,9 +97,13 @@ mod tests {
         assert_eq!((cmdline.wait_s, cmdline.watchdog_s, cmdline.init.as_str()), (30, Some(60), "/sbin/init"));
         let tried = Cmdline::parse(&format!("{} rootling.trial panic=10", text.trim_end())).unwrap();
         assert_eq!((cmdline.is_trial, tried.is_trial), (false, true));
-        for (more, want) in
-            [("rootwait", 30), ("rootwait=5 rootdelay=7", 5), ("rootwait rootdelay=7", 7), ("", 30)]
-        {
+        for (more, want) in [
+            ("rootwait", 30),
+            ("rootwait=5 rootdelay=300", 5),
+            ("rootdelay=7", 30),
+            ("rootwait rootdelay=300", 300),
+            ("", 30),
+        ] {
             let text = format!("ostree=/ostree/links/{sum}.0 {more}");
             assert_eq!(Cmdline::parse(&text).unwrap().wait_s, want, "{more}");
         }
