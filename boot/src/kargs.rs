@@ -1,8 +1,8 @@
 //! The kernel argument list, with the changes that `rpm-ostree kargs` knows.
 //!
 //! An argument is `KEY` or `KEY=VALUE`; a key may come several times (`console=tty0 console=ttyS0`) and the order
-//! is kept. A double quote joins words (`dyndbg="file a +p"`) and stays part of the value. Runs of spaces
-//! count as one.
+//! is kept. A double quote joins words (`dyndbg="file a +p"`, and as GRUB writes it `"dyndbg=file a +p"`) and stays part of the
+//! text. Runs of spaces count as one.
 
 use crate::Result;
 use crate::error::{Error, KargsReason};
@@ -35,9 +35,11 @@ impl KernelArgs {
         KernelArgs { args: words(text).into_iter().map(Arg::parse).collect() }
     }
 
-    /// The last value of a key, which is the one most kernel code uses; `Some("")` for a bare key.
+    /// The last value of a key, which is the one most kernel code uses; `Some("")` for a bare key. Quotes around the value or the
+    /// whole argument are none of it, as in the kernel's `next_arg`.
     pub fn last(&self, key: &str) -> Option<&str> {
-        self.args.iter().rfind(|a| a.key == key).map(|a| a.value.as_deref().unwrap_or_default())
+        let last = self.args.iter().rfind(|a| a.key.trim_matches('"') == key);
+        last.map(|a| a.value.as_deref().unwrap_or_default().trim_matches('"'))
     }
 
     /// Whether any argument has this key.
@@ -262,6 +264,18 @@ mod tests {
         assert_eq!(args.last("console"), Some("one"));
         assert_eq!(args.last("rw"), Some(""));
         assert_eq!(args.last("ro"), None);
+    }
+
+    #[test]
+    fn a_value_has_no_quotes() {
+        for text in ["t=\"1 2\"", "\"t=1 2\"", "t=\"1 2", "t=0 \"t=1 2\" u=3"] {
+            assert_eq!(KernelArgs::parse(text).last("t"), Some("1 2"), "{text}");
+        }
+        for (text, want) in
+            [("\"t\"", Some("")), ("t=\"\"", Some("")), ("t=1\"2", Some("1\"2")), ("\"u t=1\"", None)]
+        {
+            assert_eq!(KernelArgs::parse(text).last("t"), want, "{text}");
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Cmdline {
             flags,
             wait_s: number("rootwait").unwrap_or(number("rootdelay").unwrap_or(0).max(WAIT_S)),
             watchdog_s: number("rootling.watchdog").filter(|seconds| *seconds > 0),
-            is_trial: args.has_key(TRIAL_ARG),
+            is_trial: args.last(TRIAL_ARG).is_some(),
             init: text("rootling.init").unwrap_or_else(|| "/sbin/init".into()),
         })
     }
@@ -70,7 +70,7 @@ impl Cmdline {
 /// Flags, and what is left to the file system.
 fn mount_options(text: &str) -> (libc::c_ulong, String) {
     let (mut flags, mut options) = (0, Vec::new());
-    for option in text.trim_matches('"').split(',') {
+    for option in text.split(',') {
         match FLAGS.iter().find(|(name, _)| *name == option) {
             Some((_, flag)) => flags |= flag,
             None => options.push(option),
@@ -109,6 +109,36 @@ mod tests {
         }
     }
 
+    /// GRUB puts quotes around an argument with a space, others around its value; the kernel takes both.
+    #[test]
+    fn quotes_are_no_part_of_an_argument() {
+        let link = format!("ostree/links/{}.0", "ab".repeat(32));
+        for text in [
+            format!(
+                "BOOT_IMAGE=/k root=/dev/vda \"root=LABEL=MY ROOT\" \"rootflags=subvol=a b,noatime\" \
+                 \"ostree=/{link}\" \"rootwait=5\" \"rootling.init=/my init\" \"rootling.trial\" panic=10\n"
+            ),
+            format!(
+                "root=\"LABEL=MY ROOT\" rootflags=\"subvol=a b,noatime\" ostree=\"/{link}\" rootwait=\"5\" \
+                 rootling.init=\"/my init\" rootling.trial"
+            ),
+        ] {
+            let cmdline = Cmdline::parse(&text).unwrap();
+            assert_eq!(
+                (cmdline.link.as_str(), cmdline.root.as_deref()),
+                (link.as_str(), Some("LABEL=MY ROOT"))
+            );
+            assert_eq!((cmdline.flags, cmdline.options.as_str()), (libc::MS_NOATIME, "subvol=a b"), "{text}");
+            assert_eq!(
+                (cmdline.wait_s, cmdline.init.as_str(), cmdline.is_trial),
+                (5, "/my init", true),
+                "{text}"
+            );
+        }
+        let later = Cmdline::parse(&format!("\"root=LABEL=MY ROOT\" root=/dev/vda ostree=/{link}")).unwrap();
+        assert_eq!(later.root.as_deref(), Some("/dev/vda"));
+    }
+
     #[test]
     fn options_of_mount_are_no_options_of_the_file_system() {
         for (text, flags, options) in [
@@ -116,7 +146,6 @@ mod tests {
             ("commit=5,data=journal", 0, "commit=5,data=journal"),
             ("noatime", libc::MS_NOATIME, ""),
             ("defaults,noatime,commit=5,nodev", libc::MS_NOATIME | libc::MS_NODEV, "commit=5"),
-            ("\"subvol=a b,relatime\"", libc::MS_RELATIME, "subvol=a b"),
             ("noatimes", 0, "noatimes"),
         ] {
             assert_eq!(mount_options(text), (flags, options.into()), "{text}");

@@ -28,7 +28,6 @@ pub enum Wanted {
 impl Wanted {
     /// Reads the value of `root=`.
     pub fn parse(value: &str) -> Result<Wanted, Error> {
-        let value = value.trim_matches('"');
         match value.split_once('=') {
             _ if value.starts_with("/dev/") => Ok(Wanted::Path(value.into())),
             Some(("LABEL", label)) if !label.is_empty() => Ok(Wanted::Label(label.into())),
