@@ -54,8 +54,9 @@ pub fn start() -> Result<(), Error> {
             sys::mount(&format!("/{name}"), &format!("{SYSROOT}/{name}"), "", libc::MS_MOVE, "")?;
         }
         enter(SYSROOT)?;
-        let memory = fs::symlink_metadata("/").map_err(Error::io("look at /"))?;
-        empty(Path::new("/"), memory.dev());
+        if let (false, Ok(memory)) = (read_only, fs::symlink_metadata("/")) {
+            empty(Path::new("/"), memory.dev());
+        }
         sys::mount(".", "/", "", libc::MS_MOVE, "")?;
         sys::chroot(".")?;
     } else {
@@ -176,7 +177,8 @@ fn root() -> Result<Root, Error> {
             read_only: options.starts_with('o'),
         })
     });
-    Ok(root.unwrap_or(Root { in_memory: true, read_only: false }))
+    // no mount, as after a `chroot` into a folder: what is there may be anything, and stays
+    Ok(root.unwrap_or(Root { in_memory: true, read_only: true }))
 }
 
 /// Removes what a folder has on its own device, and nothing that is mounted there: nobody sees an initramfs any more, and

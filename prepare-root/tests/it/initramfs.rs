@@ -125,6 +125,19 @@ fn the_memory_of_the_initramfs_is_free_in_the_end() {
 }
 
 #[test]
+fn a_root_that_is_no_mount_keeps_its_files() {
+    let disk = Disk::make("");
+    let there = Loop::make(&disk, "512", "label: gpt\nsize=40MiB\n", 1);
+    let (dir, root) = (disk.dir(), format!("root={} {}", there.part(1).display(), cmdline()));
+    let files = "for name in bin lib lib64; do ln -s run/host/$name root/$name; done
+        mkdir root/folder
+        touch root/folder/file";
+    let out = boot(dir, &root, files, "cat usr/marker");
+    assert!(out.contains("pid 1 single\ntreeexit status: 0"), "{out}");
+    assert!(dir.join("root/folder/file").exists() && dir.join("root/bin").is_symlink(), "{out}");
+}
+
+#[test]
 fn a_device_that_comes_late_is_waited_for() {
     let disk = Disk::make("");
     let there = Loop::make(&disk, "512", "label: gpt\nsize=1MiB\nsize=40MiB\n", 2);
