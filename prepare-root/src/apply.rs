@@ -7,7 +7,7 @@ use crate::device::{Wanted, wait_for};
 use crate::error::Error;
 use crate::modules;
 use crate::plan::{Facts, Step, mounts, turn};
-use crate::sys;
+use crate::sys::{self, INERT};
 use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt;
@@ -17,8 +17,6 @@ use std::process::Command;
 
 /// Where the physical root is mounted in an initramfs.
 const SYSROOT: &str = "/sysroot";
-/// File systems that hold no programs and no devices.
-const INERT: libc::c_ulong = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 const WATCHDOG: &str = "/dev/watchdog";
 const EFI: &str = "/sys/firmware/efi";
 const VARIABLES: &str = "/sys/firmware/efi/efivars";

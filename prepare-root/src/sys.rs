@@ -36,13 +36,27 @@ fn check(what: String, result: libc::c_int) -> Result<(), Error> {
     }
 }
 
-/// mount(2); without `from` of what is mounted there already.
+/// File systems that hold no programs and no devices.
+pub const INERT: libc::c_ulong = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+
+/// mount(2); without `from` of what is mounted there already, which keeps what is [`INERT`] of it.
 pub fn mount(from: &str, to: &str, kind: &str, flags: libc::c_ulong, data: &str) -> Result<(), Error> {
     let what = if from.is_empty() { format!("remount {to}") } else { format!("mount {from} on {to}") };
     let (from, to, kind, data) = (text(from)?, text(to)?, text(kind)?, text(data)?);
-    // SAFETY: the four strings end with NUL and live until the call returns.
-    let result =
-        unsafe { libc::mount(from.as_ptr(), to.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast()) };
+    let mut there = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // a remount sets anew what the mount had; how it keeps times of access stays where no flag speaks of that
+    let is_anew = flags & libc::MS_REMOUNT != 0;
+    // SAFETY: the four strings end with NUL and live until the calls return; the structure has room for the answer, and all zeros
+    // are one too. Its flags have the values of mount(2)'s.
+    let result = unsafe {
+        match is_anew && libc::statvfs(to.as_ptr(), there.as_mut_ptr()) != 0 {
+            true => -1,
+            false => {
+                let flags = flags | (there.assume_init().f_flag & INERT);
+                libc::mount(from.as_ptr(), to.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast())
+            }
+        }
+    };
     check(what, result)
 }
 

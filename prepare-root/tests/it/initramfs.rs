@@ -18,7 +18,7 @@ fn booted_among(dir: &Path, root: &str, devices: &str) -> String {
         dir,
         &arguments,
         &format!("{programs}\n{devices}"),
-        "cat usr/marker etc/default var/data; echo; grep -E ' /(sysroot|sys|dev) ' /proc/mounts",
+        "cat usr/marker etc/default var/data; echo; grep -E ' /(sysroot|usr|sys|dev) ' /proc/mounts",
     )
 }
 
@@ -57,6 +57,10 @@ fn the_root_on_a_gpt_is_found_by_every_name() {
         &format!("LABEL={} rootfstype=ext4 rootflags=noatime,commit=77,data=journal", there.label),
     );
     assert!(out.contains("/sysroot ext4 rw,noatime,") && out.contains("commit=77,data=journal"), "{out}");
+    let out = booted(disk.dir(), &format!("LABEL={} rootflags=nodev,noatime", there.label));
+    for want in ["/sysroot ext4 rw,nodev,noatime", "/usr ext4 ro,nodev,noatime"] {
+        assert!(out.contains(want), "no {want:?} in {out}");
+    }
     let out = booted(disk.dir(), &format!("LABEL={} rootfstype=xfs", there.label));
     assert!(
         out.contains("on /sysroot: No such device") || out.contains("on /sysroot: Invalid argument"),
