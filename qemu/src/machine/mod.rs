@@ -10,8 +10,9 @@ pub mod marker;
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -97,12 +98,19 @@ impl Machine {
         })
     }
 
-    /// Kills QEMU in the middle of things, and starts it again on the same disk.
+    /// Kills QEMU in the middle of things, and starts it again on the same disk. What it had printed by then is looked at.
     pub fn cut_power(&mut self) -> Result<()> {
+        let what = "a guest that runs until the power is cut";
         self.note(What::Cut);
-        self.end(Duration::ZERO);
+        let status = self.end(Duration::ZERO);
+        // its output ends with it
+        while let Ok(line) = self.lines.recv() {
+            self.overhear(line, what)?;
+        }
+        if !std::mem::take(&mut self.restarting) && status.is_none_or(|status| status.signal().is_none()) {
+            bail!("{}", self.ended(what, status));
+        }
         self.again()?;
-        self.restarting = false;
         self.note(What::Start);
         Ok(())
     }
@@ -189,22 +197,32 @@ impl Machine {
         Ok(())
     }
 
-    /// Types a command and does not wait for its end.
+    /// Types a command and does not wait for its end, which has to be a good one where it is seen.
     pub fn begin(&mut self, command: &str) -> Result<()> {
-        self.type_line(command, &format!("{command}\n"))
+        self.number += 1;
+        self.type_line(command, &marked(command, self.number))
     }
 
-    /// Lets the guest do what it does for a while.
+    /// Lets the guest do for a while what was begun, and nothing else.
     pub fn pass(&mut self, time: Duration) -> Result<()> {
-        let until = Instant::now() + time;
+        let (until, what) = (Instant::now() + time, "a guest that runs what was begun");
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             match self.lines.recv_timeout(left) {
-                Ok(_) => {}
+                Ok(line) => self.overhear(line, what)?,
                 Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => self.restart("a guest that runs")?,
+                Err(RecvTimeoutError::Disconnected) => self.restart(what)?,
             }
         }
         Ok(())
+    }
+
+    /// A line that no step waits for: the good end of what was begun, or without a meaning.
+    fn overhear(&mut self, line: String, what: &str) -> Result<()> {
+        let line = self.keep(line);
+        match Marker::parse(&line) {
+            Some(Marker::Exit(which, 0)) if which == self.number => Ok(()),
+            marker => self.nothing_else(what, marker),
+        }
     }
 
     /// Puts down what was measured in the guest.
@@ -272,14 +290,20 @@ impl Machine {
     /// QEMU ends by itself, as the guest restarts: a fault where it was not to.
     fn restart(&mut self, what: &str) -> Result<()> {
         let status = self.end(Duration::from_secs(30));
-        if !status.is_some_and(|status| status.success()) {
-            let status = status.map_or_else(|| "unknown".to_owned(), |status| status.to_string());
-            bail!("expected {what}, but QEMU has ended ({status}); its last lines:\n{}", self.quote());
-        }
-        if !std::mem::take(&mut self.restarting) {
-            bail!("expected {what}, but the guest restarts; its last lines:\n{}", self.quote());
+        if !status.is_some_and(|status| status.success()) || !std::mem::take(&mut self.restarting) {
+            bail!("{}", self.ended(what, status));
         }
         self.again()
+    }
+
+    /// That QEMU was not to end, and how it did.
+    fn ended(&self, what: &str, status: Option<ExitStatus>) -> String {
+        let how = match status {
+            Some(status) if status.success() => "the guest restarts".to_owned(),
+            Some(status) => format!("QEMU has ended ({status})"),
+            None => "QEMU has ended (unknown)".to_owned(),
+        };
+        format!("expected {what}, but {how}; its last lines:\n{}", self.quote())
     }
 
     /// The next QEMU on the same disk.
@@ -313,11 +337,15 @@ impl Drop for Machine {
 fn spawn(options: &Options, log: &Path) -> Result<(Child, ChildStdin, Receiver<String>)> {
     let mut command = command::command(options)?;
     command.arg("-no-reboot");
-    let line = host::line(&command);
     let file = File::options().create(true).append(true).open(log);
     let mut file = file.with_context(|| format!("open {}", log.display()))?;
-    writeln!(file, "$ {line}")?;
-    let errors = file.try_clone()?;
+    writeln!(file, "$ {}", host::line(&command))?;
+    followed(command, file)
+}
+
+/// Starts a program whose output goes to the log and is handed on as lines.
+fn followed(mut command: Command, file: File) -> Result<(Child, ChildStdin, Receiver<String>)> {
+    let (line, errors) = (host::line(&command), file.try_clone()?);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn();
     let mut child = child.with_context(|| format!("start {line}"))?;
     let (input, output) =
@@ -352,6 +380,95 @@ fn follow(mut port: impl Read, mut log: File, lines: &Sender<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::command::{Accel, Console};
+
+    /// A machine whose guest is a script of `sh`.
+    fn machine(dir: &Path, script: &str) -> Machine {
+        let options = Options {
+            path: "x86_64/grub".parse().unwrap(),
+            disk: dir.join("disk.img"),
+            memory: 64,
+            accel: Accel::Tcg,
+            uboot: None,
+            console: Console::Plain,
+            writes: None,
+            second: None,
+            watchdog: false,
+        };
+        let log = dir.join("log");
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let (child, input, lines) = followed(command, File::create(&log).unwrap()).unwrap();
+        Machine {
+            options,
+            log,
+            child,
+            input,
+            lines,
+            tail: Vec::new(),
+            number: 0,
+            restarting: false,
+            began: Instant::now(),
+            timeline: Vec::new(),
+            cpu_s: 0.0,
+        }
+    }
+
+    const PANIC: &str = "echo '[ 1.2] Kernel panic - not syncing: x'";
+    const BOOTED: &str = "echo ROOTLING-GUEST booted ab ab.0 on-trial";
+
+    #[test]
+    fn what_no_step_waits_for_is_a_fault_while_time_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        for (guest, want) in [
+            (PANIC, "got Panic"),
+            (BOOTED, "got Booted"),
+            ("echo ROOTLING-GUEST confirm ended with 0", "got Ready"),
+            ("echo ROOTLING-EXIT 1 77", "got Exit(1, 77)"),
+            ("echo ROOTLING-EXIT 2 0", "got Exit(2, 0)"),
+            ("exit 0", "the guest restarts"),
+            ("exit 3", "QEMU has ended (exit status: 3)"),
+        ] {
+            let mut machine = machine(dir.path(), &format!("read -r line; {guest}; exec sleep 1000"));
+            machine.begin("rootling upgrade").unwrap();
+            let fault = machine.pass(PATIENCE).unwrap_err().to_string();
+            assert!(fault.contains(want), "{guest}: {fault}");
+        }
+    }
+
+    #[test]
+    fn what_no_step_waited_for_is_a_fault_of_the_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        for (guest, want) in [
+            (format!("{PANIC}; echo; exec sleep 1000"), "got Panic"),
+            (format!("{BOOTED}; echo; exec sleep 1000"), "got Booted"),
+            ("echo ROOTLING-EXIT 0 5; echo; exec sleep 1000".to_owned(), "got Exit(0, 5)"),
+            ("echo".to_owned(), "the guest restarts"),
+        ] {
+            let mut machine = machine(dir.path(), &guest);
+            // the log is written before a line is handed on
+            while !std::fs::read_to_string(&machine.log).unwrap().ends_with('\n') {
+                std::thread::yield_now();
+            }
+            if want == "the guest restarts" {
+                end(&mut machine.child, PATIENCE);
+            }
+            let fault = machine.cut_power().unwrap_err().to_string();
+            assert!(fault.contains(want), "{guest}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_has_ended_well_is_no_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut machine =
+            machine(dir.path(), "read -r line; echo ROOTLING-EXIT 1 0; echo done; exec sleep 1000");
+        machine.begin("rootling upgrade").unwrap();
+        while machine.tail.last().is_none_or(|line| line != "done") {
+            machine.pass(Duration::from_millis(1)).unwrap();
+        }
+        assert_eq!(machine.tail, ["ROOTLING-EXIT 1 0", "done"]);
+    }
 
     #[test]
     fn lines_come_whole_and_the_log_has_every_byte() {
