@@ -11,9 +11,7 @@ use crate::sys::{self, INERT};
 use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 
 /// Where the physical root is mounted in an initramfs.
 const SYSROOT: &str = "/sysroot";
@@ -75,8 +73,7 @@ pub fn start() -> Result<(), Error> {
         }
     }
     enter("/")?;
-    let error = Command::new(&cmdline.init).args(std::env::args_os().skip(1)).exec();
-    Err(Error::io(format!("start {}", cmdline.init))(error))
+    sys::exec(&cmdline.init)
 }
 
 /// The end of PID 1: the loader gets its turn.

@@ -55,6 +55,14 @@ fn the_deployment_becomes_the_root() {
 }
 
 #[test]
+fn init_does_not_ignore_a_broken_pipe() {
+    let disk = Disk::make("");
+    let out = boot(disk.dir(), &arguments(), MOUNT, "grep SigIgn /proc/self/status");
+    let ignored = out.split_once("SigIgn:\t").and_then(|(_, mask)| mask.lines().next()).expect(&out);
+    assert_eq!(u64::from_str_radix(ignored, 16).unwrap() & 1 << (13 - 1), 0, "{out}");
+}
+
+#[test]
 fn a_read_only_root_leaves_etc_and_var_writable() {
     let out = booted("[sysroot]\nreadonly=true\n", &arguments());
     has(&out, &["pid 1 single\ntreeminekept\n", "usr read-only", "etc writable", "var writable"]);
