@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::machines::recipe::{self, Program, Set};
 use crate::machines::targets::{Target, target};
-use crate::run::{cargo, run, step};
+use crate::run::{programs, run, step};
 use crate::{place, ship, test, tools};
 
 /// Makes `target/guest/TARGET`, for x86_64, aarch64 or armv7, unless it is made of these very programs already.
@@ -66,11 +66,6 @@ fn sum<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<String> {
         sum.write(&fs::read(file).with_context(|| format!("read {}", file.display()))?);
     }
     Ok(format!("{:016x}\n", sum.finish()))
-}
-
-/// All of the workspace, in the very form that the tests need too: other forms have other features, built anew.
-pub fn programs() -> Result<()> {
-    run(&mut cargo("build -q --workspace --bins"))
 }
 
 #[cfg(test)]

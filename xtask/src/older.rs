@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::run::{cargo, cargo_at, output, run, step};
+use crate::run::{cargo_at, output, programs, run, step};
 use crate::smoke::{REF, commit, forget};
 use crate::{place, tools};
 
@@ -33,9 +33,7 @@ pub fn landed() -> Result<String> {
 /// Builds the agent of a commit of this history and plays both parts.
 pub fn older(revision: &str) -> Result<()> {
     step("tools", || tools::ensure(&[tools::BUILD, TOOLS]))?;
-    step("today's agent", || {
-        run(&mut cargo("build -q -p rootling --no-default-features --features loaders"))
-    })?;
+    step("today's agent", programs)?;
     let new = place::program("debug", "rootling");
     let old = step(&format!("the agent of {revision}"), || build(revision))?;
     for (name, before, after) in [("older after newer", &new, &old), ("newer after older", &old, &new)] {

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::machines::musl;
-use crate::run::{run, step, watched};
+use crate::run::{programs, run, step, watched};
 use crate::{guest, place, tools, uboot};
 
 /// What a path takes, by the start of its name: the emulator, firmware, a loader, and what makes a disk.
@@ -80,7 +80,7 @@ pub fn ci() -> Result<(bool, Vec<String>)> {
 /// Boots Debian out of the test bed, which brings systemd and a server with TLS.
 fn debian() -> Result<()> {
     step("tools", || tools::ensure(&[&needs(DEBIAN), &[("nginx", "nginx-light")]]))?;
-    step("programs", guest::programs)?;
+    step("programs", programs)?;
     let guest = guest::debian()?;
     let mut command = boot(DEBIAN);
     command.arg("--guest").arg(format!("x86_64={}", guest.display())).args(["--root-size", "2048"]);
@@ -94,7 +94,7 @@ fn closing(line: &str) -> bool {
 
 /// The command that boots them, with all it needs made.
 fn validate(paths: &[&str]) -> Result<Command> {
-    step("programs", guest::programs)?;
+    step("programs", programs)?;
     let mut command = boot(paths);
     for arch in archs(paths) {
         let guest = guest::guest(arch)?;

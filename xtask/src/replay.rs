@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::run::{cargo, run, step};
+use crate::run::{cargo, programs, run, step};
 use crate::{guest, place, tools};
 
 /// Of each of these, what systemd-boot would find at any of its writes; the least number of states, and what is confirmed between
@@ -33,7 +33,7 @@ pub fn replay(mode: Option<&str>) -> Result<()> {
 pub fn fat() -> Result<()> {
     step("tools", || tools::ensure(&[tools::BUILD, tools::REPLAY, tools::FAT]))?;
     let guest = guest::guest("x86_64")?;
-    step("programs", guest::programs)?;
+    step("programs", programs)?;
     let boot = |path: &str, scenarios: &[&str]| {
         let mut command = Command::new(place::program("debug", "rootling-qemu"));
         command.arg("validate").args(scenarios).args(["--path", path, "--log-writes", "--guest"]);

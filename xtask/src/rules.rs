@@ -52,7 +52,7 @@ pub fn rules(only: Option<&str>) -> Result<()> {
         FEATURES.iter().filter(|(features, _)| only.is_none_or(|only| only == *features)).collect();
     ensure!(!chosen.is_empty(), "rules: expected one of {FEATURES:?}");
     step("tools", || tools::ensure(&[TOOLS]))?;
-    step("what makes deltas", || run(&mut cargo("build -q -p rootling-compose --bins")))?;
+    step("what makes deltas", crate::run::programs)?;
     let bed = Bed::make()?;
     for (features, own) in chosen {
         let agent = step(&format!("an agent with {features}"), || build(&bed, features))?;

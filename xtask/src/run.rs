@@ -28,6 +28,12 @@ pub fn cargo_at(program: &OsStr, args: &str) -> Command {
     command
 }
 
+/// Builds all programs of the workspace in the very form that the tests have: only beside something that takes dev-dependencies
+/// do dependencies get the features which those ask for, and would otherwise be built twice.
+pub fn programs() -> Result<()> {
+    run(&mut cargo("build -q --workspace --bins --examples"))
+}
+
 /// One step of a longer job: a headline before, the time after.
 pub fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::machines::recipe;
-use crate::run::{cargo, run, step, watched};
+use crate::run::{cargo, programs, run, step, watched};
 use crate::{check, demo, older, place, qemu, rules, ship, size, tools};
 
 /// Tools, lints, test bed, all tests, real boots; ends with the runners' own closing lines.
@@ -23,7 +23,7 @@ pub fn test() -> Result<()> {
         ])
     })?;
     check::lint()?;
-    step("programs", || run(&mut cargo("build --workspace --bins")))?;
+    step("programs", programs)?;
     step("RPM test bed", testbed)?;
     let bootctl = step("bootctl", || tools::unpacked("systemd-boot", "usr/bin/bootctl"))?;
     let (passed, lines) = step("tests", || {
