@@ -56,6 +56,9 @@ pub enum What {
     Measured(String),
 }
 
+/// A program, its input, and the lines of its output.
+type Running = (Child, ChildStdin, Receiver<String>);
+
 /// A machine.
 pub struct Machine {
     options: Options,
@@ -81,9 +84,14 @@ impl Machine {
         for writes in options.writes.iter().chain(second) {
             File::create(writes).with_context(|| format!("create {}", writes.display()))?;
         }
-        let (child, input, lines) = spawn(&options, &log)?;
-        let start = Moment { at: 0.0, what: What::Start };
-        Ok(Machine {
+        let running = spawn(&options, &log)?;
+        let mut machine = Machine::new(options, log, running);
+        machine.timeline.push(Moment { at: 0.0, what: What::Start });
+        Ok(machine)
+    }
+
+    fn new(options: Options, log: PathBuf, (child, input, lines): Running) -> Machine {
+        Machine {
             options,
             log,
             child,
@@ -93,9 +101,9 @@ impl Machine {
             number: 0,
             restarting: false,
             began: Instant::now(),
-            timeline: vec![start],
+            timeline: Vec::new(),
             cpu_s: 0.0,
-        })
+        }
     }
 
     /// Kills QEMU in the middle of things, and starts it again on the same disk. What it had printed by then is looked at.
@@ -334,7 +342,7 @@ impl Drop for Machine {
     }
 }
 
-fn spawn(options: &Options, log: &Path) -> Result<(Child, ChildStdin, Receiver<String>)> {
+fn spawn(options: &Options, log: &Path) -> Result<Running> {
     let mut command = command::command(options)?;
     command.arg("-no-reboot");
     let file = File::options().create(true).append(true).open(log);
@@ -344,7 +352,7 @@ fn spawn(options: &Options, log: &Path) -> Result<(Child, ChildStdin, Receiver<S
 }
 
 /// Starts a program whose output goes to the log and is handed on as lines.
-fn followed(mut command: Command, file: File) -> Result<(Child, ChildStdin, Receiver<String>)> {
+fn followed(mut command: Command, file: File) -> Result<Running> {
     let (line, errors) = (host::line(&command), file.try_clone()?);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn();
     let mut child = child.with_context(|| format!("start {line}"))?;
@@ -398,20 +406,8 @@ mod tests {
         let log = dir.join("log");
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        let (child, input, lines) = followed(command, File::create(&log).unwrap()).unwrap();
-        Machine {
-            options,
-            log,
-            child,
-            input,
-            lines,
-            tail: Vec::new(),
-            number: 0,
-            restarting: false,
-            began: Instant::now(),
-            timeline: Vec::new(),
-            cpu_s: 0.0,
-        }
+        let running = followed(command, File::create(&log).unwrap()).unwrap();
+        Machine::new(options, log, running)
     }
 
     const PANIC: &str = "echo '[ 1.2] Kernel panic - not syncing: x'";
