@@ -24,7 +24,7 @@ use command::Options;
 use marker::{Booted, Marker, marked};
 
 /// How long any one thing may take; a machine that emulates another on a busy host is slow.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 /// Lines that are quoted when something did not happen.
 const TAIL: usize = 15;
 
