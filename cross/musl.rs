@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -14,8 +15,12 @@ use super::{source, zig};
 use crate::archive;
 use crate::run::{output, run};
 
+/// apt's folder, and that of the source, are for one at a time.
+static ONE: Mutex<()> = Mutex::new(());
+
 /// The folder with `lib` and `include` of a target's musl: the machine's own, or fetched or built once.
 pub fn fetch(target: &Target, folder: &Path) -> Result<PathBuf> {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let unpacked = if matches!(target.libc, Libc::Zig(_)) { "zig-pie/usr" } else { "root/usr" };
     let (installed, usr) = (Path::new("/usr"), folder.join(unpacked));
     let is_in = |usr: &Path| usr.join("lib").join(target.musl).join("libc.a").exists();

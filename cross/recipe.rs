@@ -173,14 +173,14 @@ pub fn build_with(target: &Target, program: Program, features: &str, name_kept: 
         command.arg("--").args(small::last(target, program.set == Set::Tls)?);
     }
     run(&mut command)?;
-    let kept = keep(&folder(), target, program, name_kept)?;
+    let kept = keep(&folder(), &builds(target), target, program, name_kept)?;
     elf::judge(&kept, lies)?;
     Ok(kept)
 }
 
 /// Copies what was built in a target folder of cargo's to where the next feature set is not built over it.
-pub fn keep(folder: &Path, target: &Target, program: Program, name: &str) -> Result<PathBuf> {
-    let built = folder.join(target.triple).join("release").join(program.package);
+pub fn keep(folder: &Path, builds: &Path, target: &Target, program: Program, name: &str) -> Result<PathBuf> {
+    let built = builds.join(target.triple).join("release").join(program.package);
     let kept = folder.join("out").join(target.name);
     fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
     let kept = kept.join(name);
@@ -207,7 +207,7 @@ pub fn cargo(target: &Target, args: &str, lies: Lies, c: bool) -> Result<Command
         target.flags
     );
     let mut command = cargo_at("/usr/bin/cargo".as_ref(), args);
-    command.args(["--release", "--locked", "--target", target.triple, "--target-dir"]).arg(&folder);
+    command.args(["--release", "--locked", "--target", target.triple, "--target-dir"]).arg(builds(target));
     let name = target.triple.replace('-', "_");
     let upper = name.to_ascii_uppercase();
     command
@@ -239,6 +239,11 @@ fn starts(target: &Target, lies: Lies, lib: &Path, own: &Path) -> String {
 
 fn folder() -> PathBuf {
     place::target().join("cross")
+}
+
+/// One for each target: cargo holds a lock on it, and the programs of two are built at once.
+fn builds(target: &Target) -> PathBuf {
+    folder().join("build").join(target.name)
 }
 
 /// musl's headers, and the compiler's own, and nothing of the machine's C library.

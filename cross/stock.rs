@@ -105,7 +105,7 @@ pub fn build(target: &Target, program: Program) -> Result<PathBuf> {
         command.env(format!("CC_{name}"), target.cc.0).env(format!("CFLAGS_{name}"), C_FLAGS);
     }
     run(&mut command)?;
-    let kept = recipe::keep(&folder, target, program, &recipe::name(program))?;
+    let kept = recipe::keep(&folder, &folder, target, program, &recipe::name(program))?;
     elf::judge_static(&kept)?;
     Ok(kept)
 }

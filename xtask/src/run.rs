@@ -43,6 +43,21 @@ pub fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(value)
 }
 
+/// Two jobs at once, where one alone leaves cores idle. Both come to their end; the error names what each failed by.
+pub fn together(one: impl FnOnce() -> Result<()> + Send, other: impl FnOnce() -> Result<()>) -> Result<()> {
+    let ended = std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        [one.join().expect("a job reports its faults"), other]
+    });
+    let faults: Vec<String> =
+        ended.iter().filter_map(|end| Some(format!("{:#}", end.as_ref().err()?))).collect();
+    if !faults.is_empty() {
+        bail!("{}", faults.join("\n"));
+    }
+    Ok(())
+}
+
 /// Runs a command with our own input and output; failing is an error.
 pub fn run(command: &mut Command) -> Result<()> {
     let line = line(command);
@@ -100,4 +115,24 @@ pub fn line(command: &Command) -> String {
     let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
     let args = command.get_args().map(|arg| arg.to_string_lossy().into_owned());
     std::iter::once(name).chain(args).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_jobs_each_is_waited_for_and_heard() {
+        assert!(together(|| Ok(()), || Ok(())).is_ok());
+        let told = together(|| bail!("first"), || bail!("second")).unwrap_err().to_string();
+        assert_eq!(told, "first\nsecond");
+        let ran = std::sync::atomic::AtomicBool::new(false);
+        let late = || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            ran.store(true, std::sync::atomic::Ordering::SeqCst);
+            Ok(())
+        };
+        assert_eq!(together(late, || bail!("second")).unwrap_err().to_string(), "second");
+        assert!(ran.into_inner());
+    }
 }

@@ -1,11 +1,12 @@
 //! Everything CI runs.
 
+use std::num::NonZero;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use crate::machines::recipe;
-use crate::run::{cargo, programs, run, step, watched};
+use crate::run::{cargo, programs, run, step, together, watched};
 use crate::{check, demo, older, place, qemu, rules, ship, size, tools};
 
 /// Tools, lints, test bed, all tests, real boots; ends with the runners' own closing lines.
@@ -24,17 +25,19 @@ pub fn test() -> Result<()> {
     })?;
     check::lint()?;
     step("programs", programs)?;
-    step("RPM test bed", testbed)?;
+    together(check::features, || step("RPM test bed", testbed))?;
     let bootctl = step("bootctl", || tools::unpacked("systemd-boot", "usr/bin/bootctl"))?;
     let (passed, lines) = step("tests", || {
         let mut command = cargo("test --workspace --no-fail-fast");
         command.env("ROOTLING_TEST_BED", place::testbed()).env("ROOTLING_BOOTCTL", &bootctl);
+        // most of them wait for the disk most of the time
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        command.env("RUST_TEST_THREADS", (4 * cores).to_string());
         watched(&mut command, closing)
     })?;
     let played = step("the agent of an earlier commit", older::landed)?;
     step("agents with the rules of one architecture", || rules::rules(None))?;
-    step("size of the device program", size::shipping)?;
-    step("sizes of the programs beside it", size::beside)?;
+    step("sizes", size::gate)?;
     step("the main job, with the memory of the device program", || {
         demo::memory_gate(ship::build(recipe::Set::Tls)?)
     })?;
