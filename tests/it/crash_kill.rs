@@ -1,7 +1,7 @@
 //! An upgrade killed with SIGKILL at 200 points, and run again.
 //!
-//! Half of the kills come from a timer, at a moment spread evenly over the length of an undisturbed upgrade; half
-//! come from strace, at the n-th call of one kind. After each, the old or the new deployment boots, judged by a
+//! Half of the kills come from a timer, at a moment spread evenly over the length of the shortest upgrade yet seen, as what
+//! else the machine does makes one longer than another; half come from strace, at the n-th call of one kind. After each, the old or the new deployment boots, judged by a
 //! checker that shares no code with the store and by `ostree admin status`; then the upgrade completes.
 
 use crate::bootcheck;
@@ -47,7 +47,8 @@ impl Random {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Kill {
-    After(Duration),
+    /// After so many thousandths of the upgrade.
+    After(u32),
     AtCall(&'static str, usize),
 }
 
@@ -87,9 +88,7 @@ fn old_or_new_boots_after_a_kill_anywhere_and_the_next_run_completes() {
 pub(crate) fn storm(case: &Case, dir: &Path, by_time: usize, by_call: usize) -> (usize, [usize; 2]) {
     let (length, counts) = undisturbed(case, dir);
     let mut random = Random(20_261_125);
-    let mut kills: Vec<Kill> = (0..by_time)
-        .map(|_| Kill::After(Duration::from_micros(random.below(length.as_micros() as u64))))
-        .collect();
+    let mut kills: Vec<Kill> = (0..by_time).map(|_| Kill::After(random.below(1000) as u32)).collect();
     let kinds: Vec<_> = case.calls.iter().zip(&counts).filter(|(_, count)| **count > 0).collect();
     for number in 0..by_call {
         let (call, count) = kinds[number % kinds.len()];
@@ -97,14 +96,14 @@ pub(crate) fn storm(case: &Case, dir: &Path, by_time: usize, by_call: usize) -> 
     }
 
     let (next, died) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let boots = Mutex::new([0usize; 2]);
+    let (boots, length) = (Mutex::new([0usize; 2]), Mutex::new(length));
     std::thread::scope(|scope| {
         for worker in 0..2 {
-            let (case, kills, next, died, boots) = (case, &kills, &next, &died, &boots);
+            let (case, kills, next, died, boots, length) = (case, &kills, &next, &died, &boots, &length);
             let place = dir.join(format!("device-{worker}"));
             scope.spawn(move || {
                 while let Some(kill) = kills.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (was_killed, is_new) = one(case, &place, kill);
+                    let (was_killed, is_new) = one(case, &place, kill, length);
                     died.fetch_add(usize::from(was_killed), Ordering::Relaxed);
                     boots.lock().unwrap()[usize::from(is_new)] += 1;
                 }
@@ -138,10 +137,10 @@ fn undisturbed(case: &Case, dir: &Path) -> (Duration, Vec<usize>) {
 }
 
 /// One kill; whether it came in time, and whether the new deployment boots after it.
-fn one(case: &Case, device: &Path, kill: &Kill) -> (bool, bool) {
+fn one(case: &Case, device: &Path, kill: &Kill, length: &Mutex<Duration>) -> (bool, bool) {
     copy(&case.template, device);
     let guard = Sysroot(device.to_owned());
-    let was_killed = killed(case, device, kill);
+    let was_killed = killed(case, device, kill, length);
     let context = |what: &str| format!("{what} after {kill:?}");
     let boots =
         bootcheck::check(device).unwrap_or_else(|error| panic!("{}: {error}", context("nothing boots")));
@@ -171,15 +170,23 @@ fn one(case: &Case, device: &Path, kill: &Kill) -> (bool, bool) {
     (was_killed, first == case.new.to_string())
 }
 
-fn killed(case: &Case, device: &Path, kill: &Kill) -> bool {
+fn killed(case: &Case, device: &Path, kill: &Kill, length: &Mutex<Duration>) -> bool {
     let agent = rootling(device, case.upgrade);
     match kill {
-        Kill::After(delay) => {
+        Kill::After(part) => {
+            let delay = *length.lock().unwrap() * *part / 1000;
             let mut command = Command::new(agent.get_program());
             command.args(agent.get_args()).stdout(Stdio::null()).stderr(Stdio::null());
             let start = Instant::now();
             let mut child = command.spawn().unwrap();
-            std::thread::sleep(delay.saturating_sub(start.elapsed()));
+            while start.elapsed() < delay {
+                if child.try_wait().unwrap().is_some() {
+                    let mut length = length.lock().unwrap();
+                    *length = start.elapsed().min(*length);
+                    break;
+                }
+                std::thread::sleep(Duration::from_micros(200));
+            }
             child.kill().unwrap();
             child.wait().unwrap().code().is_none()
         }
