@@ -11,6 +11,7 @@ mod delta;
 mod host;
 pub mod mutate;
 mod object;
+mod prepare_root;
 mod store;
 mod trust;
 
@@ -27,9 +28,16 @@ pub struct Target {
 
 /// All targets of this build.
 pub fn targets() -> Vec<Target> {
-    let mut all =
-        [object::TARGETS, boot::TARGETS, delta::TARGETS, trust::TARGETS, store::TARGETS, agent::TARGETS]
-            .concat();
+    let mut all = [
+        object::TARGETS,
+        boot::TARGETS,
+        delta::TARGETS,
+        trust::TARGETS,
+        store::TARGETS,
+        agent::TARGETS,
+        prepare_root::TARGETS,
+    ]
+    .concat();
     #[cfg(feature = "host")]
     all.extend(host::TARGETS);
     all

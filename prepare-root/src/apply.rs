@@ -1,9 +1,9 @@
 //! Performing the plan, in the three places where this program runs.
 
-use crate::cmdline::Cmdline;
+use crate::cmdline::{Cmdline, Wanted};
 use crate::config::{Config, PLACES};
 use crate::console::tell;
-use crate::device::{Wanted, wait_for};
+use crate::device::wait_for;
 use crate::error::Error;
 use crate::modules;
 use crate::plan::{Facts, Step, mounts, turn};

@@ -1,6 +1,6 @@
 //! What the kernel arguments ask for.
 
-use crate::error::Error;
+use super::error::Error;
 use rootling_boot::loader::TRIAL_ARG;
 use rootling_boot::{KernelArgs, bootlink};
 
@@ -42,6 +42,32 @@ const FLAGS: [(&str, libc::c_ulong); 9] = [
     ("sync", libc::MS_SYNCHRONOUS),
     ("dirsync", libc::MS_DIRSYNC),
 ];
+
+/// What `root=` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// A device by its path.
+    Path(String),
+    /// A file system by its label.
+    Label(String),
+    /// A file system by its UUID.
+    Uuid(String),
+    /// A partition by the UUID in the partition table.
+    PartUuid(String),
+}
+
+impl Wanted {
+    /// Reads the value of `root=`.
+    pub fn parse(value: &str) -> Result<Wanted, Error> {
+        match value.split_once('=') {
+            _ if value.starts_with("/dev/") => Ok(Wanted::Path(value.into())),
+            Some(("LABEL", label)) if !label.is_empty() => Ok(Wanted::Label(label.into())),
+            Some(("UUID", uuid)) if !uuid.is_empty() => Ok(Wanted::Uuid(uuid.to_ascii_lowercase())),
+            Some(("PARTUUID", uuid)) if !uuid.is_empty() => Ok(Wanted::PartUuid(uuid.to_ascii_lowercase())),
+            _ => Err(Error::refused(format!("root={value}"), "root=/dev/..., LABEL=, UUID= or PARTUUID=")),
+        }
+    }
+}
 
 impl Cmdline {
     /// Reads the text of `/proc/cmdline`.

@@ -7,7 +7,7 @@
 //! [composefs] enabled=...            not supported: refused by name
 //! ```
 
-use crate::error::Error;
+use super::error::Error;
 use rootling_object::keyfile::Keyfile;
 
 /// Where the file is looked for in the deployment, the first one wins.

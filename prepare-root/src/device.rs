@@ -1,5 +1,6 @@
 //! The root device, found among the kernel's block devices: there is no udev here.
 
+use crate::cmdline::Wanted;
 use crate::error::Error;
 use crate::{gpt, mbr, superblock};
 use std::fs::{self, File};
@@ -11,32 +12,6 @@ use std::time::{Duration, Instant};
 
 const CLASS: &str = "/sys/class/block";
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// What `root=` names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// A device by its path.
-    Path(String),
-    /// A file system by its label.
-    Label(String),
-    /// A file system by its UUID.
-    Uuid(String),
-    /// A partition by the UUID in the partition table.
-    PartUuid(String),
-}
-
-impl Wanted {
-    /// Reads the value of `root=`.
-    pub fn parse(value: &str) -> Result<Wanted, Error> {
-        match value.split_once('=') {
-            _ if value.starts_with("/dev/") => Ok(Wanted::Path(value.into())),
-            Some(("LABEL", label)) if !label.is_empty() => Ok(Wanted::Label(label.into())),
-            Some(("UUID", uuid)) if !uuid.is_empty() => Ok(Wanted::Uuid(uuid.to_ascii_lowercase())),
-            Some(("PARTUUID", uuid)) if !uuid.is_empty() => Ok(Wanted::PartUuid(uuid.to_ascii_lowercase())),
-            _ => Err(Error::refused(format!("root={value}"), "root=/dev/..., LABEL=, UUID= or PARTUUID=")),
-        }
-    }
-}
 
 /// Waits for the device; answers its path and the file system on it.
 pub fn wait_for(wanted: &Wanted, wait_s: u32) -> Result<(PathBuf, Option<&'static str>), Error> {

@@ -40,7 +40,7 @@ pub fn find(entries: &[u8], size: usize, partuuid: &str) -> Option<u32> {
         let used = entry.get(..16).is_some_and(|kind| kind != [0; 16]);
         used && entry.get(16..32).and_then(text).is_some_and(|text| text.eq_ignore_ascii_case(partuuid))
     });
-    place.map(|place| place as u32 + 1)
+    u32::try_from(place?).ok()?.checked_add(1)
 }
 
 fn text(guid: &[u8]) -> Option<String> {
@@ -48,7 +48,7 @@ fn text(guid: &[u8]) -> Option<String> {
     bytes[..4].reverse();
     bytes[4..6].reverse();
     bytes[6..8].reverse();
-    Some(crate::superblock::dashed(&bytes))
+    Some(super::superblock::dashed(&bytes))
 }
 
 #[cfg(test)]

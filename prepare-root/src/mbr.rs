@@ -5,7 +5,7 @@
 //! ```
 //! Source: Linux, `block/partitions/msdos.c`. The number is the kernel's own, so logical partitions have theirs from 5.
 
-use crate::superblock::dashed;
+use super::superblock::dashed;
 
 /// Whether a PARTUUID, in lower case, names the partition with a number on the disk that starts with these bytes.
 pub fn names(start: &[u8], number: u32, partuuid: &str) -> bool {

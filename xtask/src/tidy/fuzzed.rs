@@ -8,8 +8,16 @@ use anyhow::{Context, Result};
 use super::source::{Source, code, rust_files, without_tests};
 
 /// Where decoders live.
-const FOLDERS: &[&str] =
-    &["boot/src", "delta/src", "object/src", "store/src", "trust/src", "compose-host/src", "agent/src"];
+const FOLDERS: &[&str] = &[
+    "boot/src",
+    "delta/src",
+    "object/src",
+    "store/src",
+    "trust/src",
+    "compose-host/src",
+    "agent/src",
+    "prepare-root/src",
+];
 
 /// How a function that takes foreign bytes or text is called here.
 const VERBS: &[&str] =
