@@ -153,3 +153,35 @@ fn a_bless_step_that_nothing_keeps_away_is_told() {
     std::os::unix::fs::symlink("/dev/null", mask).unwrap();
     assert!(!told());
 }
+
+/// The deadline and prepare-root know a try by a variable: a system that shows none would stay in one that hangs.
+#[test]
+fn nothing_is_armed_and_no_try_passes_where_firmware_variables_are_not_shown() {
+    let fixture = Fixture::unsigned();
+    let (device, first) = deployed(&fixture);
+    device.boots(&first);
+    fs::create_dir_all(device.root.join(ESP)).unwrap();
+    device.run(&["boot", "install", "systemd-boot"], 0);
+    let second = bootable(&fixture, 2, 3000);
+    let shown = |commit: &str| device.tree(commit).join("sys/firmware/efi/efivars");
+    fs::create_dir_all(shown(&first)).unwrap();
+    write(&device.tree(&first).join("etc/init.d/rootling"), "");
+    let told = device.run(&["upgrade"], 1);
+    assert!(told.contains("efivars: expected firmware variables, got none: mount efivarfs"), "{told}");
+    assert!(!device.tree(&second).exists(), "nothing was fetched");
+    let told = device.run(&["boot", "status"], 0);
+    assert!(told.contains("expected firmware variables") && told.contains("no deadline outside"), "{told}");
+    fs::write(shown(&first).join("BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c"), [7, 0, 0, 0]).unwrap();
+    let told = device.run(&["boot", "status"], 0);
+    assert!(!told.contains("expected firmware variables") && !told.contains("no deadline"), "{told}");
+    device.run(&["upgrade"], 0);
+
+    rename(&device, "ostree-2+03-00.conf", "ostree-2+02-01.conf");
+    device.boots(&second);
+    fs::create_dir_all(shown(&second).parent().unwrap()).unwrap();
+    let told = device.run(&["boot", "confirm"], 1);
+    assert!(told.contains("expected firmware variables, got none"), "{told}");
+    assert!(device.root.join(ESP).join("ostree-2+02-01.conf").exists(), "the loader counts on");
+    set_variable(&device, &second, &variable::count_path_name(), "\\loader\\entries\\ostree-2+02-01.conf");
+    assert!(device.run(&["boot", "confirm"], 0).contains("confirmed"));
+}

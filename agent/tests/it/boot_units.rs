@@ -75,6 +75,7 @@ fn the_deadline_is_for_trials_only() {
         fs::write(&cmdline, format!("{args}\n")).unwrap();
         assert_eq!(waits(), want, "{args}");
     }
+    let counted = counted.replace("/sys/firmware/efi/efivars", "$vars");
     assert!(init.contains(&format!("counted={counted}\n")));
     fs::write(&variable, "").unwrap();
     assert!(waits());
@@ -100,7 +101,8 @@ fn the_scripts_deadline_is_a_setting() {
         // the deadline comes after the confirm, as its time does
         let stubs = format!(
             "told() {{ echo \"$@\" >>{log}; }}; rootling() {{ told rootling \"$@\"{confirm}; touch {0}; }}\n\
-             sleep() {{ while [ ! -e {0} ]; do :; done; told sleep \"$@\"; }}; reboot() {{ told reboot \"$@\"; }}\n",
+             sleep() {{ while [ ! -e {0} ]; do :; done; told sleep \"$@\"; }}; reboot() {{ told reboot \"$@\"; }}\n\
+             mount() {{ :; }}\n",
             at("asked")
         );
         let mut own = script.clone();
@@ -125,25 +127,35 @@ fn the_scripts_deadline_is_a_setting() {
     }
 }
 
-/// Before the services efivarfs may not be mounted, and what systemd-boot says of a try not to be seen.
+/// Before the services efivarfs may not be mounted, and what systemd-boot says of a try not to be seen: until it can be mounted.
 #[test]
 fn a_try_that_is_seen_late_has_its_deadline_too() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("units/rootling.init");
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    fs::write(at("cmdline"), "quiet panic=10\n").unwrap();
-    fs::create_dir(at("efivars")).unwrap();
-    let script =
-        [("/usr/bin/rootling", "true"), ("/proc/cmdline", &at("cmdline")), ("/run/rootling", &at("run"))]
-            .into_iter()
-            .chain([("/sys/firmware/efi/efivars", at("efivars").as_str()), ("/etc/default/", &at(""))])
-            .fold(fs::read_to_string(script).unwrap(), |script, (path, stub)| script.replace(path, stub));
-    let variable = format!("{}/LoaderBootCountPath-{}", at("efivars"), rootling_boot::sdboot::variable::GUID);
-    let stubs = format!("sleep() {{ echo sleep >>{}; }}; reboot() {{ :; }}", at("log"));
-    let calls =
-        format!("{stubs}\nset deadline\n{script}\nwait\n: >'{variable}'\nset start\n{script}\nwait\n");
-    assert!(Command::new("sh").args(["-c", &calls]).status().unwrap().success());
-    assert_eq!(fs::read_to_string(at("log")).unwrap(), "sleep\n");
+    for (mount, want) in [("return 1", "sleep 2\n"), (": >\"$4/$variable\"", "sleep 1\n")] {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        fs::write(at("cmdline"), "quiet panic=10\n").unwrap();
+        fs::create_dir(at("efivars")).unwrap();
+        let script =
+            [("/usr/bin/rootling", "true"), ("/proc/cmdline", &at("cmdline")), ("/run/rootling", &at("run"))]
+                .into_iter()
+                .chain([("/sys/firmware/efi/efivars", at("efivars").as_str()), ("/etc/default/", &at(""))])
+                .fold(fs::read_to_string(&script).unwrap(), |script, (path, stub)| {
+                    script.replace(path, stub)
+                });
+        let variable = format!("LoaderBootCountPath-{}", rootling_boot::sdboot::variable::GUID);
+        let stubs = format!(
+            "variable={variable}; call=1; mount() {{ {mount}; }}; reboot() {{ :; }}\n\
+             sleep() {{ echo sleep $call >>{}; }}",
+            at("log")
+        );
+        let calls = format!(
+            "{stubs}\nset deadline\n{script}\nwait\ncall=2; : >'{}'\nset start\n{script}\nwait\n",
+            at(&format!("efivars/{variable}"))
+        );
+        assert!(Command::new("sh").args(["-c", &calls]).status().unwrap().success());
+        assert_eq!(fs::read_to_string(at("log")).unwrap(), want, "mount: {mount}");
+    }
 }
 
 /// It comes before the services, and has the other script begin the deadline; at the end it does nothing.

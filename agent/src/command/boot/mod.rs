@@ -91,6 +91,9 @@ fn arm(scene: &Scene<'_>, path: &Path, tries: Option<u32>, anyway: bool) -> Resu
     let tries = tries.or(settings::read(&device::root(&sysroot))?.tries);
     let tries = tries.unwrap_or(promises.usual_tries());
     promises.allow(tries, anyway).map_err(explicit)?;
+    if !anyway {
+        sysroot.reach_loader()?;
+    }
     let first = sysroot.at(0)?.clone();
     if sysroot.booted().is_some_and(|booted| booted.is(&first)) {
         return Err(Error::refused(format_args!(

@@ -51,7 +51,7 @@ pub(in crate::sysroot) trait Family: Send + Sync {
         Ok(Trial::None)
     }
 
-    /// Whether what it counts in is there for the system that runs: an error where it would count on, and confirm nothing.
+    /// Whether what it counts in, or says a try by, is there for the system that runs: an error where that could not see or end one.
     fn reach(&self, _sysroot: &Path) -> Result<()> {
         Ok(())
     }

@@ -92,6 +92,19 @@ fn check_booted(root: &Path, name: &CountedName) -> Result<()> {
     }
 }
 
+/// Whether firmware variables are there, where the machine has firmware that does: what runs knows a try by one of them.
+fn has_variables(root: &Path) -> Result<()> {
+    let shown = root.join(file::EFIVARS);
+    let is_hidden = || fs::read_dir(&shown).map_or(true, |mut names| names.next().is_none());
+    match shown.parent().is_some_and(Path::exists) && is_hidden() {
+        true => Err(Error::refused(format_args!(
+            "{}: expected firmware variables, got none: mount efivarfs (a real-time kernel needs efi=runtime)",
+            shown.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// An entry that another program chose for the next boot would be booted in the place of the new one.
 fn drop_one_shot(root: &Path) -> Result<()> {
     let name = variable::one_shot_name();
@@ -109,6 +122,10 @@ impl Family for SystemdBoot {
 
     fn armed(&self, sysroot: &Sysroot) -> Result<Option<Armed>> {
         Ok(on_trial(sysroot)?.0)
+    }
+
+    fn reach(&self, _: &Path) -> Result<()> {
+        has_variables(&self.root)
     }
 
     fn trial(&self, sysroot: &Sysroot, _: &Armed) -> Result<Trial> {
