@@ -28,6 +28,9 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
         false if rows.is_empty() => scene.screen.say("no deployments"),
         false => rows.iter().for_each(|row| scene.screen.say(&as_text(row))),
     }
+    if !json && let Ok(Some(promises)) = sysroot.promises() {
+        scene.screen.say(&promises.to_string());
+    }
     Ok(())
 }
 

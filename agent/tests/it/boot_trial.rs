@@ -168,6 +168,7 @@ fn what_a_loader_cannot_promise_is_refused_unless_told_so() {
     assert!(device.run(&["boot", "arm"], 1).contains("no boot loader is managed"));
     device.run(&["boot", "install", "lilo"], 1);
     device.run(&["boot", "install", "extlinux"], 0);
+    assert!(device.run(&["status"], 0).contains("counts no boots, no fallback by itself"));
     assert!(device.run(&["upgrade"], 77).contains("nothing new"));
     let second = bootable(&fixture, 2, 3000);
     fixture.server.forget();
