@@ -139,8 +139,14 @@ pub fn make(tree: &Root, version: &str, options: &Options) -> Result<Vec<u8>> {
     archive.file(LOAD, load.as_bytes(), 0o644);
     firmware.sort();
     firmware.dedup();
+    let mut lacking = Vec::new();
     for name in firmware {
-        add_firmware(tree, &name, &mut archive)?;
+        if !add_firmware(tree, &name, &mut archive)? {
+            lacking.push(name);
+        }
+    }
+    if !lacking.is_empty() {
+        log::warn!("initramfs: {FIRMWARE} lacks what modules name: {}", lacking.join(" "));
     }
     options.compression.apply(&archive.finish())
 }
@@ -165,16 +171,17 @@ fn init(tree: &Root, options: &Options) -> Result<Vec<u8>> {
 }
 
 /// Firmware that a tree does not have is no error: modules name more than one machine needs.
-fn add_firmware(tree: &Root, name: &str, archive: &mut Archive) -> Result<()> {
+/// Whether the tree has it.
+fn add_firmware(tree: &Root, name: &str, archive: &mut Archive) -> Result<bool> {
     if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Ok(());
+        return Ok(false);
     }
     for ending in ["", ".zst", ".xz"] {
         let path = format!("{FIRMWARE}/{name}{ending}");
         if let Some(bytes) = tree.read(&path)? {
             archive.file(path.trim_start_matches("usr/"), &bytes, 0o644);
-            return Ok(());
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
