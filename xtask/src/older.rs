@@ -19,7 +19,7 @@ const TOOLS: &[tools::Tool] =
 const NOTHING_NEW: i32 = 77;
 
 /// What every change is played against: a commit that has landed.
-pub const LANDED: &str = "22f0562a93b9d068bc27c41f2f924d351b1d58bc";
+pub const LANDED: &str = "68902263c8fcb537d18dba61ce39591c38b1ef5f";
 
 /// For every change: plays both parts with the agent of [`LANDED`], and says so; or says that this clone has no such commit.
 pub fn landed() -> Result<String> {
