@@ -43,7 +43,7 @@ pub fn asked(sysroot: &Sysroot, tries: Option<u32>) -> Result<Try> {
         return Ok(Try::Keep);
     }
     refuse_on_trial(sysroot)?;
-    sysroot.reach_loader()?;
+    sysroot.shows_tries()?;
     Ok(Try::Arm { tries, anyway: false })
 }
 

@@ -64,6 +64,25 @@ fn an_entry_that_others_made_good_has_to_pass_its_checks_all_the_same() {
     assert!(device.run(&["upgrade"], 77).contains("failed on this device"));
 }
 
+/// Its counters are on its partition, where no other loader looks.
+#[test]
+fn a_try_of_systemd_boots_is_one_by_whatever_name_the_loader_goes() {
+    for loader in ["none", "grub", "extlinux"] {
+        let fixture = Fixture::unsigned();
+        let (device, first, second) = on_trial(&fixture);
+        let conf = device.tree(&second).join("etc/rootling/agent.conf");
+        write(&conf, &format!("[boot]\nloader = {loader}\n"));
+        program(&device.tree(&second).join("etc/rootling/check.d/own"), "#!/bin/sh\nexit 1\n");
+        let told = device.run(&["boot", "confirm"], 1);
+        assert!(told.contains(&format!("{second}.0 is on trial, and its loader not managed")), "{told}");
+        assert!(!device.root.join("run/rootling/confirmed").exists(), "{loader}");
+        device.boots(&first);
+        rename(&device, "ostree-2+02-01.conf", "ostree-2+00-03.conf");
+        write(&device.tree(&first).join("etc/rootling/agent.conf"), "[boot]\n");
+        assert!(device.run(&["boot", "confirm"], 0).contains("fell back"));
+    }
+}
+
 /// systemd-boot sorts what has no tries left behind all others, and it is what runs.
 #[test]
 fn a_rollback_in_the_last_try_goes_back() {

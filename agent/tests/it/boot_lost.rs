@@ -133,6 +133,24 @@ fn an_environment_of_u_boot_that_is_lost_keeps_nobody_from_a_confirm() {
     }
 }
 
+/// Its partition may be one that the boot does not wait for.
+#[test]
+fn what_u_boot_counts_in_may_come_late() {
+    let fixture = Fixture::unsigned();
+    let (device, [_, second], copy) = u_boot(&fixture);
+    device.boots(&second);
+    let away = copy.with_extension("away");
+    fs::rename(&copy, &away).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            fs::rename(&away, &copy).unwrap();
+        });
+        assert!(device.run(&["boot", "confirm"], 0).contains(&format!("confirmed {second}.0")));
+    });
+    assert_eq!(printenv(&fixture, &copy, "upgrade_available"), "upgrade_available=0\n");
+}
+
 /// U-Boot counts on where this system cannot see it, and would boot the other one in the end, again and again.
 #[test]
 fn a_system_that_cannot_reach_what_u_boot_counts_in_is_not_confirmed() {
@@ -141,7 +159,12 @@ fn a_system_that_cannot_reach_what_u_boot_counts_in_is_not_confirmed() {
         let fixture = Fixture::unsigned();
         let (device, [first, second], copy) = u_boot(&fixture);
         write(&device.tree(&second).join("etc/fw_env.config"), config);
+        write(&device.tree(&second).join("etc/rootling/agent.conf"), "[health]\ncheck-timeout=1\n");
         device.boots(&second);
+        // by hand either
+        device.run(&["boot", "confirm", "--no-check"], 1);
+        assert!(!device.root.join("run/rootling/confirmed").exists());
+        order(&device, &[&second, &first]);
         let told = device.run(&["boot", "confirm"], 1);
         assert!(told.contains(&format!("{first}.0 boots next")), "{told}");
         assert!(!device.root.join("run/rootling/confirmed").exists());
@@ -180,11 +203,29 @@ fn an_environment_without_altbootcmd_keeps_no_failing_system() {
 /// The loader counts on, so that it falls back.
 #[test]
 fn what_is_armed_is_not_confirmed_where_its_loader_is_managed_no_more() {
-    let fixture = Fixture::unsigned();
-    let (device, second) = on_trial(&fixture);
-    write(&device.tree(&second).join("etc/rootling/agent.conf"), "[boot]\nloader = none\n");
-    assert!(device.run(&["boot", "confirm"], 1).contains("its loader not managed"));
-    assert!(!device.root.join("run/rootling/confirmed").exists());
+    for (name, fails) in [("grub", false), ("u-boot", false), ("u-boot", true)] {
+        let fixture = Fixture::unsigned();
+        let (device, second) = match name {
+            "grub" => on_trial(&fixture),
+            _ => {
+                let (device, [_, second], _) = u_boot(&fixture);
+                // a script of the board's reads the list itself
+                let _ = fs::remove_file(device.root.join("boot/uEnv.txt"));
+                device.boots(&second);
+                (device, second)
+            }
+        };
+        write(&device.tree(&second).join("etc/rootling/agent.conf"), "[boot]\nloader = none\n");
+        if fails {
+            program(&device.tree(&second).join("etc/rootling/check.d/own"), FAILS);
+        }
+        let list = || fs::read_to_string(device.root.join("boot/loader/uEnv.txt")).ok();
+        let before = list();
+        assert!(device.run(&["boot", "confirm"], 1).contains("its loader not managed"), "{name}");
+        assert!(!device.root.join("run/rootling/confirmed").exists());
+        assert!(device.run(&["boot", "fall-back"], 1).contains("its loader not managed"), "{name}");
+        assert_eq!((list(), before.is_some()), (before.clone(), name == "u-boot"));
+    }
 }
 
 #[test]

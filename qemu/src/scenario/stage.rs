@@ -79,6 +79,11 @@ impl Stage {
     pub fn proves_itself(&mut self, new: &str) -> Result<()> {
         self.machine.reboot()?;
         self.arrives(new, self.path.loader.counts())?;
+        self.is_confirmed()
+    }
+
+    /// Nothing is on trial any more.
+    pub fn is_confirmed(&mut self) -> Result<()> {
         let status = self.status()?;
         ensure!(status["outcome"] == "nothing" && status["armed"].is_null(), "not confirmed: {status}");
         Ok(())
@@ -89,7 +94,8 @@ impl Stage {
         let status = self.status()?;
         let failed = status["failed"].as_array().context("boot status: expected a list of what failed")?;
         ensure!(failed.iter().any(|entry| entry["checksum"] == bad), "the deny list has no {bad}: {status}");
-        self.machine.expect("rootling upgrade", 77).map(drop)
+        let command = self.upgrade();
+        self.machine.expect(&command, 77).map(drop)
     }
 
     /// What `rootling boot status` says.

@@ -187,8 +187,15 @@ fn refuse_other_loaders(sysroot: &Sysroot) -> Result<()> {
     let boot = sysroot.path.join("boot");
     let family = sysroot.loader.as_ref().map(|loader| loader.family());
     let ours = family.map_or(&[][..], |family| family.own_files());
-    let generated =
-        ["syslinux/syslinux.cfg", "uEnv.txt", "grub2/grub.cfg", "loader/grub.cfg", "extlinux/extlinux.conf"];
+    let generated = [
+        "syslinux/syslinux.cfg",
+        "uEnv.txt",
+        "grub2/grub.cfg",
+        "extlinux/extlinux.conf",
+        "loader/grub.cfg",
+        "loader/uEnv.txt",
+        "loader/extlinux.conf",
+    ];
     for generated in generated.into_iter().filter(|name| !ours.contains(name)) {
         let path = boot.join(generated);
         if leads_to_list(&path) || (generated.starts_with("loader/") && path.exists()) {

@@ -70,7 +70,9 @@ fn a_list_of_extlinux_stays_its_own_beside_a_configuration_that_cannot_be_read()
         fs::write(device.path("etc/fw_env.config"), text).unwrap();
         Loader::detect(&device.path(""), &device.path(""), &Default::default()).unwrap().unwrap()
     };
-    for text in ["uboot:\n  size: 0x4000\n", "/dev/mtd1 0 131072\n"] {
+    // a write of its single copy that was cut
+    fs::write(device.path("boot/uboot.env"), [7, 0, 9, 1].repeat(0x800)).unwrap();
+    for text in ["uboot:\n  size: 0x4000\n", "/dev/mtd1 0 131072\n", "/boot/uboot.env 0 0x2000\n"] {
         assert_eq!(detect(text).kind().to_string(), "extlinux", "{text}");
     }
 }

@@ -3,6 +3,7 @@
 //! | booted against armed | then |
 //! |---|---|
 //! | nothing armed | nothing to do |
+//! | the armed one runs, by another loader than the managed one | an error: the loader counts on |
 //! | the armed one runs | its checks; all passed: it is the one that boots from now on |
 //! | the armed one runs, and fails where no boot is counted | the deny list, then off the menu, before any reboot |
 //! | the armed one runs, and cannot reach what U-Boot counts in | as one that fails where no boot is counted |
@@ -13,11 +14,13 @@
 //! | another one runs, and the loader's state cannot be read, or nothing can be armed | off the menu |
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rootling_boot::loader::{Counting, Outcome, Trial};
 use rootling_store::Error as StoreError;
-use rootling_store::sysroot::Locked;
 use rootling_store::sysroot::loader::{Armed, BootState};
+use rootling_store::sysroot::{Locked, Sysroot};
 
 use super::{Scene, denied};
 use crate::deny::DenyList;
@@ -25,7 +28,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::health::{self, Watchdog};
-use crate::settings;
+use crate::settings::{self, Settings};
 
 pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     let path = scene.global.sysroot.as_path();
@@ -35,6 +38,7 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     let sysroot = device::look(path)?;
     let root = device::root(&sysroot);
     let settings = settings::read(&root)?;
+    sysroot.check_trial()?;
     let (state, started) = (sysroot.boot_state()?, health::is_started_at_boot(path));
     let device = settings.watchdog.clone().or_else(|| started.then(|| path.join("dev/watchdog")));
     let Some(state) = state.filter(|state| state.outcome != Outcome::Nothing) else {
@@ -48,14 +52,21 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
         }
         return Ok(Exit::Ok);
     };
-    let counts = matches!(state.trial, Trial::Left(_) | Trial::Spent)
-        && sysroot.promises()?.is_some_and(|promises| promises.counting != Counting::Never);
     let is_judged = state.outcome == Outcome::OnTrial && !skip_check;
     let mut watchdog = Watchdog::open(device.as_deref().filter(|_| started || is_judged));
     // one that cannot reach what U-Boot counts in would be confirmed by the list alone, and counted on
-    let mut judge = || {
-        health::check(&root, &settings, &mut watchdog, scene.screen)
-            .and_then(|()| Ok(sysroot.reach_loader()?))
+    let reached = match state.outcome {
+        Outcome::OnTrial => reached(&sysroot, &settings, &mut watchdog),
+        _ => Ok(()),
+    };
+    let reached = if skip_check { Ok(reached?) } else { reached };
+    // what it counts may have come with it
+    let state = sysroot.boot_state()?.unwrap_or(state);
+    let counts = matches!(state.trial, Trial::Left(_) | Trial::Spent)
+        && sysroot.promises()?.is_some_and(|promises| promises.counting != Counting::Never);
+    let judge = || {
+        sysroot.shows_tries()?;
+        health::check(&root, &settings, &mut watchdog, scene.screen).and(reached)
     };
     if is_judged && let Err(error) = judge() {
         // a loader that counts counts the try; without tries left it falls back
@@ -73,6 +84,19 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     mark(path)?;
     watchdog.let_go();
     Ok(Exit::Ok)
+}
+
+/// Waits as long as for a check: a partition or device may come after this program.
+fn reached(sysroot: &Sysroot, settings: &Settings, watchdog: &mut Watchdog) -> Result<()> {
+    let end = Instant::now() + settings.check;
+    loop {
+        match sysroot.reach_loader() {
+            Err(_) if Instant::now() < end => {}
+            reached => return Ok(reached?),
+        }
+        watchdog.keep();
+        sleep(Duration::from_millis(200));
+    }
 }
 
 /// Tells the deadline that this boot needs no reboot.

@@ -92,7 +92,7 @@ fn arm(scene: &Scene<'_>, path: &Path, tries: Option<u32>, anyway: bool) -> Resu
     let tries = tries.unwrap_or(promises.usual_tries());
     promises.allow(tries, anyway).map_err(explicit)?;
     if !anyway {
-        sysroot.reach_loader()?;
+        sysroot.shows_tries()?;
     }
     let first = sysroot.at(0)?.clone();
     if sysroot.booted().is_some_and(|booted| booted.is(&first)) {

@@ -55,8 +55,8 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     let next = sysroot.deployments().first();
     let any = |places: &[&str]| places.iter().any(|place| fs::symlink_metadata(root.join(place)).is_ok());
     let masked = MASKS.iter().any(|place| fs::metadata(root.join(place)).is_ok_and(|unit| unit.len() == 0));
-    let reached = sysroot.reach_loader();
-    let outside = reached.is_ok() && (any(&TIMERS) && !masked || any(&[SCRIPT]))
+    let shown = sysroot.shows_tries();
+    let outside = shown.is_ok() && (any(&TIMERS) && !masked || any(&[SCRIPT]))
         || next.is_some_and(|next| next.kernel_args().has_key(WATCHDOG_ARG));
     if json {
         let text = Json::object(|j| {
@@ -103,7 +103,7 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     {
         say("systemd-bless-boot.service runs beside this program: mask it, or install its drop-in");
     }
-    if let Err(error) = &reached {
+    if let Err(error) = &shown {
         say(&error.to_string());
     }
     if !outside {

@@ -32,6 +32,6 @@ impl Family for Extlinux {
     }
 
     fn own_files(&self) -> &'static [&'static str] {
-        &["extlinux/extlinux.conf"]
+        &["extlinux/extlinux.conf", "loader/extlinux.conf"]
     }
 }

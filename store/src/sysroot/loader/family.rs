@@ -51,8 +51,13 @@ pub(in crate::sysroot) trait Family: Send + Sync {
         Ok(Trial::None)
     }
 
-    /// Whether what it counts in, or says a try by, is there for the system that runs: an error where that could not see or end one.
+    /// Whether what it counts in is there for the system that runs: an error where it would count on, and confirm nothing.
     fn reach(&self, _sysroot: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether the system that runs would be told that it is a try: an error where no deadline would begin.
+    fn shows_tries(&self) -> Result<()> {
         Ok(())
     }
 

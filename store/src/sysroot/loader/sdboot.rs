@@ -124,7 +124,7 @@ impl Family for SystemdBoot {
         Ok(on_trial(sysroot)?.0)
     }
 
-    fn reach(&self, _: &Path) -> Result<()> {
+    fn shows_tries(&self) -> Result<()> {
         has_variables(&self.root)
     }
 
@@ -244,7 +244,7 @@ fn link(entry: &Entry) -> Result<BootLink> {
 }
 
 /// The deployment whose entry has a counter: what is on trial, or has failed; else one that was armed and made good by others.
-fn on_trial(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
+pub(super) fn on_trial(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
     let deployments = &sysroot.deployments;
     if let Some((tried, tries)) = deployments.iter().find_map(|d| Some((d, d.entry_name.as_ref()?.tries?))) {
         let id = TrialId::parse(&tried.name()).map_err(refuse)?;

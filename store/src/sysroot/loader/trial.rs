@@ -6,7 +6,7 @@ use super::family::{Asked, Listed};
 use super::{Armed, Loader, refuse};
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use crate::{Error, Result};
-use rootling_boot::loader::{Change, Counting, Outcome, Promises, Step, Trial, TrialId, outcome};
+use rootling_boot::loader::{Change, Counting, Kind, Outcome, Promises, Step, Trial, TrialId, outcome};
 use rootling_boot::menu;
 use rootling_boot::plan::{Plan, Step as DiskStep};
 
@@ -66,6 +66,28 @@ impl Sysroot {
     /// Whether the running system can reach what the managed loader counts in.
     pub fn reach_loader(&self) -> Result<()> {
         self.loader.as_ref().map_or(Ok(()), |loader| loader.family().reach(&self.path))
+    }
+
+    /// Whether the running system is told that it is a try, where it is one.
+    pub fn shows_tries(&self) -> Result<()> {
+        self.loader.as_ref().map_or(Ok(()), |loader| loader.family().shows_tries())
+    }
+
+    /// Refuses where what runs is on trial by another loader than the managed one, which would confirm nothing and count on.
+    pub fn check_trial(&self) -> Result<()> {
+        let kind = self.loader.as_ref().map(Loader::kind);
+        let others = if kind.is_none() { Armed::read(&self.path)? } else { None };
+        #[cfg(feature = "systemd-boot")]
+        let others = match others {
+            None if kind != Some(Kind::SystemdBoot) => super::sdboot::on_trial(self)?.0,
+            others => others,
+        };
+        match (others, self.booted()) {
+            (Some(armed), Some(booted)) if booted.name() == armed.id.as_str() => Err(Error::refused(
+                format_args!("{} is on trial, and its loader not managed: it counts on", armed.id),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The managed loader.

@@ -51,19 +51,20 @@ pub(super) fn open(scene: &Scene<'_>) -> Result<Arc<dyn Family>> {
 /// Why the environment says nothing of a U-Boot that counts: never saved, or without a way to fall back.
 ///
 /// A list that was made for U-Boot proves that it is in use, whatever became of its environment; so does one that is damaged,
-/// and, but for a list of extlinux, a configuration that cannot be read.
+/// and a configuration that cannot be read. Beside a list of extlinux, which proves the same of that, neither does.
 pub(super) fn unused(scene: &Scene<'_>) -> Option<Error> {
     let sysroot = scene.sysroot;
     if leads_to_list(&sysroot.join(UENV)) || sysroot.join(UBOOT_LIST).exists() {
         return None;
     }
+    let others = leads_to_list(&sysroot.join(EXTLINUX));
     let config = match config(scene).ok()? {
-        Err(error) if leads_to_list(&sysroot.join(EXTLINUX)) => return Some(refuse(error)),
+        Err(error) if others => return Some(refuse(error)),
         config => config.ok()?,
     };
     match Stored::read(sysroot, &config) {
         Ok(stored) => uboot::ready(&stored.env.vars).map_err(refuse).err(),
-        Err(error) => Stored::is_blank(sysroot, &config).then_some(error),
+        Err(error) => (others || Stored::is_blank(sysroot, &config)).then_some(error),
     }
 }
 
@@ -195,6 +196,6 @@ impl Family for UBoot {
     }
 
     fn own_files(&self) -> &'static [&'static str] {
-        &["uEnv.txt", "extlinux/extlinux.conf"]
+        &["uEnv.txt", "extlinux/extlinux.conf", "loader/uEnv.txt", "loader/extlinux.conf"]
     }
 }
