@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::machines::recipe::{self, Lies};
 use crate::machines::targets::Target;
 use crate::run::step;
+use crate::tools;
 
 /// The crates whose formats and files depend on the processor.
 pub const DEVICE: &[&str] = &["rootling-object", "rootling-boot", "rootling-store", "rootling-delta"];
@@ -30,6 +31,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Builds and runs the tests of the packages; `only` are the starts of their names, none for all.
 pub fn suites(target: &Target, packages: &[&str], only: &[&str]) -> Result<()> {
+    let bootctl = step("bootctl", tools::bootctl)?;
     let programs = step(&format!("tests for {}", target.name), || build(target, packages))?;
     let (mut failed, mut ran) = (Vec::new(), 0);
     for (program, folder) in programs {
@@ -39,7 +41,7 @@ pub fn suites(target: &Target, packages: &[&str], only: &[&str]) -> Result<()> {
         ran += 1;
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let title = format!("{name} on {}", target.name);
-        if let Err(error) = step(&title, || run(target, &program, &folder, only)) {
+        if let Err(error) = step(&title, || run(target, &program, &folder, only, &bootctl)) {
             eprintln!("   {error:#}");
             failed.push(title);
         }
@@ -72,10 +74,11 @@ fn build(target: &Target, packages: &[&str]) -> Result<Vec<(PathBuf, PathBuf)>> 
     Ok(programs)
 }
 
-fn run(target: &Target, program: &Path, folder: &Path, only: &[&str]) -> Result<()> {
+fn run(target: &Target, program: &Path, folder: &Path, only: &[&str], bootctl: &Path) -> Result<()> {
     let mut command = target.run(None, program);
     command.args(["-Zunstable-options", "--force-run-in-process", "--test-threads=1"]);
     command.args(only).current_dir(folder).env("RUSTC_BOOTSTRAP", "1");
+    command.env("ROOTLING_BOOTCTL", bootctl);
     for (start, why) in ELSEWHERE {
         if lists(target, program, start)? {
             eprintln!("   not run here: {start}* ({why})");

@@ -26,7 +26,7 @@ pub fn test() -> Result<()> {
     check::lint()?;
     step("programs", programs)?;
     together(check::features, || step("RPM test bed", testbed))?;
-    let bootctl = step("bootctl", || tools::unpacked("systemd-boot", "usr/bin/bootctl"))?;
+    let bootctl = step("bootctl", tools::bootctl)?;
     let (passed, lines) = step("tests", || {
         let mut command = cargo("test --workspace --no-fail-fast");
         command.env("ROOTLING_TEST_BED", place::testbed()).env("ROOTLING_BOOTCTL", &bootctl);

@@ -98,8 +98,13 @@ pub fn ensure(sets: &[&[Tool]]) -> Result<()> {
     Ok(())
 }
 
+/// Debian's bootctl, for tests of any processor.
+pub fn bootctl() -> Result<PathBuf> {
+    unpacked("systemd-boot", "usr/bin/bootctl")
+}
+
 /// A program of a package that would change this machine if it were installed: `systemd-boot` puts the loader into its ESP.
-pub fn unpacked(package: &str, program: &str) -> Result<PathBuf> {
+fn unpacked(package: &str, program: &str) -> Result<PathBuf> {
     let folder = place::root().join("target/unpacked").join(package);
     let file = folder.join("root").join(program);
     if file.exists() {

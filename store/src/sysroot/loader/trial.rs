@@ -6,7 +6,7 @@ use super::family::{Asked, Listed};
 use super::{Armed, Loader, refuse};
 use crate::sysroot::{Deployment, Locked, Sysroot};
 use crate::{Error, Result};
-use rootling_boot::loader::{Change, Counting, Kind, Outcome, Promises, Step, Trial, TrialId, outcome};
+use rootling_boot::loader::{Change, Counting, Outcome, Promises, Step, Trial, TrialId, outcome};
 use rootling_boot::menu;
 use rootling_boot::plan::{Plan, Step as DiskStep};
 
@@ -79,7 +79,9 @@ impl Sysroot {
         let others = if kind.is_none() { Armed::read(&self.path)? } else { None };
         #[cfg(feature = "systemd-boot")]
         let others = match others {
-            None if kind != Some(Kind::SystemdBoot) => super::sdboot::on_trial(self)?.0,
+            None if kind != Some(rootling_boot::loader::Kind::SystemdBoot) => {
+                super::sdboot::on_trial(self)?.0
+            }
             others => others,
         };
         match (others, self.booted()) {
