@@ -84,7 +84,7 @@ impl Mode {
                 let (kinds, unknown) = asked.into_iter().partition(|kind| kind.is_known());
                 let all = if own.is_some() { 2500 } else { 5000 };
                 let least = Least { all, each: 500 };
-                Mode { kinds, unknown, limit: 400, every_flush: true, least, goes_on: 1, ..small }
+                Mode { kinds, unknown, limit: 400, every_flush: true, least, ..small }
             }
             Some("fsync") => without(Without::Fsync),
             Some("flush") => without(Without::Flush),
