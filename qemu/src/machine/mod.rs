@@ -7,13 +7,15 @@ pub mod accel;
 mod child;
 pub mod command;
 pub mod marker;
+mod serial;
+mod timeline;
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::process::{Child, ChildStdin, ExitStatus};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -22,42 +24,13 @@ use crate::host;
 use child::end;
 use command::Options;
 use marker::{Booted, Marker, marked};
+use serial::{Running, followed};
+pub use timeline::{Moment, What};
 
 /// How long any one thing may take; a machine that emulates another on a busy host is slow.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 /// Lines that are quoted when something did not happen.
 const TAIL: usize = 15;
-
-/// One thing that happened.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Moment {
-    /// Seconds since the scenario began.
-    pub at: f64,
-    /// What.
-    pub what: What,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum What {
-    /// QEMU was started, or the guest restarts.
-    Start,
-    /// The guest's init runs.
-    Booted(Booted),
-    /// A shell waits.
-    Ready,
-    /// The kernel gave up.
-    Panic,
-    /// A command was typed.
-    Command(String),
-    /// QEMU was killed.
-    Cut,
-    /// Something was measured.
-    Measured(String),
-}
-
-/// A program, its input, and the lines of its output.
-type Running = (Child, ChildStdin, Receiver<String>);
 
 /// A machine.
 pub struct Machine {
@@ -351,44 +324,11 @@ fn spawn(options: &Options, log: &Path) -> Result<Running> {
     followed(command, file)
 }
 
-/// Starts a program whose output goes to the log and is handed on as lines.
-fn followed(mut command: Command, file: File) -> Result<Running> {
-    let (line, errors) = (host::line(&command), file.try_clone()?);
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn();
-    let mut child = child.with_context(|| format!("start {line}"))?;
-    let (input, output) =
-        (child.stdin.take().context("no input")?, child.stdout.take().context("no output")?);
-    let (send, lines) = channel();
-    std::thread::spawn(move || follow(output, file, &send));
-    Ok((child, input, lines))
-}
-
-/// Copies the serial port to the log, and hands on its lines.
-fn follow(mut port: impl Read, mut log: File, lines: &Sender<String>) {
-    let (mut buffer, mut line) = ([0; 4096], Vec::new());
-    while let Ok(length @ 1..) = port.read(&mut buffer) {
-        let Some(bytes) = buffer.get(..length) else { return };
-        let _ = log.write_all(bytes);
-        for byte in bytes {
-            match byte {
-                b'\n' => {
-                    let text = String::from_utf8_lossy(&line).into_owned();
-                    line.clear();
-                    if lines.send(text).is_err() {
-                        // nobody listens, and the log goes on
-                    }
-                }
-                b'\r' => {}
-                other => line.push(*other),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::machine::command::{Accel, Console};
+    use std::process::Command;
 
     /// A machine whose guest is a script of `sh`.
     fn machine(dir: &Path, script: &str) -> Machine {
@@ -464,16 +404,5 @@ mod tests {
             machine.pass(Duration::from_millis(1)).unwrap();
         }
         assert_eq!(machine.tail, ["ROOTLING-EXIT 1 0", "done"]);
-    }
-
-    #[test]
-    fn lines_come_whole_and_the_log_has_every_byte() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("log");
-        let (send, lines) = channel();
-        follow(&b"a\r\n\r\nb\xff\n open"[..], File::create(&path).unwrap(), &send);
-        drop(send);
-        assert_eq!(lines.iter().collect::<Vec<_>>(), ["a", "", "b\u{fffd}"]);
-        assert_eq!(std::fs::read(path).unwrap(), b"a\r\n\r\nb\xff\n open");
     }
 }
