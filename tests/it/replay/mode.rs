@@ -41,7 +41,7 @@ pub struct Mode {
     pub every_flush: bool,
     /// Distinct states that all scenes, and those of each operation, have to come to.
     pub least: Least,
-    /// Every n-th state is also followed by what comes next.
+    /// Every n-th state is also followed by what comes next; in a full run each.
     pub goes_on: usize,
     pub without: Option<Without>,
     pub busy: Busy,
@@ -84,7 +84,7 @@ impl Mode {
                 let (kinds, unknown) = asked.into_iter().partition(|kind| kind.is_known());
                 let all = if own.is_some() { 2500 } else { 5000 };
                 let least = Least { all, each: 500 };
-                Mode { kinds, unknown, limit: 400, every_flush: true, least, ..small }
+                Mode { kinds, unknown, limit: 400, every_flush: true, goes_on: 1, least, ..small }
             }
             Some("fsync") => without(Without::Fsync),
             Some("flush") => without(Without::Flush),
