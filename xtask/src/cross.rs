@@ -107,7 +107,7 @@ fn choose(name: &str, asked: bool) -> Result<(Vec<Job>, Vec<&'static Target>)> {
 /// The test suites of the device's crates on one target.
 pub fn tests(name: &str) -> Result<()> {
     let target = target(name)?;
-    prepare(&[(target, By::Debian)])?;
+    prepare_debian(target)?;
     emulated::suites(target, emulated::DEVICE, &[])
 }
 
@@ -118,6 +118,11 @@ pub fn deltas(only: Option<&str>) -> Result<()> {
     prepare(&targets.iter().map(|target| (*target, By::Debian)).collect::<Vec<_>>())?;
     let tests = |target| emulated::suites(target, &["rootling-delta"], &["golden::"]);
     targets.into_iter().try_for_each(tests)
+}
+
+/// Has what Debian's compiler needs for a target.
+pub fn prepare_debian(target: &'static Target) -> Result<()> {
+    prepare(&[(target, By::Debian)])
 }
 
 fn prepare(jobs: &[Job]) -> Result<()> {

@@ -8,7 +8,7 @@
 //! | [`cross`], [`smoke`], [`aslr`], [`emulated`], [`machines`] | static programs for other machines, an update by each, their addresses, tests there, and the recipe of the folder cross |
 //! | [`qemu`] | real boots with real boot loaders |
 //! | [`uboot`] | the boot loader that the emulated ARM machines count with |
-//! | [`size`], [`ship`], [`deps`] | bytes of the device program |
+//! | [`size`], [`ship`], [`deps`], [`loaders`] | bytes of the device program |
 //! | [`guest`] | systems for virtual machines |
 //! | [`fuzz`], [`golden`] | libFuzzer, and vectors made by the real ostree |
 //! | [`replay`] | the power cut at every write |
@@ -28,6 +28,7 @@ mod emulated;
 mod fuzz;
 mod golden;
 mod guest;
+mod loaders;
 #[path = "../../cross/mod.rs"]
 mod machines;
 mod measure;
@@ -65,6 +66,7 @@ cargo xtask size --beside        the programs that CI judges beside it: prepare-
 cargo xtask cross TARGET|all     static programs for other machines, against cross/size-budget.toml
 cargo xtask cross TARGET|all --stock the same by a stock rustup target: sizes are reported, not judged
 cargo xtask cross TARGET --tests test suites of the device's crates, on another processor
+cargo xtask cross TARGET --loaders what each boot loader costs the device program
 cargo xtask cross deltas [TARGET] golden deltas, decoded on processors of every kind
 cargo xtask guest TARGET         a small system for virtual machines, into target/guest/TARGET
 cargo xtask qemu PATH...|ci|all  boots updates that work and updates that fail under QEMU
@@ -118,6 +120,7 @@ fn work() -> Result<()> {
         ["cross", "deltas"] => cross::deltas(None),
         ["cross", "deltas", name] => cross::deltas(Some(name)),
         ["cross", name, "--tests"] => cross::tests(name),
+        ["cross", name, "--loaders"] => loaders::loaders(name),
         ["cross", name, "--stock"] => cross::cross(name, true),
         ["cross", name] => cross::cross(name, false),
         ["guest", name] => guest::guest(name).map(drop),
