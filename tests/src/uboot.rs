@@ -20,6 +20,33 @@ pub fn vars(env: &[u8], length: usize) -> Result<BTreeMap<String, String>, Strin
     Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
+/// What a count of boots comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Boots are not counted: `bootcmd`.
+    Uncounted,
+    /// One of the tries: `bootcmd`.
+    Try,
+    /// They are used up: `altbootcmd`.
+    Spent,
+}
+
+/// What U-Boot does at its next boot: it adds one, then compares. An error where it counts and would never fall back.
+///
+/// Source: `bootcount_inc` and `bootdelay_process` of U-Boot; a limit of zero is none.
+pub fn next_boot(vars: &BTreeMap<String, String>) -> Result<Next, String> {
+    let number = |name: &str| vars.get(name).map_or(Ok(0), |value| value.parse::<u32>());
+    let number = |name: &str| number(name).map_err(|_| format!("{name}={}: no number", vars[name]));
+    if number("upgrade_available")? == 0 {
+        return Ok(Next::Uncounted);
+    }
+    let (count, limit) = (number("bootcount")?.saturating_add(1), number("bootlimit")?);
+    if limit == 0 || vars.get("altbootcmd").is_none_or(String::is_empty) {
+        return Err(format!("it counts, and never falls back: {vars:?}"));
+    }
+    Ok(if count > limit { Next::Spent } else { Next::Try })
+}
+
 /// The CRC of zlib.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {
@@ -39,4 +66,19 @@ fn an_environment_is_whole_or_none() {
     for wrong in [&torn[..], &env[..env.len() - 1], &[0; 3]] {
         assert!(vars(wrong, env.len()).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn it_adds_one_before_it_compares() {
+    let next = |available: &str, count: &str, limit: &str| {
+        let vars = [("upgrade_available", available), ("bootcount", count), ("bootlimit", limit)];
+        let vars = vars.into_iter().chain([("altbootcmd", "run second")]);
+        next_boot(&vars.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    };
+    assert_eq!(next("0", "9", "3"), Ok(Next::Uncounted));
+    assert_eq!(next("1", "2", "3"), Ok(Next::Try));
+    assert_eq!(next("1", "3", "3"), Ok(Next::Spent));
+    assert!(next("1", "0", "0").is_err());
+    assert!(next("1", "x", "3").is_err());
+    assert!(next_boot(&BTreeMap::from([("upgrade_available".into(), "1".into())])).is_err());
 }

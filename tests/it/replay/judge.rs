@@ -46,32 +46,46 @@ pub fn judge(
     if found != lists.old && found != lists.new {
         return Err(format!("neither the old list nor the new one: {boots:#?}"));
     }
-    let link = choice.options.split(' ').find_map(|word| word.strip_prefix("ostree=/")).unwrap_or_default();
-    let tree = at.join(link).canonicalize().map_err(|e| format!("the loader's choice {link}: {e}"))?;
-    let is_tree = |boot: &&Bootable| at.join(&boot.path).canonicalize().is_ok_and(|path| path == tree);
-    let chosen = boots.iter().find(is_tree);
-    let name = tree.file_name().unwrap_or_default().to_string_lossy();
-    let commit = chosen.map_or_else(|| name.split('.').next().unwrap_or_default(), |chosen| &chosen.commit);
-    if chosen.is_none() {
-        // mounted by an older copy of the superblock than GRUB saw: whole all the same
-        bootcheck::check_tree(&at, &tree, commit)?;
-        etc::judge(&tree, scene.rounds(scene.version(commit)?))?;
-        if !layout.kind.several_superblocks {
-            return Err(format!("{link} is on no list"));
-        }
-    }
+    let (commit, is_listed) = deployment(scene, layout, &at, &boots, &choice.options)?;
+    let fallback = choice.fallback.as_deref().map(|options| deployment(scene, layout, &at, &boots, options));
+    let fallback = fallback.transpose()?.map(|(commit, _)| commit);
     let done = if scene.op == Op::Finalize { carried } else { found == lists.new };
-    let is_new = scene.allows(commit, &choice, done)?;
-    if state.is_last && !(is_new && done) {
+    let is_new = scene.allows(&commit, choice.counted, fallback.as_deref(), done)?;
+    if state.is_done && !(is_new && done) {
         return Err(format!("the agent was done, as mounted: {done}, and the loader chooses {choice:?}"));
     }
 
-    if goes_on && chosen.is_some() {
-        go_on(scene, &at, commit)?;
+    if goes_on && is_listed {
+        go_on(scene, &at, &commit)?;
     }
     drop(mounted);
     layout.check(folder)?;
     Ok(is_new)
+}
+
+/// The commit of the deployment that kernel arguments lead to, which is whole, and whether it is on the list.
+fn deployment(
+    scene: &Scene,
+    layout: &Layout,
+    at: &Path,
+    boots: &[Bootable],
+    options: &str,
+) -> Result<(String, bool), String> {
+    let link = options.split(' ').find_map(|word| word.strip_prefix("ostree=/")).unwrap_or_default();
+    let tree = at.join(link).canonicalize().map_err(|e| format!("the loader's choice {link}: {e}"))?;
+    let is_tree = |boot: &&Bootable| at.join(&boot.path).canonicalize().is_ok_and(|path| path == tree);
+    if let Some(listed) = boots.iter().find(is_tree) {
+        return Ok((listed.commit.clone(), true));
+    }
+    let name = tree.file_name().unwrap_or_default().to_string_lossy();
+    let commit = name.split('.').next().unwrap_or_default();
+    // mounted by an older copy of the superblock than GRUB saw: whole all the same
+    bootcheck::check_tree(at, &tree, commit)?;
+    etc::judge(&tree, scene.rounds(scene.version(commit)?))?;
+    match layout.kind.several_superblocks {
+        true => Ok((commit.to_owned(), false)),
+        false => Err(format!("{link} is on no list")),
+    }
 }
 
 /// The device boots what was chosen, is content with it, and takes the next update.

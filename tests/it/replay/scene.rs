@@ -2,7 +2,7 @@
 
 use super::disk::Layout;
 use super::etc;
-use super::loader::{Choice, Loader};
+use super::loader::Loader;
 use crate::common::device::{Publisher, REF, must, rootling, write_os};
 use crate::common::{ostree, run};
 use rootling_tests::writes::image::Image;
@@ -68,10 +68,22 @@ impl Scene {
         }
     }
 
-    /// Whether this commit may be chosen so, and whether it is the choice of after the operation; `done`: what is mounted
-    /// is as after it.
-    pub fn allows(&self, commit: &str, choice: &Choice, done: bool) -> Result<bool, String> {
-        match (self.op, self.version(commit)?, choice.counted) {
+    /// Whether this commit may be chosen so, with what it would fall back to, and whether it is the choice of after the operation; `done`:
+    /// what is mounted is as after it.
+    pub fn allows(
+        &self,
+        commit: &str,
+        counted: bool,
+        fallback: Option<&str>,
+        done: bool,
+    ) -> Result<bool, String> {
+        // between U-Boot's counter and the list it is the old system that is counted, with the one before it
+        if let Some(other) = fallback
+            && self.version(other)? + 1 != self.version(commit)?
+        {
+            return Err(format!("it would fall back to {other}"));
+        }
+        match (self.op, self.version(commit)?, counted) {
             (Op::Upgrade, 2, _) => Ok(false),
             (Op::Upgrade, 3, true) => Ok(true),
             (Op::Confirm, 2, counted) => Ok(!counted),

@@ -15,6 +15,8 @@ pub struct State {
     pub image: Image,
     /// Nothing that was written is missing.
     pub is_last: bool,
+    /// Nothing that was flushed is missing: who wrote may have said that all is done.
+    pub is_done: bool,
 }
 
 /// Which states, and how many.
@@ -87,17 +89,18 @@ fn all(span: &Span) -> Image {
 pub fn states(base: &Image, log: &[Entry], ask: Ask) -> States {
     let spans = spans(base, log);
     let (mut seen, mut states, mut random) = (HashSet::new(), Vec::new(), Random(ask.seed));
-    let mut add = |what: String, image: Image| {
+    let end = spans.len() - 1;
+    let mut add = |what: String, at: usize, image: Image| {
         if seen.insert(image.checksum()) {
             let is_last = what == ALL;
-            states.push(State { what, image, is_last });
+            states.push(State { what, image, is_last, is_done: at == end });
         }
         states.len()
     };
     let stride = if ask.every_flush { 1 } else { (spans.len() * 2).div_ceil(ask.limit).max(1) };
-    let mut count = add(ALL.into(), all(spans.last().unwrap()));
+    let mut count = add(ALL.into(), end, all(&spans[end]));
     for (at, span) in spans.iter().enumerate().step_by(stride) {
-        count = add(format!("flush {at}"), span.durable.clone());
+        count = add(format!("flush {at}"), at, span.durable.clone());
     }
     let flushes_left_out = spans.len() - spans.len().div_ceil(stride);
     let limit = if ask.every_flush { count + ask.limit } else { ask.limit };
@@ -111,7 +114,8 @@ pub fn states(base: &Image, log: &[Entry], ask: Ask) -> States {
             let torn = round % 3 == 2;
             let image = if torn { tear(span, ask.block, &mut random) } else { some(span, &mut random) };
             let how = if torn { "blocks" } else { "writes" };
-            count = add(format!("flush {at}, some {how} of {}, round {round}", span.writes.len()), image);
+            let what = format!("flush {at}, some {how} of {}, round {round}", span.writes.len());
+            count = add(what, *at, image);
         }
     }
     States { states, flushes_left_out }
@@ -184,6 +188,18 @@ fn every_flush_is_taken_where_it_is_asked_for() {
     // 41 with the first; what is last has its own name
     assert_eq!(count(Ask { limit: 5, every_flush: true, ..ASK }), (41, 5, 0));
     assert_eq!(count(Ask { limit: 10, ..ASK }), (6, 4, 36));
+}
+
+#[test]
+fn what_follows_the_last_flush_is_not_needed() {
+    let write = |block: u64| Entry { offset: block * BLOCK as u64, flags: 0, data: vec![1; BLOCK] };
+    let flush = Entry { offset: 0, flags: FLUSH, data: Vec::new() };
+    let done = |log: &[Entry]| -> Vec<bool> {
+        states(&empty(3), log, ASK).states.iter().map(|state| state.is_done).collect()
+    };
+    // all, before, at the flush
+    assert_eq!(done(&[write(0), flush.clone(), write(1)]), [true, false, true]);
+    assert!(done(&[write(0), write(1)]).iter().all(|is_done| *is_done));
 }
 
 #[test]
