@@ -29,8 +29,7 @@ pub fn arm(path: &str, env: &GrubEnv, swap: Plan, tries: u32) -> Result<Change> 
     PROMISES.allow(tries, false)?;
     let mut change = Change::default();
     write(&mut change, path, env, "0", Some(tries))?;
-    change.steps.extend(Change::from(swap).steps);
-    Ok(change)
+    Ok(change.before(swap))
 }
 
 /// Stops counting.
@@ -44,7 +43,7 @@ pub fn confirm(path: &str, env: &GrubEnv) -> Result<Change> {
 pub fn fall_back(path: &str, env: &GrubEnv, swap: Plan) -> Result<Change> {
     let mut change = Change::default();
     write(&mut change, path, env, "0", Some(0))?;
-    change.steps.extend(Change::from(swap).steps);
+    change = change.before(swap);
     write(&mut change, path, env, "1", None)?;
     Ok(change)
 }

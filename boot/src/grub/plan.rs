@@ -1,9 +1,9 @@
 //! The plans of GRUB: every change is one write over the environment block in place.
 //!
 //! ```text
-//! arm        rootling_try=ID:TRIES, THEN the list with its trial is swapped in (crate::plan)
-//! confirm    rootling_try=ID:good, THEN the same list without a trial in its menu
-//! fall back  rootling_try=ID:0             then the list is swapped back
+//! arm        the list with its trial is made ready (crate::plan), rootling_try=ID:TRIES, THEN the list is swapped in
+//! confirm    likewise: rootling_try=ID:good, THEN the same list without a trial in its menu
+//! fall back  likewise: rootling_try=ID:0, THEN the list is swapped back
 //! ```
 //! Between the two steps of arming the confirmed entry boots: the menu has no trial yet, and what the environment said of
 //! an earlier one with the same name is gone. The variable stands first in the block, so the first sector, written as one, holds all of it.
@@ -50,7 +50,7 @@ pub fn arm(env: &GrubEnv, swap: Plan, new: &TrialId, tries: u32) -> Result<Chang
     PROMISES.allow(tries, false)?;
     let mut change = Change::default();
     write(&mut change, env, new, &tries.to_string())?;
-    Ok(change.then(swap))
+    Ok(change.before(swap))
 }
 
 /// Makes the entry on trial the one that boots from now on; `swap` swaps in the same list without a trial.
@@ -59,14 +59,14 @@ pub fn arm(env: &GrubEnv, swap: Plan, new: &TrialId, tries: u32) -> Result<Chang
 pub fn confirm(env: &GrubEnv, new: &TrialId, swap: Plan) -> Result<Change> {
     let mut change = Change::default();
     write(&mut change, env, new, GOOD)?;
-    Ok(change.then(swap))
+    Ok(change.before(swap))
 }
 
 /// Ends the trial: the confirmed entry boots from now on, before and after `swap` takes the new one off the list.
 pub fn fall_back(env: &GrubEnv, new: &TrialId, swap: Plan) -> Result<Change> {
     let mut change = Change::default();
     write(&mut change, env, new, "0")?;
-    Ok(change.then(swap))
+    Ok(change.before(swap))
 }
 
 /// How it stands with a trial.

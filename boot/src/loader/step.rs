@@ -64,6 +64,16 @@ impl Change {
         self
     }
 
+    /// A list made ready, this, then the list is swapped in: where there is no room for the list, nothing has changed.
+    pub fn before(self, mut plan: plan::Plan) -> Change {
+        let swap = plan.steps.iter().position(|step| matches!(step, plan::Step::Rename { .. }));
+        let swap = plan.steps.split_off(swap.unwrap_or_default());
+        let mut change = Change::from(plan);
+        change.steps.extend(self.steps);
+        change.steps.extend(swap.into_iter().map(Step::Disk));
+        change
+    }
+
     pub(crate) fn disk(&mut self, step: plan::Step) {
         self.steps.push(Step::Disk(step));
     }
@@ -94,5 +104,26 @@ impl Change {
 impl From<plan::Plan> for Change {
     fn from(plan: plan::Plan) -> Change {
         Change { steps: plan.steps.into_iter().map(Step::Disk).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{BootVersion, Plan, Step as DiskStep};
+
+    #[test]
+    fn a_list_without_room_changes_nothing_else() {
+        let rename = DiskStep::Rename { from: "boot/loader.tmp".into(), to: "boot/loader".into() };
+        let list = DiskStep::Write { path: "boot/loader.1/grub.cfg".into(), text: String::new() };
+        let steps = vec![list.clone(), DiskStep::Sync, rename.clone(), DiskStep::Sync];
+        let plan = Plan { steps, after: BootVersion::default(), is_swap: true };
+        let mut change = Change::default();
+        change.overwrite("boot/grub/grubenv", 0, vec![1]);
+        let counter = change.steps.clone();
+        let steps = change.before(plan).steps;
+        let wanted: Vec<Step> = [list, DiskStep::Sync].map(Step::Disk).into_iter().chain(counter).collect();
+        assert_eq!(steps[..wanted.len()], wanted);
+        assert_eq!(steps[wanted.len()..], [rename, DiskStep::Sync].map(Step::Disk));
     }
 }

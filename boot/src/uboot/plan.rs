@@ -1,8 +1,8 @@
 //! The plans of U-Boot: the environment counts, the list is swapped with the loader link.
 //!
 //! ```text
-//! arm        environment: bootcount=0 bootlimit=TRIES upgrade_available=1, THEN the list (crate::plan)
-//! confirm    environment: upgrade_available=0 bootcount=0
+//! arm        the list made ready (crate::plan), environment: bootcount=0 bootlimit=TRIES upgrade_available=1, THEN the list swapped in
+//! confirm    likewise, environment: upgrade_available=0 bootcount=0
 //! fall back  environment: the tries used up, the list swapped back, THEN upgrade_available=0
 //!            without altbootcmd: upgrade_available=0, THEN the list
 //! ```
@@ -69,8 +69,7 @@ pub fn arm(env: &Environment, medium: &Medium, swap: Plan, tries: u32, anyway: b
     bootcount::count_from_now(&mut vars, tries)?;
     let mut change = Change::default();
     write(&mut change, env, medium, &vars)?;
-    change.steps.extend(Change::from(swap).steps);
-    Ok(change)
+    Ok(change.before(swap))
 }
 
 /// Stops counting.

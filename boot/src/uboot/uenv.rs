@@ -19,7 +19,9 @@ pub const UENV: &str = "uEnv.txt";
 /// The text for a list of entries, the first on trial or not; `own` is the first deployment's own file.
 pub fn uenv(entries: &[Entry], on_trial: bool, own: &str) -> Result<String> {
     let mut text = String::new();
-    for (place, entry) in entries.iter().enumerate() {
+    // altbootcmd boots what is second, also where a cut during the first arming left U-Boot counting
+    let alone = entries.first().filter(|_| entries.len() == 1);
+    for (place, entry) in entries.iter().chain(alone).enumerate() {
         let entry = &if place == 0 && on_trial { tried_entry(entry) } else { entry.clone() };
         let suffix = if place == 0 { String::new() } else { place.saturating_add(1).to_string() };
         if entry.get("linux").is_none() {
