@@ -7,15 +7,20 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use rootling_boot::loader::Outcome;
 use rootling_object::Checksum;
 use rootling_store::fs::replace;
-use rootling_store::sysroot::Sysroot;
+use rootling_store::sysroot::loader::BootState;
+use rootling_store::sysroot::{Deployment, Sysroot};
 
+use crate::device;
 use crate::error::{Error, Result};
 use crate::text::printable;
 
 const FIRST: &str = "rootling deny list 1";
 const WORD: &str = "failed";
+/// Why what the loader fell back from is on the list.
+pub const FELL_BACK: &str = "did not prove itself after a boot";
 
 /// The list as it is on the disk.
 #[derive(Debug)]
@@ -75,6 +80,32 @@ impl DenyList {
         replace(&self.path, text.as_bytes())?;
         // the folder itself may be new
         Ok(rootling_store::fs::sync_file_system(folder)?)
+    }
+}
+
+/// Puts what was armed on the deny list of its stateroot, unless what boots in its place is of the same commit: what failed
+/// is how it was deployed.
+pub fn denied(sysroot: &Sysroot, id: &str, why: &str) -> Result<()> {
+    let tried = sysroot.deployments().iter().find(|deployment| deployment.name() == id);
+    let stateroot = match tried {
+        Some(tried) => tried.stateroot.clone(),
+        None => device::stateroot(sysroot, None)?,
+    };
+    let commit = |name: &str| name.split('.').next().map(String::from);
+    let next = sysroot.deployments().iter().map(Deployment::name).find(|name| name != id);
+    match next.is_some_and(|next| commit(&next) == commit(id)) {
+        true => Ok(()),
+        false => DenyList::open(sysroot, &stateroot)?.add(id, why),
+    }
+}
+
+/// What the loader fell back from goes on the deny list before a change of the deployments forgets it.
+pub fn deny_fallen(sysroot: &Sysroot) {
+    let state = sysroot.boot_state().ok().flatten();
+    if let Some(BootState { armed: Some(armed), outcome: Outcome::FellBack, .. }) = state
+        && let Err(error) = denied(sysroot, armed.id.as_str(), FELL_BACK)
+    {
+        rootling_store::warn!("{error}");
     }
 }
 

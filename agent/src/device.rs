@@ -14,6 +14,7 @@ use rootling_store::sysroot::{Deployment, Locked, Running, Sysroot};
 use rootling_trust::{Policy, Verified, verify_commit};
 
 use crate::child::{Child, End};
+use crate::deny::deny_fallen;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::remote::{keys, read};
@@ -66,7 +67,9 @@ fn open(path: &Path) -> Result<Sysroot> {
 
 /// Reads the sysroot and keeps other updaters, libostree's included, from changing it.
 pub fn lock(path: &Path) -> Result<Locked> {
-    Ok(look(path)?.lock(PATIENCE)?)
+    let sysroot = look(path)?.lock(PATIENCE)?;
+    deny_fallen(&sysroot);
+    Ok(sysroot)
 }
 
 /// As [`lock`], for what has to come to an end in this boot; calls `meanwhile` again and again while it waits.

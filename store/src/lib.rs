@@ -24,6 +24,7 @@ pub mod fs;
 pub mod fsck;
 mod input;
 pub mod lock;
+mod notice;
 pub mod prune;
 pub mod repo;
 mod share;
@@ -35,4 +36,5 @@ pub mod walk;
 
 pub use error::{Error, ErrorKind, Result};
 pub use input::Input;
+pub use notice::warn;
 pub use repo::{Content, Incoming, Repo, RepoMode, Transaction};

@@ -34,7 +34,7 @@ impl Watchdog {
     pub fn open(path: Option<&Path>) -> Watchdog {
         let device = path.and_then(|path| {
             let opened = OpenOptions::new().write(true).open(path);
-            opened.inspect_err(|error| log::warn!("watchdog {}: {error}", path.display())).ok()
+            opened.inspect_err(|error| rootling_store::warn!("watchdog {}: {error}", path.display())).ok()
         });
         Watchdog { device, next: Instant::now() }
     }
@@ -56,7 +56,7 @@ impl Watchdog {
         if let Some(device) = &mut self.device
             && let Err(error) = device.write_all(byte)
         {
-            log::warn!("watchdog: {error}");
+            rootling_store::warn!("watchdog: {error}");
         }
     }
 }

@@ -72,7 +72,7 @@ fn by_delta(pull: &Pull<'_>, checksum: Checksum) -> Result<Admitted> {
         match verify_commit(bytes, checksum, detached.as_ref(), &pull.policy) {
             Ok(commit) => return Ok(Admitted { commit, detached, is_local: false, offer }),
             // it may have been signed after the delta was made
-            Err(error) => log::info!("commit in the header of the delta: {error}"),
+            Err(error) => rootling_store::warn!("commit in the header of the delta: {error}"),
         }
     }
     Ok(Admitted { offer, ..loose(pull, checksum)? })

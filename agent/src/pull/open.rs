@@ -44,7 +44,10 @@ pub fn remote<'a>(
     let remote = read::find(repo.path(), sysroot, name)?;
     let clock = Clock::read().not_before(newest(repo, &remote)?);
     if clock.is_behind() {
-        log::info!("the system clock is behind; taking it to be {}", crate::text::moment(clock.now()));
+        rootling_store::warn!(
+            "the system clock is behind; taking it to be {}",
+            crate::text::moment(clock.now())
+        );
     }
     let policy = keys::commit_policy(&remote, sysroot)?;
     let (source, threads) = match local_repo(&remote)? {

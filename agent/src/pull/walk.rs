@@ -45,7 +45,7 @@ pub fn walk(
     work.queue.add([tree, meta], []);
     let others = pull.threads.saturating_sub(1);
     if let Some(error) = threads::with(others, STACK, &|| work.run(), &mut |_| work.run()) {
-        log::warn!("not all of {} threads: {error}", pull.threads);
+        rootling_store::warn!("not all of {} threads: {error}", pull.threads);
     }
     let count = Count { done: work.meters.fetched.load(Ordering::Relaxed), ..work.count() };
     pull.screen.counted(work.count());

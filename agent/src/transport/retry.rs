@@ -43,11 +43,11 @@ impl Retry {
             };
             match error.exit() {
                 Exit::Network if tried < self.attempts => {
-                    log::info!("{error}; trying again");
+                    rootling_store::warn!("{error}; trying again");
                     (self.pause)(self.wait(tried));
                 }
                 Exit::Corrupt if !fresh => {
-                    log::info!("{error}; trying once more");
+                    rootling_store::warn!("{error}; trying once more");
                     fresh = true;
                 }
                 Exit::Network if tried > 1 => {

@@ -7,6 +7,7 @@ mod boot_efi;
 mod boot_env;
 mod boot_finalize;
 mod boot_health;
+mod boot_kept;
 mod boot_lost;
 mod boot_pi;
 mod boot_trial;

@@ -123,7 +123,7 @@ impl Locked {
             Ok(done) => done,
             Err(error) => {
                 if let Err(left) = self.remove_tree(&tree) {
-                    log::warn!("{} is left to the next clean-up: {left}", tree.display());
+                    crate::warn!("{} is left to the next clean-up: {left}", tree.display());
                 }
                 return Err(error);
             }
@@ -135,7 +135,7 @@ impl Locked {
             Ok(written) => written,
             Err(error) => {
                 if let Err(left) = self.reload().and_then(|()| self.clean_leftovers()) {
-                    log::warn!("{} is left to the next clean-up: {left}", tree.display());
+                    crate::warn!("{} is left to the next clean-up: {left}", tree.display());
                 }
                 return Err(error);
             }
@@ -242,7 +242,7 @@ impl Locked {
         self.seal(&tree)?;
         match exchanged.map_err(Error::io("exchange", &draft))? {
             true => crate::fs::sync_file_system(&draft)?,
-            false => log::warn!("/etc is not merged again: no RENAME_EXCHANGE on {}", tree.display()),
+            false => crate::warn!("/etc is not merged again: no RENAME_EXCHANGE on {}", tree.display()),
         }
         super::apply::remove_all(&draft)?;
         Ok(merge)

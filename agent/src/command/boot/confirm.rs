@@ -22,8 +22,8 @@ use rootling_store::Error as StoreError;
 use rootling_store::sysroot::loader::{Armed, BootState};
 use rootling_store::sysroot::{Locked, Sysroot};
 
-use super::{Scene, denied};
-use crate::deny::DenyList;
+use super::Scene;
+use crate::deny::{DenyList, FELL_BACK, denied};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -48,7 +48,7 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
         if sysroot.loader().is_some() {
             // what a cut left counting belongs to nothing, and is no reason to reboot what is good
             let settled = device::lock_patiently(path, &mut || ()).and_then(|sysroot| Ok(sysroot.settle()?));
-            settled.unwrap_or_else(|error| log::warn!("boot confirm: {error}"));
+            settled.unwrap_or_else(|error| rootling_store::warn!("boot confirm: {error}"));
         }
         return Ok(Exit::Ok);
     };
@@ -108,7 +108,7 @@ fn mark(path: &Path) -> Result<()> {
 
 /// The loader has tried it, and runs another one.
 fn fell_back(scene: &Scene<'_>, sysroot: &mut Locked, armed: &Armed) -> Result<()> {
-    denied(sysroot, armed.id.as_str(), "did not prove itself after a boot")?;
+    denied(sysroot, armed.id.as_str(), FELL_BACK)?;
     sysroot.fall_back()?;
     scene.screen.say(&format!("fell back: {} failed and is not tried again by itself", armed.id));
     Ok(())

@@ -7,11 +7,10 @@ use std::path::Path;
 
 use rootling_boot::loader::Kind;
 use rootling_store::sysroot::loader::{Loader, Settings};
-use rootling_store::sysroot::{Deployment, Sysroot};
 
 use super::Scene;
 use crate::cli::meant::Boot;
-use crate::deny::DenyList;
+use crate::deny::denied;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -116,20 +115,4 @@ fn fall_back(scene: &Scene<'_>, path: &Path) -> Result<()> {
     let next = sysroot.fall_back()?;
     scene.screen.say(&format!("{} boots next", next.name()));
     noted
-}
-
-/// Puts what was armed on the deny list of its stateroot, unless what boots in its place is of the same commit: what failed
-/// is how it was deployed.
-fn denied(sysroot: &Sysroot, id: &str, why: &str) -> Result<()> {
-    let tried = sysroot.deployments().iter().find(|deployment| deployment.name() == id);
-    let stateroot = match tried {
-        Some(tried) => tried.stateroot.clone(),
-        None => device::stateroot(sysroot, None)?,
-    };
-    let commit = |name: &str| name.split('.').next().map(String::from);
-    let next = sysroot.deployments().iter().map(Deployment::name).find(|name| name != id);
-    match next.is_some_and(|next| commit(&next) == commit(id)) {
-        true => Ok(()),
-        false => DenyList::open(sysroot, &stateroot)?.add(id, why),
-    }
 }

@@ -140,7 +140,7 @@ fn open(pull: &Pull<'_>, server: &Server, to: &Checksum) -> Result<Opened> {
             Ok(opened) => return Ok(opened),
             Err(error) if error.exit() == Exit::Network => return Err(error),
             Err(error) => {
-                log::warn!("{error}; trying another way");
+                rootling_store::warn!("{error}; trying another way");
                 last = error;
             }
         }

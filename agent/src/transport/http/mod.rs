@@ -155,7 +155,7 @@ fn refusal(status: u16, request: &Request<'_>, place: &str) -> Result<Answer> {
         404 | 410 => Ok(Answer::Absent),
         // object stores say so where nobody may list what they have; libostree reads it in the same way
         403 if request.optional => {
-            log::warn!("{place}: HTTP 403, taken for a file that is not there");
+            rootling_store::warn!("{place}: HTTP 403, taken for a file that is not there");
             Ok(Answer::Absent)
         }
         408 | 425 | 429 | 500..=599 => {

@@ -99,7 +99,7 @@ fn build(settings: &remote::Tls, root: &str, clock: Clock) -> Result<ClientConfi
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::bug(format_args!("tls: {error}")))?;
     let verified = if settings.permissive {
-        log::warn!("tls-permissive: any certificate is accepted");
+        rootling_store::warn!("tls-permissive: any certificate is accepted");
         versions.dangerous().with_custom_certificate_verifier(Arc::new(certs::AcceptAny(provider.clone())))
     } else {
         // without a builder of verifiers, which reads lists of revoked certificates that nobody gives it

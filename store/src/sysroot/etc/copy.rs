@@ -46,7 +46,7 @@ fn copy_xattrs(from: &Path, to: &Path) -> Result<()> {
     for (name, value) in crate::repo::read_xattrs(from)?.0 {
         match sys::set_xattr(to, &name, &value) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTSUP | libc::EPERM)) => {
-                log::warn!("{}: xattr {} not kept: {error}", to.display(), String::from_utf8_lossy(&name));
+                crate::warn!("{}: xattr {} not kept: {error}", to.display(), String::from_utf8_lossy(&name));
             }
             done => done.map_err(Error::io("set xattrs of", to))?,
         }

@@ -73,7 +73,7 @@ fn detect(built: Built, scene: &Scene<'_>) -> Result<Option<Loader>> {
     }
     let opened = open(built, kind, scene)?;
     if let Some(why) = misleads(kind, scene) {
-        log::warn!("the boot loader is not managed: {why}");
+        crate::warn!("the boot loader is not managed: {why}");
         if !leads_to_list(&scene.sysroot.join(EXTLINUX)) {
             return Ok(None);
         }

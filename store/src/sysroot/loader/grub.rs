@@ -121,7 +121,7 @@ impl Family for Greenboot {
         let changed = match asked.what {
             Try::Arm { tries, .. } => greenboot::arm(place, &env, plan, tries),
             Try::FallBack => greenboot::fall_back(place, &env, plan),
-            _ => greenboot::confirm(place, &env).map(|change| change.then(plan)),
+            _ => greenboot::confirm(place, &env).map(|change| change.before(plan)),
         };
         changed.map_err(refuse)
     }
@@ -132,7 +132,7 @@ impl Family for Greenboot {
         }
         match read(&sysroot.path, &self.0) {
             // nothing is on trial, so nobody needs it now, and the list is as it was asked for
-            Err(error) => log::warn!("whether GRUB counts is not known: {error}"),
+            Err(error) => crate::warn!("whether GRUB counts is not known: {error}"),
             Ok(env) if greenboot::trial(&env) == Trial::None => {}
             Ok(env) => sysroot.apply(&greenboot::confirm(&self.0, &env).map_err(refuse)?)?,
         }

@@ -151,5 +151,5 @@ fn refuse(error: rootling_boot::Error) -> Error {
 /// A tree may bring a folder of device trees, of which U-Boot and extlinux choose one.
 #[cfg(any(feature = "grub", feature = "systemd-boot"))]
 fn warn_of_folder() {
-    log::warn!("this loader loads no device tree from a folder: the firmware's is used");
+    crate::warn!("this loader loads no device tree from a folder: the firmware's is used");
 }

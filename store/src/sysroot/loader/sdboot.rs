@@ -109,7 +109,7 @@ fn has_variables(root: &Path) -> Result<()> {
 fn drop_one_shot(root: &Path) -> Result<()> {
     let name = variable::one_shot_name();
     if let Ok(bytes) = fs::read(file::path(root, &name)) {
-        log::warn!("{} was chosen for the next boot; now the new entry is", variable::text(&bytes));
+        crate::warn!("{} was chosen for the next boot; now the new entry is", variable::text(&bytes));
         file::remove(root, &name)?;
     }
     Ok(())
@@ -252,7 +252,7 @@ pub(super) fn on_trial(sysroot: &Sysroot) -> Result<(Option<Armed>, Trial)> {
         return Ok((Some(Armed { id, tries: tries.left.saturating_add(tries.done), note: None }), trial));
     }
     // what cannot be read must not keep a good system from being confirmed
-    let noted = Armed::read_from(&sysroot.path.join(TRIAL)).inspect_err(|error| log::warn!("{error}"));
+    let noted = Armed::read_from(&sysroot.path.join(TRIAL)).inspect_err(|error| crate::warn!("{error}"));
     let is_listed = |armed: &Armed| {
         let number = armed.note.as_ref().and_then(|note| note.parse().ok());
         let is_it = |name: &EntryName| Some(name.index) == number;

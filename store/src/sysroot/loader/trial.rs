@@ -48,7 +48,7 @@ impl Sysroot {
         let trial = match (&armed, family) {
             (Some(armed), Some(family)) => family.trial(self, armed).unwrap_or_else(|error| {
                 // as one that forgot it: what is armed can be judged and taken back without it
-                log::warn!("what the boot loader counts is lost: {error}");
+                crate::warn!("what the boot loader counts is lost: {error}");
                 Trial::None
             }),
             (None, None) => return Ok(None),
@@ -103,11 +103,15 @@ impl Sysroot {
     }
 }
 
+fn alone() -> Error {
+    Error::refused("expected a second deployment to fall back to, got none")
+}
+
 impl Locked {
     /// Puts the first deployment of the list on trial.
     pub fn arm(&mut self, tries: u32, anyway: bool) -> Result<()> {
         if self.deployments.len() < 2 {
-            return Err(Error::refused("expected a second deployment to fall back to, got none"));
+            return Err(alone());
         }
         let list = self.deployments.clone();
         self.write_list(&list, Try::Arm { tries, anyway }).map(drop)
@@ -125,9 +129,7 @@ impl Locked {
         let Some(armed) = armed else { return Err(Error::refused("nothing is on trial")) };
         let (tried, mut list): (Vec<_>, Vec<_>) =
             self.deployments.iter().cloned().partition(|d| d.name() == armed.id.as_str());
-        let Some(next) = list.first().cloned() else {
-            return Err(Error::refused("expected a second deployment to fall back to, got none"));
-        };
+        let Some(next) = list.first().cloned() else { return Err(alone()) };
         let booted = self.booted().cloned();
         list.extend(tried.into_iter().filter(|d| d.is_pinned() || booted.as_ref().is_some_and(|b| b.is(d))));
         self.write_list(&list, Try::FallBack)?;
@@ -182,6 +184,7 @@ impl Locked {
         // a trial whose deployment is first no more has ended
         let what = match (what, &old) {
             (Try::Keep, Some(_)) if armed.is_none() => Try::FallBack,
+            (Try::Keep, Some(_)) if new.len() < 2 => return Err(alone()),
             (what, _) => what,
         };
         let plan = self.with_files(plan, new, loader, armed.as_ref(), what)?;
@@ -196,7 +199,10 @@ impl Locked {
         if let Some(loader) = &self.loader
             && loader.family().settle(self)?
         {
-            log::warn!("what {} boots was not the list of deployments, and is written again", loader.kind());
+            crate::warn!(
+                "what {} boots was not the list of deployments, and is written again",
+                loader.kind()
+            );
         }
         Ok(())
     }

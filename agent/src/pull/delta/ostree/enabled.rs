@@ -119,7 +119,7 @@ pub fn memory_limit(root: &Path) -> u64 {
     match settings::read(root) {
         Ok(settings) => settings.memory_limit,
         Err(error) => {
-            log::warn!("{error}; all objects come loose");
+            rootling_store::warn!("{error}; all objects come loose");
             0
         }
     }

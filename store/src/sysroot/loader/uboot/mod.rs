@@ -146,8 +146,8 @@ impl Family for UBoot {
         let (env, medium) = (&stored.env, stored.medium());
         let changed = match asked.what {
             Try::Arm { tries, anyway } => uboot::arm(env, &medium, plan, tries, anyway),
-            Try::FallBack => uboot::fall_back(env, &medium).map(|change| change.then(plan)),
-            _ => uboot::confirm(env, &medium).map(|change| change.then(plan)),
+            Try::FallBack => uboot::fall_back(env, &medium).map(|change| change.before(plan)),
+            _ => uboot::confirm(env, &medium).map(|change| change.before(plan)),
         };
         changed.map_err(refuse)
     }
@@ -158,7 +158,7 @@ impl Family for UBoot {
         }
         match self.config().and_then(|config| Stored::read(&sysroot.path, config)) {
             // nothing is on trial, so nobody needs it now
-            Err(error) => log::warn!("whether U-Boot counts is not known: {error}"),
+            Err(error) => crate::warn!("whether U-Boot counts is not known: {error}"),
             Ok(stored) if uboot::trial(&stored.env) == Trial::None => {}
             Ok(stored) => {
                 sysroot.apply(&uboot::confirm(&stored.env, &stored.medium()).map_err(refuse)?)?;
