@@ -1,7 +1,7 @@
 //! Judges states that a loss of power could leave on a FAT: `fat BASE WRITES LIMIT LEAST`, `fat env BASE WRITES LIMIT LEAST`.
 //!
 //! BASE is the disk before an update, WRITES the log of the update's writes, as `rootling-qemu validate --log-writes`
-//! leaves them; `env` for those of its scenarios `fat-env` and `fat-env-renamed`. Fewer states than LEAST are an error.
+//! leaves them; `env` for those of its scenarios `fat-env` and `fat-env-renamed`. Fewer states, or different FATs, than LEAST are an error.
 
 use anyhow::{Context, Result, bail, ensure};
 use rootling_tests::fat::{Ask, env, replay};
@@ -75,8 +75,9 @@ fn entries(
         println!("   {bad}");
     }
     println!(
-        "FAT: {} states, in {} of them a system is on trial, {} bad",
+        "FAT: {} states with {} different FATs, in {} of them a system is on trial, {} bad",
         tally.states,
+        tally.fats,
         tally.trial,
         tally.bad.len()
     );
@@ -84,5 +85,5 @@ fn entries(
         false => ensure!(tally.bad.is_empty(), "{} bad states", tally.bad.len()),
         true => ensure!(!tally.bad.is_empty(), "without flushes nothing was found bad"),
     }
-    Ok(tally.states)
+    Ok(tally.fats)
 }

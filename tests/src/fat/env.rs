@@ -78,7 +78,10 @@ fn judge_all(
     let old = judge(fat, base).with_context(|| format!("before the {operation}"))?.vars;
     let found = states(base, log, Ask { limit, every_flush: true, block: SECTOR, seed: SEED }).states;
     let is_new = |vars: &Vars| vars.get("upgrade_available").is_some_and(|value| value == available);
-    ensure!(!is_new(&old) && same_else(&old, &old), "before the {operation}: {old:?}");
+    ensure!(!is_new(&old), "before the {operation}: {old:?}");
+    let last = found.iter().find(|state| state.is_last).context("no state with all that was written")?;
+    let new = judge(fat, &last.image).with_context(|| format!("after the {operation}"))?.vars;
+    ensure!(is_new(&new) && same_else(&old, &new), "after the {operation}: {new:?}");
     let flushes = log.iter().filter(|entry| entry.flags & log::FLUSH != 0).count();
     let mut tally = Tally { operation, flushes, states: found.len(), new: 0, drafts: 0, bad: Vec::new() };
     for state in &found {
@@ -88,8 +91,13 @@ fn judge_all(
                 tally.drafts += usize::from(draft);
                 tally.new += usize::from(is_new(&vars));
                 match () {
-                    () if !same_else(&old, &vars) => format!("expected the variables {old:?}, got {vars:?}"),
-                    () if state.is_last && !is_new(&vars) => {
+                    () if uboot::next_boot(&vars).is_err() => {
+                        format!("U-Boot would never fall back: {vars:?}")
+                    }
+                    () if !is_whole(operation, &old, &new, &vars) => {
+                        format!("expected the variables {old:?} or {new:?}, got {vars:?}")
+                    }
+                    () if state.is_done && vars != new => {
                         format!("the agent was done, and U-Boot still reads {vars:?}")
                     }
                     () => continue,
@@ -101,18 +109,24 @@ fn judge_all(
     Ok(tally)
 }
 
-/// Whether what counts is old or new as a whole: an operation changes these three, and nothing else.
+/// Whether the variables are those before or those after as a whole.
 ///
 /// A fall-back may use up the tries, which are used up, once more before it stops the counting.
+fn is_whole(operation: &str, old: &Vars, new: &Vars, vars: &Vars) -> bool {
+    let mut used_up = old.clone();
+    used_up.extend(vars.get("bootcount").map(|count| ("bootcount".to_owned(), count.clone())));
+    let spent = operation == "fall-back" && uboot::next_boot(&used_up) == Ok(uboot::Next::Spent);
+    vars == old || vars == new || spent && *vars == used_up
+}
+
+/// Whether an operation changed these three, and nothing else.
 fn same_else(old: &Vars, vars: &Vars) -> bool {
     let without = |vars: &Vars| {
         let mut vars = vars.clone();
-        let number = |value: Option<String>| value.and_then(|value| value.parse::<u32>().ok());
-        let counted = ["upgrade_available", "bootcount", "bootlimit"].map(|name| number(vars.remove(name)));
-        (vars, counted)
+        vars.retain(|name, _| !["upgrade_available", "bootcount", "bootlimit"].contains(&name.as_str()));
+        vars
     };
-    let ((old, _), (new, counted)) = (without(old), without(vars));
-    old == new && matches!(counted, [Some(0 | 1), Some(_), Some(1..)])
+    without(old) == without(vars)
 }
 
 struct Found {

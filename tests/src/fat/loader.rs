@@ -17,9 +17,11 @@ pub struct Choice {
     pub options: String,
     /// Tries are counted.
     pub counted: bool,
+    /// Then: the kernel arguments of what boots when they are used up.
+    pub fallback: Option<String>,
 }
 
-/// Follows the loader to a kernel and initramfs whose bytes are right.
+/// Follows the loader to a kernel and initramfs whose bytes are right, and while that is tried to those that it would fall back to.
 pub fn choose(disk: &Fat) -> Result<Choice> {
     let mut menu: Vec<Listed> = Vec::new();
     for file in disk.list("/loader/entries")? {
@@ -34,6 +36,17 @@ pub fn choose(disk: &Fat) -> Result<Choice> {
     menu.sort_by(boot_order);
     let (name, entry) = menu.first().context("no entry on the menu")?;
     ensure!(!name.is_bad(), "the first entry on the menu is {name}, which has no tries left");
+    let options = check(disk, name, entry)?;
+    let fallback = name.counter.is_some().then(|| {
+        let good = menu.iter().find(|(name, _)| name.counter.is_none());
+        let (name, entry) = good.context("nothing on the menu to fall back to")?;
+        check(disk, name, entry).context("what it would fall back to")
+    });
+    Ok(Choice { options, counted: name.counter.is_some(), fallback: fallback.transpose()? })
+}
+
+/// The kernel arguments of an entry whose kernel and initramfs have the checksum that they name.
+fn check(disk: &Fat, name: &CountedName, entry: &Entry) -> Result<String> {
     let mut hasher = Hasher::new();
     for path in entry.get("linux").into_iter().chain(entry.initrds()) {
         hasher.update(&disk.read(path).with_context(|| format!("of the entry {name}"))?);
@@ -43,5 +56,5 @@ pub fn choose(disk: &Fat) -> Result<Choice> {
     let expected = link.and_then(|link| link.split('/').nth(4)).context("no ostree= argument")?;
     let got = hasher.finish().to_string();
     ensure!(got == expected, "{name}: kernel and initramfs: expected {expected}, got {got}");
-    Ok(Choice { options, counted: name.counter.is_some() })
+    Ok(options)
 }

@@ -39,6 +39,8 @@ pub struct Ask {
 pub struct Tally {
     /// Distinct disks.
     pub states: usize,
+    /// Distinct FAT partitions among them.
+    pub fats: usize,
     /// Those of them from which a system boots on trial.
     pub trial: usize,
     /// What is wrong with the others.
@@ -65,9 +67,10 @@ pub fn replay(base: &Path, writes: &Path, ask: &Ask, folder: &Path) -> Result<Ta
     ensure!(!new.counted, "after all that was written {new:?} is still on trial");
     let mut expected = vec![old.commit, new.commit];
     expected.extend(ask.confirmed.iter().cloned());
-    let (mut tally, mut seen) = (Tally::default(), BTreeSet::new());
+    let (mut tally, mut seen, mut fats) = (Tally::default(), BTreeSet::new(), BTreeSet::new());
     for State { what, image, .. } in &states {
         tally.states += 1;
+        fats.insert(image.hash_of(esp.start, esp.length));
         match judge(&disk, image) {
             // on trial: what does not prove itself is left again
             Ok(found) if found.counted => tally.trial += 1,
@@ -77,6 +80,7 @@ pub fn replay(base: &Path, writes: &Path, ask: &Ask, folder: &Path) -> Result<Ta
             Err(error) => tally.bad.push(format!("{what}: {error:#}")),
         }
     }
+    tally.fats = fats.len();
     let never = expected.iter().find(|commit| !seen.contains(*commit));
     ensure!(ask.without_flush || never.is_none(), "no state in which {never:?} boots without being counted");
     ensure!(tally.trial > 0, "no state in which a system is on trial");
@@ -99,6 +103,11 @@ fn judge(disk: &Disk, image: &Image) -> Result<Found> {
         loader::choose(&fat.repaired(fat.file.with_extension("esp"))?).context("after fsck.fat")?;
     ensure!(repaired == choice, "{choice:?} before fsck.fat, {repaired:?} after it");
     let commit = disk.deployment(link.context("no ostree= argument")?)?;
+    if let Some(options) = &choice.fallback {
+        let link = options.split(' ').find_map(|word| word.strip_prefix("ostree=/"));
+        let other = disk.deployment(link.context("no ostree= argument")?)?;
+        ensure!(other != commit, "what is on trial would fall back to itself");
+    }
     Ok(Found { commit, counted: choice.counted })
 }
 
