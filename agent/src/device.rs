@@ -29,6 +29,9 @@ const LONG_PATIENCE: Duration = Duration::from_secs(300);
 /// How long at a time, where something else has to be done meanwhile.
 const WAIT: Duration = Duration::from_millis(500);
 
+/// With `root.transient` the root is an overlay with numbers of its own; prepare-root links to the deployment below it.
+const BELOW: &str = "run/rootling/root";
+
 /// Reads the sysroot; `/` is the running system's.
 pub fn look(path: &Path) -> Result<Sysroot> {
     let sysroot = open(path)?;
@@ -48,9 +51,10 @@ pub fn root(sysroot: &Sysroot) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<Sysroot> {
+    let root = |place: &str| fs::metadata(path.join(BELOW)).or_else(|_| fs::metadata(path.join(place)));
     if path != Path::new("/") {
         // a folder that looks like a running device: the root of its first process is a deployment
-        if let Ok(root) = fs::metadata(path.join("proc/1/root")) {
+        if let Ok(root) = root("proc/1/root") {
             let (root, run_dir) = ((root.dev(), root.ino()), path.join("run/ostree"));
             let running = Running { cmdline: "ostree=".into(), root, run_dir };
             if let Ok(sysroot) = Sysroot::open_running(path, running) {
@@ -60,7 +64,7 @@ fn open(path: &Path) -> Result<Sysroot> {
         return Ok(Sysroot::open(path)?);
     }
     let cmdline = fs::read_to_string("/proc/cmdline").map_err(|error| Error::io("/proc/cmdline", &error))?;
-    let root = fs::metadata("/").map_err(|error| Error::io("/", &error))?;
+    let root = root("").map_err(|error| Error::io("/", &error))?;
     let running = Running { cmdline, root: (root.dev(), root.ino()), run_dir: PathBuf::from("/run/ostree") };
     Ok(Sysroot::open_running(path, running)?)
 }

@@ -10,7 +10,7 @@ use crate::plan::{Facts, Step, mounts, turn};
 use crate::sys::{self, INERT};
 use std::fs;
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 /// Where the physical root is mounted in an initramfs.
@@ -247,6 +247,7 @@ fn perform_one(step: &Step) -> Result<(), Error> {
     match step {
         Step::MakeDir(path) => fs::create_dir_all(path).map_err(Error::io(format!("make {path}"))),
         Step::Touch(path) => fs::write(path, "").map_err(Error::io(format!("write {path}"))),
+        Step::Link { to, at } => symlink(to, at).map_err(Error::io(format!("make {at}"))),
         Step::Bind { from, to } => sys::mount(from, to, "", libc::MS_BIND | libc::MS_SILENT, ""),
         Step::ReadOnly(path) => {
             sys::mount("", path, "", libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY | libc::MS_SILENT, "")

@@ -10,6 +10,7 @@
 //!   D read-only                                    (sysroot.readonly)
 //!   the physical root on D/sysroot, D in its place
 //! ```
+//! With `root.transient` the running `/` has numbers of its own, so `/run/rootling/root` leads to D for the agent.
 //! The order is libostree's.
 
 use crate::config::Config;
@@ -21,6 +22,13 @@ pub enum Step {
     MakeDir(String),
     /// Makes an empty file.
     Touch(String),
+    /// Makes a symlink.
+    Link {
+        /// Where it leads.
+        to: String,
+        /// Its own place.
+        at: String,
+    },
     /// Shows a folder at another place too.
     Bind {
         /// What is shown.
@@ -75,6 +83,8 @@ pub struct Facts {
 const TRANSIENT: &str = "/run/ostree/transient";
 /// libostree's sign of a booted deployment.
 const BOOTED: &str = "/run/ostree-booted";
+/// Where the agent finds the deployment whose folder `/` only covers.
+const BELOW: &str = "/run/rootling/root";
 const ASIDE: &str = "/sysroot.tmp";
 
 /// All mounts below the deployment.
@@ -122,6 +132,10 @@ pub fn mounts(facts: &Facts, config: &Config) -> Vec<Step> {
         steps.push(Step::ReadOnly(tree));
     }
     steps.push(Step::Touch(BOOTED.into()));
+    if config.transient_root {
+        steps.push(Step::MakeDir("/run/rootling".into()));
+        steps.push(Step::Link { to: format!("/sysroot/{}", facts.deployment), at: BELOW.into() });
+    }
     steps
 }
 
@@ -160,6 +174,7 @@ mod tests {
         let each = steps.iter().map(|step| match step {
             Step::MakeDir(path) => format!("mkdir {}", short(path)),
             Step::Touch(path) => format!("touch {path}"),
+            Step::Link { to, at } => format!("link {at} {to}"),
             Step::Bind { from, to } => format!("bind {} {}", short(from), short(to)),
             Step::ReadOnly(path) => format!("ro {}", short(path)),
             Step::Private(path) => format!("private {}", short(path)),
@@ -206,6 +221,8 @@ mod tests {
             "{steps:?}"
         );
         assert!(!steps.contains(&"ro D".to_string()));
+        let link = "link /run/rootling/root /sysroot/ostree/deploy/os/deploy/a.0";
+        assert_eq!(steps.last().map(String::as_str), Some(link), "{steps:?}");
         let unlocked =
             text(&mounts(&Facts { unlocked: true, boot_in_root: false, ..facts() }, &Config::default()));
         assert!(unlocked.contains(&"overlay D/usr D/.usr-ovl-upper D/usr".to_string()), "{unlocked:?}");

@@ -1,6 +1,7 @@
 //! `/etc` right before the reboot, and taking over what libostree installed.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::boot_trial::{with_grub, write};
 use crate::fixture::{Fixture, REF, ostree, text};
@@ -34,6 +35,23 @@ fn edits_made_after_the_deployment_are_carried_over() {
     fs::remove_dir_all(device.root.join("run/rootling")).unwrap();
     assert!(device.run(&["finalize"], 0).contains("nothing to finalize"), "after a reboot");
     assert!(new.join("own").exists());
+}
+
+/// `/` is an overlay then, with numbers of its own, and prepare-root leaves a link to what lies below.
+#[test]
+fn the_deployment_below_a_transient_root_is_the_booted_one() {
+    let fixture = Fixture::unsigned();
+    let (device, first) = with_grub(&fixture);
+    let root = device.root.join("proc/1/root");
+    fs::remove_file(&root).unwrap();
+    symlink(fixture.dir.path(), root).unwrap();
+    fs::create_dir_all(device.root.join("run/rootling")).unwrap();
+    symlink(device.tree(&first), device.root.join("run/rootling/root")).unwrap();
+    assert!(device.run(&["status"], 0).contains("booted"));
+    bootable(&fixture, 2, 3000);
+    device.run(&["upgrade"], 0);
+    write(&device.tree(&first).join("etc/late"), "late\n");
+    assert!(device.run(&["finalize"], 0).contains("1 changes"));
 }
 
 /// A device that the real `ostree` installed.

@@ -20,7 +20,8 @@ const LOOK: &str = "cat usr/marker etc/default var/data
     w usr; w etc; w var; w .; w sysroot
     cat /proc/cmdline sysroot/ostree/deploy/os/deploy/c.0/etc/default
     ls /sysroot/ostree/deploy/os/var /sysroot/proc /sysroot/run /sysroot/dev
-    [ -e /sysroot/ostree/deploy/os/deploy/c.0/x ] && echo kept || echo thrown away";
+    [ -e /sysroot/ostree/deploy/os/deploy/c.0/x ] && echo kept || echo thrown away
+    [ /run/rootling/root -ef /sysroot/ostree/deploy/os/deploy/c.0 ] && echo linked || :";
 
 fn booted(config: &str, arguments: &str) -> String {
     let disk = Disk::make(config);
@@ -93,7 +94,7 @@ fn transient_etc_and_root() {
     has(&out, &["treefactorykept\n", "usr read-only", "etc writable", "var writable"]);
     let out = booted("[root]\ntransient=true\n[sysroot]\nreadonly=true\n", &arguments());
     has(&out, &["treeminekept\n", "usr read-only", "etc writable", "var writable", ". writable"]);
-    has(&out, &["sysroot read-only", "\nthrown away\n", "exit status: 0"]);
+    has(&out, &["sysroot read-only", "\nthrown away\nlinked\n", "exit status: 0"]);
 }
 
 #[test]

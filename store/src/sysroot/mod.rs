@@ -82,7 +82,7 @@ pub struct Sysroot {
 pub struct Running {
     /// The text of `/proc/cmdline`.
     pub cmdline: String,
-    /// Device and inode of the deployment's own root: of `/`, or what `/run/ostree-booted` records.
+    /// Device and inode of the deployment's own root: of `/`, or of the folder that it covers as an overlay.
     pub root: (u64, u64),
     /// `/run/ostree`, where libostree leaves word of a staged deployment.
     pub run_dir: PathBuf,
