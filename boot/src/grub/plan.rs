@@ -49,6 +49,8 @@ pub fn new_env() -> Result<Change> {
 pub fn arm(env: &GrubEnv, swap: Plan, new: &TrialId, tries: u32) -> Result<Change> {
     PROMISES.allow(tries, false)?;
     let mut change = Change::default();
+    // a full block that has no room for the end of the trial would never be confirmed
+    write(&mut Change::default(), env, new, GOOD)?;
     write(&mut change, env, new, &tries.to_string())?;
     Ok(change.before(swap))
 }
@@ -117,6 +119,15 @@ mod tests {
         assert_eq!(trial(&written(&confirm(&armed, &new, nothing()).unwrap()), &new), Trial::None);
         assert_eq!(trial(&written(&fall_back(&armed, &new, nothing()).unwrap()), &new), Trial::Spent);
         assert!(matches!(arm(&env, nothing(), &new, 10), Err(Error::Promise { .. })));
+    }
+
+    #[test]
+    fn what_could_never_be_confirmed_is_not_armed() {
+        let (mut env, new) = (GrubEnv::default(), TrialId::parse("b.0").unwrap());
+        let free = env.encode().unwrap().iter().rev().take_while(|b| **b == b'#').count();
+        let rest = "a=\n".len() + format!("{TRY}={new}:3\n").len();
+        env.set("a", &"x".repeat(free - rest)).unwrap();
+        assert_eq!(arm(&env, nothing(), &new, 3).unwrap_err(), confirm(&env, &new, nothing()).unwrap_err());
     }
 
     #[test]
