@@ -40,6 +40,9 @@ fn required_checks_decide_and_wanted_ones_are_told() {
     write(&tree.join("etc/greenboot/check/required.d/README"), &says("readme", "exit 1"));
     program(&tree.join("etc/greenboot/check/wanted.d/a"), &says("wanted", "exit 3"));
     program(&tree.join("etc/rootling/check.d/own"), &says("own", "exit 4"));
+    device.run(&["boot", "check"], 1);
+    assert!(fs::read(&watchdog).unwrap().is_empty(), "no check by hand starts or stops it");
+    fs::remove_file(&log).unwrap();
     let told = device.run(&["boot", "confirm"], 1);
     assert!(told.contains("own exited with 4") && told.contains("wanted only, failed"), "{told}");
     assert!(device.run(&["boot", "status"], 0).contains("this boot: on-trial"), "not confirmed");

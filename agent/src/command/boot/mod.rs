@@ -34,9 +34,8 @@ pub fn run(scene: &Scene<'_>, what: &Boot) -> Result<Exit> {
         Boot::Check => {
             let root = device::root(&device::look(path)?);
             let settings = settings::read(&root)?;
-            let mut watchdog = Watchdog::open(settings.watchdog.as_deref());
-            health::check(&root, &settings, &mut watchdog, scene.screen)?;
-            watchdog.let_go();
+            // proves nothing: neither starts a watchdog nor lets one go
+            health::check(&root, &settings, &mut Watchdog::open(None), scene.screen)?;
         }
         Boot::Confirm { skip_check, reboot } => return confirm::run(scene, *skip_check, *reboot),
         Boot::FallBack { reboot } => {
