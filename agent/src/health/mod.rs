@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::progress::Screen;
 use crate::settings::Settings;
 use run::run;
-pub use watchdog::{Watchdog, is_started_at_boot};
+pub use watchdog::{Watchdog, is_asked, is_started_at_boot};
 
 const REQUIRED: [&str; 3] =
     ["etc/greenboot/check/required.d", "usr/lib/greenboot/check/required.d", "etc/rootling/check.d"];

@@ -21,12 +21,17 @@ pub struct Watchdog {
     next: Instant,
 }
 
+/// Whether these arguments have `rootling-prepare-root` start one.
+pub fn is_asked(args: &KernelArgs) -> bool {
+    let seconds = args.last("rootling.watchdog").and_then(|seconds| seconds.parse::<u32>().ok());
+    seconds.is_some_and(|seconds| seconds > 0)
+}
+
 /// Whether `rootling-prepare-root` was told to start one, and the kernel does not say that it runs not: to open it would start it.
 pub fn is_started_at_boot(root: &Path) -> bool {
     let read = |path: &str| std::fs::read_to_string(root.join(path));
     let is_idle = read("sys/class/watchdog/watchdog0/state").is_ok_and(|state| state == "inactive\n");
-    !is_idle
-        && read("proc/cmdline").is_ok_and(|cmdline| KernelArgs::parse(&cmdline).has_key("rootling.watchdog"))
+    !is_idle && read("proc/cmdline").is_ok_and(|cmdline| is_asked(&KernelArgs::parse(&cmdline)))
 }
 
 impl Watchdog {

@@ -9,6 +9,7 @@ use super::Scene;
 use crate::deny::DenyList;
 use crate::device;
 use crate::error::Result;
+use crate::health;
 use crate::json::Json;
 use crate::text::printable;
 
@@ -22,8 +23,6 @@ const MASKS: [&str; 2] =
     ["etc/systemd/system/rootling-deadline.timer", "etc/systemd/system/rootling-deadline.service"];
 /// The same without systemd.
 const SCRIPT: &str = "etc/init.d/rootling";
-/// The same, by `rootling-prepare-root` in the initramfs.
-const WATCHDOG_ARG: &str = "rootling.watchdog";
 
 /// systemd's own step.
 const BLESS: &str = "usr/lib/systemd/system/systemd-bless-boot.service";
@@ -57,7 +56,7 @@ pub fn run(scene: &Scene<'_>, json: bool) -> Result<()> {
     let masked = MASKS.iter().any(|place| fs::metadata(root.join(place)).is_ok_and(|unit| unit.len() == 0));
     let shown = sysroot.shows_tries();
     let outside = shown.is_ok() && (any(&TIMERS) && !masked || any(&[SCRIPT]))
-        || next.is_some_and(|next| next.kernel_args().has_key(WATCHDOG_ARG));
+        || next.is_some_and(|next| health::is_asked(&next.kernel_args()));
     if json {
         let text = Json::object(|j| {
             j.opt("loader", promises.map(|promises| promises.loader));
