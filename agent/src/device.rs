@@ -18,7 +18,7 @@ use crate::deny::deny_fallen;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::remote::{keys, read};
-use crate::settings;
+use crate::settings::{self, Settings};
 
 /// How long another updater is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,11 +34,20 @@ const BELOW: &str = "run/rootling/root";
 
 /// Reads the sysroot; `/` is the running system's.
 pub fn look(path: &Path) -> Result<Sysroot> {
+    let (sysroot, settings) = look_and_read(path)?;
+    settings.map(|_| sysroot)
+}
+
+/// As [`look`], with the settings; where these cannot be read the loader is the one that is there.
+pub fn look_and_read(path: &Path) -> Result<(Sysroot, Result<Settings>)> {
     let sysroot = open(path)?;
     let root = root(&sysroot);
-    let settings = settings::read(&root)?;
-    let loader = Loader::detect(path, &root, &settings.boot)?;
-    Ok(sysroot.with_loader(loader))
+    let settings = settings::read(&root);
+    let loader = match &settings {
+        Ok(settings) => Loader::detect(path, &root, &settings.boot)?,
+        Err(_) => Loader::detect(path, &root, &loader::Settings::default())?,
+    };
+    Ok((sysroot.with_loader(loader), settings))
 }
 
 /// Where the running system's own files are; in a folder those of the deployment that would run.

@@ -1,12 +1,14 @@
 //! What `boot confirm` does where a loader counts nothing, or no longer, and beside another updater.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rootling_store::lock::{FileLock, LockKind};
 
 use crate::boot_health::{on_trial, program};
+use crate::boot_pi::as_root;
 use crate::boot_trial::{deployed, grubenv, on_trial_uncounted, order, tool, with_grub, write};
 use crate::fixture::{Fixture, REF, text};
 use crate::sysroot::{Device, bootable};
@@ -143,5 +145,46 @@ fn a_good_system_is_marked_whatever_else_is_at_work_or_broken() {
     let settings = device.tree(&first).join("etc/rootling/agent.conf");
     write(&settings, "[boot]\nloader=greenboot\ngrubenv=boot/grubenv\n");
     device.run(&["boot", "confirm"], 0);
+    assert!(confirmed.exists());
+}
+
+#[test]
+fn a_failed_system_is_left_even_where_it_cannot_be_taken_off_the_menu() {
+    let fixture = Fixture::unsigned();
+    let (device, _, second) = on_trial_uncounted(&fixture);
+    fs::create_dir_all(device.root.join("run/rootling")).unwrap();
+    let tree = format!("/ostree/deploy/demo/deploy/{second}.0");
+    symlink(tree, device.root.join("run/rootling/root")).unwrap();
+    let check = "#!/bin/sh\n/bin/rm /ostree/lock\n/bin/ln -s /no/where /ostree/lock\nexit 1\n";
+    program(&device.root.join("etc/rootling/check.d/own"), check);
+    write(&device.root.join("dev/null"), "");
+    let (done, asked) = as_root(&device, "ostree=/x\n", &["boot", "confirm", "--reboot"], true);
+    assert_eq!((done, asked.as_str()), (false, "<reboot>\n"));
+}
+
+/// A boot that started it has nothing to prove, or has proved it: no other fault is a reason to be reset.
+#[test]
+fn a_watchdog_is_let_go_whatever_else_is_wrong() {
+    let fixture = Fixture::unsigned();
+    let (device, second) = on_trial(&fixture);
+    let (watchdog, confirmed) =
+        (device.root.join("dev/watchdog"), device.root.join("run/rootling/confirmed"));
+    let settings = device.tree(&second).join("etc/rootling/agent.conf");
+    write(&device.root.join("proc/cmdline"), "rootling.watchdog=60 rootling.trial\n");
+    write(&watchdog, "");
+    write(&settings, "[boot]\nlader=grub\n");
+    device.run(&["boot", "confirm"], 1);
+    assert!(!confirmed.exists() && fs::read(&watchdog).unwrap().is_empty(), "on trial");
+
+    fs::remove_file(&settings).unwrap();
+    write(&device.root.join("ostree/deploy/demo/var/lib/rootling/deny-list"), "damaged");
+    assert!(device.run(&["boot", "confirm"], 0).contains("deny-list: expected"));
+    assert_eq!(fs::read(&watchdog).unwrap().last(), Some(&b'V'));
+    fs::remove_file(&confirmed).unwrap();
+
+    fs::write(&watchdog, "").unwrap();
+    write(&settings, "[boot]\nlader=grub\n");
+    assert!(device.run(&["boot", "confirm"], 1).contains("[boot] lader: key is not known"));
+    assert_eq!(fs::read(&watchdog).unwrap(), b"V");
     assert!(confirmed.exists());
 }

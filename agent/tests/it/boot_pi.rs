@@ -28,6 +28,13 @@ fn device(fixture: &Fixture) -> (Device<'_>, String) {
 
 /// Asks for a reboot as `/`: what the agent says to systemd, or without it to the kernel. Nothing is restarted.
 fn reboots(device: &Device<'_>, args: &[&str], systemd: bool) -> String {
+    let (done, asked) = as_root(device, "root=LABEL=r\n", args, systemd);
+    assert_eq!(done, systemd, "{asked}");
+    asked
+}
+
+/// The same, booted by these arguments, and whether the agent ended well.
+pub fn as_root(device: &Device<'_>, cmdline: &str, args: &[&str], systemd: bool) -> (bool, String) {
     let (root, bin) = (&device.root, device.root.join("fake"));
     for (name, target) in
         [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("lib32", "usr/lib32")]
@@ -36,7 +43,7 @@ fn reboots(device: &Device<'_>, args: &[&str], systemd: bool) -> String {
     }
     fs::create_dir_all(root.join("usr")).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_rootling"), root.join("agent")).unwrap();
-    write(&root.join("proc/cmdline"), "root=LABEL=r\n");
+    write(&root.join("proc/cmdline"), cmdline);
     let _ = fs::remove_dir_all(&bin);
     write(&bin.join("systemctl"), "#!/bin/sh\nfor word; do echo \"<$word>\"; done >> /asked\n");
     let mode = if systemd { 0o755 } else { 0o644 };
@@ -51,8 +58,7 @@ fn reboots(device: &Device<'_>, args: &[&str], systemd: bool) -> String {
     );
     let output = Command::new("unshare").args(["-m", "-p", "-f", "sh", "-ec", &script]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.success(), systemd, "{said}");
-    fs::read_to_string(root.join("asked")).unwrap_or(said)
+    (output.status.success(), fs::read_to_string(root.join("asked")).unwrap_or(said))
 }
 
 #[test]

@@ -28,23 +28,25 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::health::{self, Watchdog};
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 
 pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     let path = scene.global.sysroot.as_path();
     if reboot {
         device::check_reboot(path)?;
     }
-    let sysroot = device::look(path)?;
+    let (sysroot, settings) = device::look_and_read(path)?;
     let root = device::root(&sysroot);
-    let settings = settings::read(&root)?;
     sysroot.check_trial()?;
     let (state, started) = (sysroot.boot_state()?, health::is_started_at_boot(path));
-    let device = settings.watchdog.clone().or_else(|| started.then(|| path.join("dev/watchdog")));
+    let named = settings.as_ref().ok().and_then(|settings| settings.watchdog.clone());
+    let device = named.or_else(|| started.then(|| path.join("dev/watchdog")));
     let Some(state) = state.filter(|state| state.outcome != Outcome::Nothing) else {
         scene.screen.say("nothing is on trial");
         mark(path)?;
         Watchdog::open(device.as_deref().filter(|_| started)).let_go();
+        // wrong settings are no reason to reset what is good
+        settings?;
         if sysroot.loader().is_some() {
             // what a cut left counting belongs to nothing, and is no reason to reboot what is good
             let settled = device::lock_patiently(path, &mut || ()).and_then(|sysroot| Ok(sysroot.settle()?));
@@ -52,6 +54,7 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
         }
         return Ok(Exit::Ok);
     };
+    let settings = settings?;
     let is_judged = state.outcome == Outcome::OnTrial && !skip_check;
     let mut watchdog = Watchdog::open(device.as_deref().filter(|_| started || is_judged));
     // one that cannot reach what U-Boot counts in would be confirmed by the list alone, and counted on
@@ -71,7 +74,8 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     if is_judged && let Err(error) = judge() {
         // a loader that counts counts the try; without tries left it falls back
         if !counts {
-            conclude(scene, &state, false, &mut watchdog).inspect_err(|_| scene.screen.error(&error))?;
+            // one that stays on the menu is left all the same
+            conclude(scene, &state, false, &mut watchdog).unwrap_or_else(|worse| scene.screen.error(&worse));
         }
         if reboot {
             scene.screen.error(&error);
@@ -133,8 +137,12 @@ fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool, watchdog: &mut Wa
         }
         Outcome::OnTrial => {
             sysroot.confirm()?;
-            if let Some(booted) = sysroot.booted() {
-                DenyList::open(&sysroot, &booted.stateroot)?.remove(&booted.checksum)?;
+            // it is confirmed, whatever the list is worth
+            if let Some(booted) = sysroot.booted()
+                && let Err(error) = DenyList::open(&sysroot, &booted.stateroot)
+                    .and_then(|mut list| list.remove(&booted.checksum))
+            {
+                scene.screen.error(&error);
             }
             scene.screen.say(&format!("confirmed {}", armed.id));
         }
