@@ -21,8 +21,14 @@ const VARIABLES: &str = "/sys/firmware/efi/efivars";
 /// systemd-boot makes it in the boots that it counts; the agent's `rootling_boot::sdboot::variable`.
 const BOOT_COUNT: &str = "/sys/firmware/efi/efivars/LoaderBootCountPath-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
-/// As a step of another initramfs: the deployment takes the place of the mounted root.
-pub fn prepare_there(sysroot: &str) -> Result<(), Error> {
+/// As a step of another initramfs, which has loaded its modules: starts the watchdog too, and leaves it running.
+pub fn step(sysroot: &str) -> Result<(), Error> {
+    watch(&cmdline()?, true).unwrap_or_else(tell);
+    prepare_there(sysroot)
+}
+
+/// The deployment takes the place of the mounted root.
+fn prepare_there(sysroot: &str) -> Result<(), Error> {
     let sysroot = sysroot.trim_end_matches('/');
     let (facts, config) = look(sysroot, &cmdline()?)?;
     perform(&mounts(&facts, &config))?;

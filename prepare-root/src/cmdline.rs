@@ -19,7 +19,7 @@ pub struct Cmdline {
     pub flags: libc::c_ulong,
     /// `rootwait=SECONDS`, else 30, or a longer `rootdelay=`: `rootwait` alone, for ever to the kernel, is no longer here.
     pub wait_s: u32,
-    /// `rootling.watchdog=SECONDS`: armed before anything else on a try, for a system in which nothing starts.
+    /// `rootling.watchdog=SECONDS`: armed on a try before the root is touched, for a system in which nothing starts.
     pub watchdog_s: Option<u32>,
     /// `rootling.trial`: the boot is a try. systemd-boot's entries never say so.
     pub is_trial: bool,

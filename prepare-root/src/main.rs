@@ -40,7 +40,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let is_first = std::process::id() == 1;
     let result = match std::env::args_os().nth(1).filter(|_| !is_first) {
-        Some(sysroot) => apply::prepare_there(&sysroot.to_string_lossy()),
+        Some(sysroot) => apply::step(&sysroot.to_string_lossy()),
         None if is_first => apply::start(),
         None => Err(Error::Usage),
     };

@@ -21,7 +21,7 @@ fn prepared_with(stateroot: &str, folders: &[&str], config: &str, cmdline: &str,
         "set -e
         cd {dir}
         mkdir world; mount -t tmpfs none world; cd world
-        mkdir -p proc run sysroot tmp usr
+        mkdir -p dev proc run sysroot tmp usr; touch dev/watchdog
         for d in bin lib lib64; do [ ! -e /$d ] || ln -s usr/$d $d; done
         mount --rbind /usr usr; mount --rbind /proc proc
         mount --bind ../cmdline proc/cmdline
@@ -46,6 +46,18 @@ fn the_deployment_takes_the_place_of_the_root() {
     }
     for want in ["usr read-only", "etc writable", "var writable", ". writable", "sysroot writable"] {
         assert!(out.contains(want), "no {want:?} in {out}");
+    }
+}
+
+/// Its device is a plain file here, which takes no time: that is told, and the root prepared all the same.
+#[test]
+fn the_watchdog_is_started_by_a_step_of_another_initramfs_too() {
+    for (arguments, started) in
+        [("rootling.watchdog=60 rootling.trial", true), ("rootling.watchdog=60", false)]
+    {
+        let out = prepared("", &format!("{} {arguments}\n", cmdline().trim_end()), LOOK);
+        assert!(out.contains("treeminekept"), "{out}");
+        assert_eq!(out.contains("/dev/watchdog: Inappropriate ioctl"), started, "{out}");
     }
 }
 
