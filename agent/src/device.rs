@@ -18,7 +18,7 @@ use crate::deny::deny_fallen;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::remote::{keys, read};
-use crate::settings::{self, Settings};
+use crate::settings;
 
 /// How long another updater is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,20 +34,20 @@ const BELOW: &str = "run/rootling/root";
 
 /// Reads the sysroot; `/` is the running system's.
 pub fn look(path: &Path) -> Result<Sysroot> {
-    let (sysroot, settings) = look_and_read(path)?;
-    settings.map(|_| sysroot)
+    look_with(path, true)
 }
 
-/// As [`look`], with the settings; where these cannot be read the loader is the one that is there.
-pub fn look_and_read(path: &Path) -> Result<(Sysroot, Result<Settings>)> {
+/// As [`look`]; where the settings are wrong and not needed, the loader is the one that is there.
+pub fn look_with(path: &Path, settings_needed: bool) -> Result<Sysroot> {
     let sysroot = open(path)?;
     let root = root(&sysroot);
-    let settings = settings::read(&root);
-    let loader = match &settings {
-        Ok(settings) => Loader::detect(path, &root, &settings.boot)?,
-        Err(_) => Loader::detect(path, &root, &loader::Settings::default())?,
+    let boot = match settings::read(&root) {
+        Ok(settings) => settings.boot,
+        Err(error) if settings_needed => return Err(error),
+        Err(_) => loader::Settings::default(),
     };
-    Ok((sysroot.with_loader(loader), settings))
+    let loader = Loader::detect(path, &root, &boot)?;
+    Ok(sysroot.with_loader(loader))
 }
 
 /// Where the running system's own files are; in a folder those of the deployment that would run.
@@ -60,22 +60,23 @@ pub fn root(sysroot: &Sysroot) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<Sysroot> {
-    let root = |place: &str| fs::metadata(path.join(BELOW)).or_else(|_| fs::metadata(path.join(place)));
-    if path != Path::new("/") {
-        // a folder that looks like a running device: the root of its first process is a deployment
-        if let Ok(root) = root("proc/1/root") {
-            let (root, run_dir) = ((root.dev(), root.ino()), path.join("run/ostree"));
-            let running = Running { cmdline: "ostree=".into(), root, run_dir };
-            if let Ok(sysroot) = Sysroot::open_running(path, running) {
-                return Ok(sysroot);
-            }
+    let is_running = path == Path::new("/");
+    // a folder may look like a running device: the root of its first process is a deployment
+    let (place, cmdline) = match is_running {
+        true => {
+            ("", fs::read_to_string("/proc/cmdline").map_err(|error| Error::io("/proc/cmdline", &error))?)
         }
-        return Ok(Sysroot::open(path)?);
+        false => ("proc/1/root", "ostree=".into()),
+    };
+    let root = fs::metadata(path.join(BELOW)).or_else(|_| fs::metadata(path.join(place)));
+    let opened = root.map_err(|error| Error::io("/", &error)).and_then(|root| {
+        let running = Running { cmdline, root: (root.dev(), root.ino()), run_dir: path.join("run/ostree") };
+        Ok(Sysroot::open_running(path, running)?)
+    });
+    match opened {
+        Err(_) if !is_running => Ok(Sysroot::open(path)?),
+        opened => opened,
     }
-    let cmdline = fs::read_to_string("/proc/cmdline").map_err(|error| Error::io("/proc/cmdline", &error))?;
-    let root = root("").map_err(|error| Error::io("/", &error))?;
-    let running = Running { cmdline, root: (root.dev(), root.ino()), run_dir: PathBuf::from("/run/ostree") };
-    Ok(Sysroot::open_running(path, running)?)
 }
 
 /// Reads the sysroot and keeps other updaters, libostree's included, from changing it.

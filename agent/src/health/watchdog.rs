@@ -23,8 +23,7 @@ pub struct Watchdog {
 
 /// Whether these arguments have `rootling-prepare-root` start one.
 pub fn is_asked(args: &KernelArgs) -> bool {
-    let seconds = args.last("rootling.watchdog").and_then(|seconds| seconds.parse::<u32>().ok());
-    seconds.is_some_and(|seconds| seconds > 0)
+    args.last("rootling.watchdog").is_some_and(|seconds| !seconds.trim_start_matches('0').is_empty())
 }
 
 /// Whether `rootling-prepare-root` was told to start one, and the kernel does not say that it runs not: to open it would start it.

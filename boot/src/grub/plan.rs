@@ -50,7 +50,8 @@ pub fn arm(env: &GrubEnv, swap: Plan, new: &TrialId, tries: u32) -> Result<Chang
     PROMISES.allow(tries, false)?;
     let mut change = Change::default();
     // a full block that has no room for the end of the trial would never be confirmed
-    write(&mut Change::default(), env, new, GOOD)?;
+    write(&mut change, env, new, GOOD)?;
+    change.steps.clear();
     write(&mut change, env, new, &tries.to_string())?;
     Ok(change.before(swap))
 }

@@ -28,25 +28,29 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::health::{self, Watchdog};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
 pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
     let path = scene.global.sysroot.as_path();
     if reboot {
         device::check_reboot(path)?;
     }
-    let (sysroot, settings) = device::look_and_read(path)?;
+    let sysroot = device::look_with(path, false)?;
     let root = device::root(&sysroot);
+    let settings = settings::read(&root);
     sysroot.check_trial()?;
     let (state, started) = (sysroot.boot_state()?, health::is_started_at_boot(path));
     let named = settings.as_ref().ok().and_then(|settings| settings.watchdog.clone());
     let device = named.or_else(|| started.then(|| path.join("dev/watchdog")));
-    let Some(state) = state.filter(|state| state.outcome != Outcome::Nothing) else {
+    let state = state.filter(|state| state.outcome != Outcome::Nothing);
+    if state.is_none() {
         scene.screen.say("nothing is on trial");
         mark(path)?;
         Watchdog::open(device.as_deref().filter(|_| started)).let_go();
-        // wrong settings are no reason to reset what is good
-        settings?;
+    }
+    // wrong ones are no reason to reset what is good
+    let settings = settings?;
+    let Some(state) = state else {
         if sysroot.loader().is_some() {
             // what a cut left counting belongs to nothing, and is no reason to reboot what is good
             let settled = device::lock_patiently(path, &mut || ()).and_then(|sysroot| Ok(sysroot.settle()?));
@@ -54,7 +58,6 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
         }
         return Ok(Exit::Ok);
     };
-    let settings = settings?;
     let is_judged = state.outcome == Outcome::OnTrial && !skip_check;
     let mut watchdog = Watchdog::open(device.as_deref().filter(|_| started || is_judged));
     // one that cannot reach what U-Boot counts in would be confirmed by the list alone, and counted on
@@ -75,7 +78,7 @@ pub fn run(scene: &Scene<'_>, skip_check: bool, reboot: bool) -> Result<Exit> {
         // a loader that counts counts the try; without tries left it falls back
         if !counts {
             // one that stays on the menu is left all the same
-            conclude(scene, &state, false, &mut watchdog).unwrap_or_else(|worse| scene.screen.error(&worse));
+            tell(scene, conclude(scene, &state, false, &mut watchdog));
         }
         if reboot {
             scene.screen.error(&error);
@@ -110,6 +113,11 @@ fn mark(path: &Path) -> Result<()> {
     marked.map_err(|error| Error::io(&run.display().to_string(), &error))
 }
 
+/// For what is no reason to stop.
+fn tell(scene: &Scene<'_>, result: Result<()>) {
+    result.unwrap_or_else(|error| scene.screen.error(&error));
+}
+
 /// The loader has tried it, and runs another one.
 fn fell_back(scene: &Scene<'_>, sysroot: &mut Locked, armed: &Armed) -> Result<()> {
     denied(sysroot, armed.id.as_str(), FELL_BACK)?;
@@ -126,23 +134,17 @@ fn conclude(scene: &Scene<'_>, seen: &BootState, passed: bool, watchdog: &mut Wa
     };
     match outcome {
         Outcome::OnTrial if !passed => {
-            if let Err(error) =
-                denied(&sysroot, armed.id.as_str(), "failed its checks where no boot is counted")
-            {
-                // worse than one that is tried again is one that stays
-                scene.screen.error(&error);
-            }
+            // worse than one that is tried again is one that stays
+            tell(scene, denied(&sysroot, armed.id.as_str(), "failed its checks where no boot is counted"));
             let next = sysroot.fall_back()?;
             scene.screen.say(&format!("{} failed its checks; {} boots next", armed.id, next.name()));
         }
         Outcome::OnTrial => {
             sysroot.confirm()?;
-            // it is confirmed, whatever the list is worth
-            if let Some(booted) = sysroot.booted()
-                && let Err(error) = DenyList::open(&sysroot, &booted.stateroot)
-                    .and_then(|mut list| list.remove(&booted.checksum))
-            {
-                scene.screen.error(&error);
+            if let Some(booted) = sysroot.booted() {
+                // it is confirmed, whatever the list is worth
+                let list = DenyList::open(&sysroot, &booted.stateroot);
+                tell(scene, list.and_then(|mut list| list.remove(&booted.checksum)));
             }
             scene.screen.say(&format!("confirmed {}", armed.id));
         }
