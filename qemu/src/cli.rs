@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use rootling_compose::serve::Server;
 
 use crate::image::{self, By, disk::Sizes};
@@ -62,6 +63,9 @@ struct ImageArgs {
     /// MiB of the root.
     #[arg(long, default_value_t = 768)]
     root_size: u64,
+    /// MiB of a partition for /boot [default: a folder of the root].
+    #[arg(long, default_value_t = 0, hide_default_value = true, value_parser = mib())]
+    boot_size: u64,
     /// MiB of the FAT partition.
     #[arg(long, default_value_t = 96)]
     esp_size: u64,
@@ -116,6 +120,9 @@ struct ValidateArgs {
     /// MiB of the root.
     #[arg(long, default_value_t = 768)]
     root_size: u64,
+    /// MiB of a partition for /boot [default: a folder of the root].
+    #[arg(long, default_value_t = 0, hide_default_value = true, value_parser = mib())]
+    boot_size: u64,
     /// Log every write to the disk into OUTPUT/PATH/SCENARIO/writes, over restarts of the guest too.
     #[arg(long)]
     log_writes: bool,
@@ -182,7 +189,7 @@ fn make(args: ImageArgs) -> Result<ExitCode> {
         url: args.url,
         policy,
         kargs: args.karg,
-        sizes: Sizes { esp: args.esp_size, root: args.root_size },
+        sizes: Sizes { esp: args.esp_size, boot: args.boot_size, root: args.root_size },
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -219,7 +226,7 @@ fn validate(args: ValidateArgs) -> Result<ExitCode> {
             compose: beside(None, "rootling-compose")?,
             agent: beside(args.agent.clone(), "rootling")?,
             uboot: pick(&args.uboots, arch).map(PathBuf::from),
-            root_size: args.root_size,
+            sizes: Sizes { esp: 96, boot: args.boot_size, root: args.root_size },
             memory: args.machine.memory,
             accel: args.machine.accel(path),
             log_writes: args.log_writes,
@@ -278,6 +285,11 @@ fn beside(given: Option<PathBuf>, name: &str) -> Result<PathBuf> {
         Some(given) => Ok(given),
         None => Ok(std::env::current_exe().context("where is this program?")?.with_file_name(name)),
     }
+}
+
+/// MiB of a partition, up to a TiB: its bytes can be counted.
+fn mib() -> RangedU64ValueParser {
+    value_parser!(u64).range(..=1 << 20)
 }
 
 impl MachineArgs {

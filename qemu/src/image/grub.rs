@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::disk::Part;
+use super::disk::{Part, Sizes};
 use crate::host;
 use crate::path::Arch;
 
@@ -36,22 +36,45 @@ const MODULES: &[&str] = &[
     "minicmd",
     "gzio",
 ];
-/// The root is found by its label, wherever the firmware has put the disk.
-const EARLY: &str = "search.fs_label ROOT root\nset prefix=($root)/boot/grub\n";
+
+/// Where `grub.cfg` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The file system with /boot.
+    label: &'static str,
+    /// GRUB's folder on it.
+    folder: &'static str,
+}
+
+impl Place {
+    /// On a disk with these parts.
+    pub fn new(sizes: Sizes) -> Place {
+        match sizes.has_boot() {
+            true => Place { label: "BOOT", folder: "/grub" },
+            false => Place { label: "ROOT", folder: "/boot/grub" },
+        }
+    }
+
+    /// It is found by the label, wherever the firmware has put the disk.
+    fn early(self) -> String {
+        let Place { label, folder } = self;
+        format!("search.fs_label {label} root\nset prefix=($root){folder}\n")
+    }
+}
 
 /// GRUB's program for UEFI.
-pub fn efi(arch: Arch, work: &Path, to: &Path) -> Result<()> {
+pub fn efi(arch: Arch, place: Place, work: &Path, to: &Path) -> Result<()> {
     let (format, package) = match arch {
         Arch::X86_64 => ("x86_64-efi", "grub-efi-amd64-bin"),
         _ => ("arm64-efi", "grub-efi-arm64-bin"),
     };
-    core(format, package, &[], work, to)
+    core(format, package, &[], place, work, to)
 }
 
 /// Writes GRUB where a BIOS starts it.
-pub fn bios(disk: &Path, part: Part, work: &Path) -> Result<()> {
+pub fn bios(disk: &Path, part: Part, place: Place, work: &Path) -> Result<()> {
     let core_file = work.join("core.img");
-    core("i386-pc", "grub-pc-bin", &["biosdisk"], work, &core_file)?;
+    core("i386-pc", "grub-pc-bin", &["biosdisk"], place, work, &core_file)?;
     let boot_file = host::file(&["/usr/lib/grub/i386-pc/boot.img"], "grub-pc-bin")?;
     let boot = fs::read(&boot_file).with_context(|| format!("read {}", boot_file.display()))?;
     let core = fs::read(&core_file).with_context(|| format!("read {}", core_file.display()))?;
@@ -69,7 +92,7 @@ pub fn bios(disk: &Path, part: Part, work: &Path) -> Result<()> {
     Ok(())
 }
 
-fn core(format: &str, package: &str, more: &[&str], work: &Path, to: &Path) -> Result<()> {
+fn core(format: &str, package: &str, more: &[&str], place: Place, work: &Path, to: &Path) -> Result<()> {
     let modules = format!("/usr/lib/grub/{format}");
     let mut places = vec![modules];
     if let Ok(folder) = std::env::var("ROOTLING_QEMU_FIRMWARE") {
@@ -78,9 +101,9 @@ fn core(format: &str, package: &str, more: &[&str], work: &Path, to: &Path) -> R
     let places: Vec<&str> = places.iter().map(String::as_str).collect();
     let modules = host::file(&places, package)?;
     let early = work.join("early.cfg");
-    fs::write(&early, EARLY)?;
+    fs::write(&early, place.early())?;
     let mut make = host::command("grub-mkimage");
-    make.args(["-O", format, "-p", "/boot/grub", "-d"]).arg(modules).arg("-c").arg(&early).arg("-o").arg(to);
+    make.args(["-O", format, "-p", place.folder, "-d"]).arg(modules).arg("-c").arg(&early).arg("-o").arg(to);
     host::output(make.args(MODULES).args(more)).map(drop)
 }
 
@@ -109,6 +132,13 @@ fn with_block_list(mut core: Vec<u8>, first: u64) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_menu_is_found_on_the_partition_that_has_it() {
+        let early = |boot| Place::new(Sizes { esp: 1, boot, root: 1 }).early();
+        assert_eq!(early(0), "search.fs_label ROOT root\nset prefix=($root)/boot/grub\n");
+        assert_eq!(early(1), "search.fs_label BOOT root\nset prefix=($root)/grub\n");
+    }
 
     #[test]
     fn fields_are_where_grub_reads_them() {

@@ -77,16 +77,46 @@ pub fn make(options: &Options) -> Result<()> {
     // else nobody could remove the folder again; where it cannot be set it need not be taken back
     let _ = host::output(host::command("chattr").arg("-i").arg(deployment(&sysroot)?));
     take_into_use(options, work.path(), &sysroot)?;
-    // on the disk it is a partition
-    let mounted = sysroot.join("efi");
-    fs::rename(&mounted, &esp).with_context(|| format!("rename {}", mounted.display()))?;
-    fs::create_dir(&mounted).with_context(|| format!("create {}", mounted.display()))?;
+    leave_mount_point(&sysroot.join("efi"), &esp)?;
+    let boot = work.path().join("boot");
+    if options.sizes.has_boot() {
+        leave_mount_point(&sysroot.join("boot"), &boot)?;
+        check_room(options.sizes, length(&boot)?)?;
+    }
     let layout = Layout::new(options.sizes);
-    disk::make(&options.disk, &layout, &esp, &sysroot)?;
+    disk::make(&options.disk, &layout, &esp, &boot, &sysroot)?;
     if options.path.loader == Loader::Grub {
-        grub::bios(&options.disk, layout.bios, work.path())?;
+        grub::bios(&options.disk, layout.bios, grub::Place::new(options.sizes), work.path())?;
     }
     Ok(())
+}
+
+/// Takes a folder away that is a partition on the disk.
+fn leave_mount_point(mounted: &Path, to: &Path) -> Result<()> {
+    fs::rename(mounted, to).with_context(|| format!("rename {}", mounted.display()))?;
+    fs::create_dir(mounted).with_context(|| format!("create {}", mounted.display()))
+}
+
+/// Refuses a partition of /boot that cannot have the boot files of the system and of one update of the same length.
+fn check_room(sizes: Sizes, bytes: u64) -> Result<()> {
+    // a tenth and some MiB for what ext4 keeps: inodes, its journal
+    let expected = (2 * bytes).div_ceil(disk::MIB) * 11 / 10 + 8;
+    ensure!(
+        sizes.boot >= expected,
+        "--boot-size: expected {expected} MiB at least, for two systems with {bytes} bytes in /boot each, got {} MiB",
+        sizes.boot
+    );
+    Ok(())
+}
+
+/// The bytes of all files in a folder.
+fn length(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
+        bytes += if kind.is_dir() { length(&path)? } else { kind.len() };
+    }
+    Ok(bytes)
 }
 
 /// Lays out the sysroot and deploys, as on a device.
@@ -98,10 +128,12 @@ fn deploy(options: &Options, sysroot: &Path) -> Result<()> {
         host::output(&mut command).map(drop)
     };
     device(&["init", STATEROOT])?;
-    // loaders see /boot as a folder of the root
-    let config = sysroot.join("ostree/repo/config");
-    let text = fs::read_to_string(&config).with_context(|| format!("read {}", config.display()))?;
-    fs::write(&config, text + "[sysroot]\nbootprefix=true\n")?;
+    if !options.sizes.has_boot() {
+        // loaders see /boot as a folder of the root
+        let config = sysroot.join("ostree/repo/config");
+        let text = fs::read_to_string(&config).with_context(|| format!("read {}", config.display()))?;
+        fs::write(&config, text + "[sysroot]\nbootprefix=true\n")?;
+    }
     let repo = repo.canonicalize().with_context(|| format!("repo {}", repo.display()))?;
     let repo = repo.to_str().context("repo: expected a name in UTF-8")?;
     device(&["remote", "add", REMOTE, url, policy])?;
@@ -140,7 +172,7 @@ fn take_into_use(options: &Options, work: &Path, sysroot: &Path) -> Result<()> {
     }
     match loader {
         Loader::Grub | Loader::Extlinux => {}
-        Loader::GrubEfi => grub::efi(arch, work, &started)?,
+        Loader::GrubEfi => grub::efi(arch, grub::Place::new(options.sizes), work, &started)?,
         Loader::SystemdBoot => {
             let binary = systemd_boot(arch)?;
             fs::create_dir_all(esp.join("EFI/systemd"))?;
@@ -155,15 +187,21 @@ fn take_into_use(options: &Options, work: &Path, sysroot: &Path) -> Result<()> {
             fs::write(etc.join("fw_env.config"), uboot::FW_ENV)?;
         }
     }
-    fs::write(etc.join("fstab"), "LABEL=ESP /efi vfat defaults 0 0\n")?;
+    fs::write(etc.join("fstab"), fstab(options.sizes))?;
     fs::create_dir_all(etc.join("rootling"))?;
     fs::write(etc.join("rootling/agent.conf"), "[boot]\ntimeout=0\n")?;
     if options.by == By::Ostree {
-        return ostree::grub_menu(sysroot);
+        return ostree::grub_menu(options, sysroot);
     }
     let mut install = host::command(&options.agent);
     install.arg("--sysroot").arg(sysroot).args(["boot", "install", loader.agent_name()]);
     host::output(&mut install).map(drop)
+}
+
+/// What the running system mounts; the initramfs needs the root alone.
+fn fstab(sizes: Sizes) -> String {
+    let boot = if sizes.has_boot() { "LABEL=BOOT /boot ext4 defaults 0 0\n" } else { "" };
+    format!("{boot}LABEL=ESP /efi vfat defaults 0 0\n")
 }
 
 fn systemd_boot(arch: Arch) -> Result<PathBuf> {
@@ -187,4 +225,33 @@ fn deployment(sysroot: &Path) -> Result<PathBuf> {
     }
     ensure!(found.len() == 1, "{}: expected one deployment, got {}", folder.display(), found.len());
     found.pop().context("there is one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZES: Sizes = Sizes { esp: 96, boot: 128, root: 768 };
+
+    #[test]
+    fn what_is_a_partition_is_mounted() {
+        assert_eq!(fstab(Sizes { boot: 0, ..SIZES }), "LABEL=ESP /efi vfat defaults 0 0\n");
+        assert!(fstab(SIZES).starts_with("LABEL=BOOT /boot ext4 defaults 0 0\nLABEL=ESP /efi "));
+    }
+
+    #[test]
+    fn a_partition_without_room_for_an_update_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("ostree")).unwrap();
+        fs::write(dir.path().join("ostree/vmlinuz"), vec![0; 3 << 20]).unwrap();
+        std::os::unix::fs::symlink(".", dir.path().join("boot")).unwrap();
+        let bytes = length(dir.path()).unwrap();
+        assert_eq!(bytes, (3 << 20) + 1);
+        assert!(check_room(Sizes { boot: 15, ..SIZES }, bytes).is_ok());
+        let error = check_room(Sizes { boot: 14, ..SIZES }, bytes).unwrap_err().to_string();
+        assert!(
+            error.starts_with("--boot-size: expected 15 MiB at least") && error.ends_with("got 14 MiB"),
+            "{error}"
+        );
+    }
 }

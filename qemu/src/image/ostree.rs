@@ -21,8 +21,10 @@ pub fn deploy(options: &Options, sysroot: &Path) -> Result<()> {
     ostree(&["admin", "init-fs", "--modern", at])?;
     ostree(&["admin", "os-init", STATEROOT, "--sysroot", at])?;
     ostree(&["config", &own, "set", "sysroot.bootloader", "none"])?;
-    // loaders see /boot as a folder of the root
-    ostree(&["config", &own, "set", "sysroot.bootprefix", "true"])?;
+    if !options.sizes.has_boot() {
+        // loaders see /boot as a folder of the root
+        ostree(&["config", &own, "set", "sysroot.bootprefix", "true"])?;
+    }
     let mut remote = vec!["remote", "add", &own, REMOTE, url, "--no-gpg-verify"];
     let key =
         options.policy.split_once("inline:").map(|(_, key)| format!("--set=verification-ed25519-key={key}"));
@@ -40,7 +42,11 @@ pub fn deploy(options: &Options, sysroot: &Path) -> Result<()> {
 }
 
 /// Writes `/boot/grub/grub.cfg` as `grub-mkconfig` with ostree's script does.
-pub fn grub_menu(sysroot: &Path) -> Result<()> {
+pub fn grub_menu(options: &Options, sysroot: &Path) -> Result<()> {
+    let prefixed = |text: &str| match options.sizes.has_boot() {
+        true => text.to_owned(),
+        false => prefixed(text),
+    };
     let mut generate = host::command("ostree");
     generate.args(["admin", "instutil", "grub2-generate", "--sysroot"]).arg(sysroot);
     generate.env("GRUB2_BOOT_DEVICE_ID", "").env("GRUB2_PREPARE_ROOT_CACHE", "");
@@ -57,7 +63,7 @@ pub fn grub_menu(sysroot: &Path) -> Result<()> {
     Ok(())
 }
 
-/// As an ostree writes it that knows `sysroot.bootprefix`; 2022.7 does not, and our images have no partition for `/boot`.
+/// As an ostree writes it that knows `sysroot.bootprefix`; 2022.7 does not.
 fn prefixed(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {

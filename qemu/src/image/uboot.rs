@@ -15,7 +15,8 @@ pub const SIZE: usize = 0x40000;
 /// Where the device finds it.
 pub const FW_ENV: &str = "/efi/uboot.env 0x0 0x40000\n";
 
-/// The environment as text. The addresses are those of QEMU's machine `virt`.
+/// The environment as text. The addresses are those of QEMU's machine `virt`. Partition 3 is the root, or BOOT where there
+/// is one: the agent's link `boot -> .` on it leads the same paths to the same files.
 fn text(arch: Arch) -> String {
     // a kernel of 32-bit ARM unpacks itself over what lies at the start of memory, and all has to fit into 64 MiB
     let (boot, ramdisk, places) = match arch {

@@ -40,8 +40,8 @@ pub struct Setting {
     pub agent: PathBuf,
     /// A U-Boot that counts boots, for the paths that need one.
     pub uboot: Option<PathBuf>,
-    /// MiB of the disk's root.
-    pub root_size: u64,
+    /// How large the disk's parts are.
+    pub sizes: Sizes,
     /// Memory of the guest in MiB.
     pub memory: u32,
     /// What runs the processor.
@@ -100,7 +100,7 @@ pub fn run(
             url: "http://10.0.2.2/".into(),
             policy: setting.guest.policy(),
             kargs: ["quiet", "loglevel=3"].map(String::from).into(),
-            sizes: Sizes { esp: 96, root: setting.root_size },
+            sizes: setting.sizes,
         })
         .map(|()| disk)
     };
@@ -152,6 +152,7 @@ fn one(
         agent: setting.agent.clone(),
         policy: setting.guest.flags(),
         path,
+        has_boot: setting.sizes.has_boot(),
         memory,
     };
     let result = steps::play(scenario, &mut stage);

@@ -13,7 +13,7 @@ use crate::path;
 /// Tries of each update: the fewest that show that the loader counts.
 pub const TRIES: u32 = 2;
 /// What boots, by everything in the guest that says so.
-pub const BOOTS: &str = "/sysroot/boot /efi /sysroot/ostree/boot.* /sysroot/ostree/deploy /sysroot/ostree/repo/refs /sysroot/ostree/repo/config";
+pub const BOOTS: &str = "/boot /sysroot/boot /efi /sysroot/ostree/boot.* /sysroot/ostree/deploy /sysroot/ostree/repo/refs /sysroot/ostree/repo/config";
 
 /// All of it.
 pub struct Stage {
@@ -33,6 +33,8 @@ pub struct Stage {
     pub policy: String,
     /// The path.
     pub path: path::Path,
+    /// /boot is a partition.
+    pub has_boot: bool,
     /// The machine's memory in MiB.
     pub memory: u32,
 }
@@ -42,7 +44,16 @@ impl Stage {
     pub fn arrives(&mut self, commit: &str, on_trial: bool) -> Result<()> {
         let booted = self.machine.booted()?;
         same(&booted, commit, on_trial)?;
-        self.machine.ready()
+        self.machine.ready()?;
+        self.has_boot_mounted()
+    }
+
+    /// Where /boot is a partition it is what the guest has there, and nothing was written below it.
+    fn has_boot_mounted(&mut self) -> Result<()> {
+        if self.has_boot {
+            self.machine.expect("grep ' /boot ext4 ' /proc/mounts && test -z \"$(ls /sysroot/boot)\"", 0)?;
+        }
+        Ok(())
     }
 
     /// Restarts the guest, which comes back with the system of the image.

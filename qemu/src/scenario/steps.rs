@@ -72,7 +72,8 @@ fn no_kernel(stage: &mut Stage) -> Result<()> {
     let bad = stage.publish("good-3")?;
     let command = stage.upgrade();
     stage.machine.expect(&command, 0)?;
-    let first = "$(sed -n 's|^ *linux \\(/boot\\)\\?\\([^ ]*\\).*|/sysroot/boot\\2|p' /sysroot/boot/loader/grub.cfg | head -n 1)";
+    let first =
+        "$(sed -n 's|^ *linux \\(/boot\\)\\?\\([^ ]*\\).*|/boot\\2|p' /boot/loader/grub.cfg | head -n 1)";
     stage.machine.expect(&format!("kernel={first}; test -s $kernel && echo junk >$kernel"), 0)?;
     stage.stays()?;
     stage.is_denied(&bad)

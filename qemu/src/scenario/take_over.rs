@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::stage::{BOOTS, Stage};
 
 /// Everything that a device keeps.
-const ALL: &str = "/sysroot/boot /sysroot/ostree /efi";
+const ALL: &str = "/boot /sysroot/boot /sysroot/ostree /efi";
 const CONFIG: &str = "/sysroot/ostree/repo/config";
 const STAGED: &str = "/run/ostree/staged-deployment";
 
