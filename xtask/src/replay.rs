@@ -11,7 +11,7 @@ use crate::{guest, place, tools};
 /// Of each of these, what systemd-boot would find at any of its writes; the least number of states, and what is confirmed between
 /// the first system and the last.
 const FAT: &[(&str, &str, &[&str])] =
-    &[("chain", "300", &["good-2"]), ("failed-check", "170", &[]), ("rollback", "190", &["good-2"])];
+    &[("chain", "100", &["good-2"]), ("failed-check", "40", &[]), ("rollback", "42", &["good-2"])];
 /// States between flushes of each, at most.
 const FAT_STATES: &str = "400";
 /// U-Boot's environment on a FAT, replaced by a kernel that exchanges names and by one that does not; the least number of states.
