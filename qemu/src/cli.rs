@@ -218,6 +218,9 @@ fn boot(args: RunArgs) -> Result<ExitCode> {
 
 fn validate(args: ValidateArgs) -> Result<ExitCode> {
     let mut outcomes = Vec::new();
+    // what an earlier run left says nothing of this one, whatever ends it
+    std::fs::create_dir_all(&args.output).with_context(|| format!("create {}", args.output.display()))?;
+    report::write(&args.output, &outcomes)?;
     for (path, own) in paths(&args.paths)? {
         let arch = path.arch.name();
         let guest = pick(&args.guests, arch).with_context(|| format!("no --guest for {arch}"))?;
@@ -236,9 +239,11 @@ fn validate(args: ValidateArgs) -> Result<ExitCode> {
         if args.paths.iter().any(|name| name == "all") {
             wanted.retain(|scenario| scenario.fits(path));
         }
-        let mut tell = |outcome: &scenario::Outcome| println!("{}", report::line(outcome));
-        outcomes.extend(scenario::run(&setting, path, &wanted, &mut tell)?);
-        report::write(&args.output, &outcomes)?;
+        scenario::run(&setting, path, &wanted, &mut |outcome| {
+            println!("{}", report::line(&outcome));
+            outcomes.push(outcome);
+            report::write(&args.output, &outcomes)
+        })?;
     }
     print!("{}", report::text(&outcomes).lines().last().map(|line| format!("{line}\n")).unwrap_or_default());
     println!("report: {}", args.output.join("index.html").display());

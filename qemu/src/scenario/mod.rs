@@ -71,13 +71,15 @@ pub struct Outcome {
     pub log: PathBuf,
 }
 
-/// Runs scenarios on one path; its images are made once.
+/// Runs scenarios on one path, told of as each ends; its images are made once.
 pub fn run(
     setting: &Setting,
     path: path::Path,
     scenarios: &[Scenario],
-    tell: &mut dyn FnMut(&Outcome),
-) -> Result<Vec<Outcome>> {
+    tell: &mut dyn FnMut(Outcome) -> Result<()>,
+) -> Result<()> {
+    let other = scenarios.iter().find(|scenario| !scenario.fits(path));
+    ensure!(other.is_none(), "scenario {}: not for the path {path}", other.map_or("", |other| other.name()));
     let folder = setting.folder.join(path.to_string().replace('/', "-"));
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
@@ -104,14 +106,10 @@ pub fn run(
         })
         .map(|()| disk)
     };
-    let mut outcomes = Vec::new();
     for scenario in scenarios {
-        ensure!(scenario.fits(path), "scenario {}: not for the path {path}", scenario.name());
-        let outcome = one(setting, path, *scenario, &folder, &image(scenario.by())?)?;
-        tell(&outcome);
-        outcomes.push(outcome);
+        tell(one(setting, path, *scenario, &folder, &image(scenario.by())?)?)?;
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 fn one(
