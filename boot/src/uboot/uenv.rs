@@ -74,9 +74,10 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_prefix_once_and_a_kernel_always() {
+    fn takes_a_prefix_once_and_a_kernel_always_and_what_is_alone_twice() {
         let entry = Entry::parse("linux /boot/k\nfdtdir /dtb\n");
-        assert_eq!(uenv(&[entry], false, "").unwrap(), "kernel_image=/boot/k\nfdtdir=/boot/dtb\n");
+        let alone = "kernel_image=/boot/k\nfdtdir=/boot/dtb\nkernel_image2=/boot/k\nfdtdir2=/boot/dtb\n";
+        assert_eq!(uenv(&[entry], false, "").unwrap(), alone);
         assert!(uenv(&[Entry::default()], false, "").is_err());
     }
 }
