@@ -14,7 +14,7 @@ use crate::sysroot::{Device, bootable};
 const ESP: &str = "efi/loader/entries";
 
 /// A device whose second state runs, tried once of three times.
-fn on_trial(fixture: &Fixture) -> (Device<'_>, String, String) {
+pub fn on_trial(fixture: &Fixture) -> (Device<'_>, String, String) {
     let (device, first) = deployed(fixture);
     device.boots(&first);
     fs::create_dir_all(device.root.join(ESP)).unwrap();

@@ -1,6 +1,7 @@
 //! What is there to fall back to, and what failed, are not forgotten by other changes of the list.
 
-use crate::boot_trial::{counted, on_trial_uncounted, order, with_grub};
+use crate::boot_bless;
+use crate::boot_trial::{counted, on_trial_uncounted, with_grub};
 use crate::fixture::Fixture;
 use crate::sysroot::{Device, bootable};
 
@@ -8,7 +9,8 @@ use crate::sysroot::{Device, bootable};
 fn keeps_the_first(device: &Device<'_>, first: &str, second: &str) {
     let told = device.run(&["cleanup", "--rollback"], 1);
     assert!(told.contains("expected a second deployment to fall back to, got none"), "{told}");
-    order(device, &[second, first]);
+    let listed = device.run(&["status"], 0);
+    assert!(listed.contains(first) && listed.contains(second), "{listed}");
     assert!(device.tree(first).is_dir());
     device.run(&["boot", "confirm"], 0);
     device.run(&["cleanup", "--rollback"], 0);
@@ -26,6 +28,13 @@ fn what_a_try_falls_back_to_is_not_cleaned_up() {
 
     let fixture = Fixture::unsigned();
     let (device, first, second) = on_trial_uncounted(&fixture);
+    keeps_the_first(&device, &first, &second);
+}
+
+#[test]
+fn nor_is_it_with_systemd_boot() {
+    let fixture = Fixture::unsigned();
+    let (device, first, second) = boot_bless::on_trial(&fixture);
     keeps_the_first(&device, &first, &second);
 }
 

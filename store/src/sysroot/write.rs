@@ -51,6 +51,7 @@ impl Locked {
             )));
         }
         refuse_other_loaders(self)?;
+        self.check_way_back(new, what)?;
         let new = &self.with_way_back(new, what);
         let family = self.loader.as_ref().map(|loader| loader.family().clone());
         if let Some(family) = &family

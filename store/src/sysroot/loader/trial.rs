@@ -165,6 +165,15 @@ impl Locked {
         })
     }
 
+    /// Refuses a list of what is on trial alone: it goes on, and would have nothing to fall back to.
+    pub(in crate::sysroot) fn check_way_back(&self, new: &[Deployment], what: Try) -> Result<()> {
+        let (Some(loader), [first], Try::Keep) = (&self.loader, new, what) else { return Ok(()) };
+        match loader.family().armed(self)?.is_some_and(|armed| armed.id.as_str() == first.name()) {
+            true => Err(alone()),
+            false => Ok(()),
+        }
+    }
+
     /// The steps that swap in a list and change the loader's state, in the order that keeps every prefix bootable.
     pub(in crate::sysroot) fn change(&self, plan: Plan, new: &[Deployment], what: Try) -> Result<Change> {
         let Some(loader) = &self.loader else { return Ok(Change::from(plan)) };
@@ -184,7 +193,6 @@ impl Locked {
         // a trial whose deployment is first no more has ended
         let what = match (what, &old) {
             (Try::Keep, Some(_)) if armed.is_none() => Try::FallBack,
-            (Try::Keep, Some(_)) if new.len() < 2 => return Err(alone()),
             (what, _) => what,
         };
         let plan = self.with_files(plan, new, loader, armed.as_ref(), what)?;
